@@ -1,0 +1,119 @@
+//! Prices, grids, regions and finance: what electricity and machines cost.
+
+use super::accelerator::Money3;
+
+/// How a rented device is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Commitment {
+    /// Pay by the hour.
+    OnDemand,
+    /// Reserved for one year.
+    OneYear,
+    /// Reserved for three years.
+    ThreeYears,
+    /// Interruptible.
+    Spot,
+}
+
+impl Commitment {
+    /// Every commitment with the name used in files.
+    pub const ALL: [(&'static str, Commitment); 4] = [
+        ("on-demand", Commitment::OnDemand),
+        ("1-year", Commitment::OneYear),
+        ("3-year", Commitment::ThreeYears),
+        ("spot", Commitment::Spot),
+    ];
+
+    /// The name used in files and output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Commitment::OnDemand => "on-demand",
+            Commitment::OneYear => "1-year",
+            Commitment::ThreeYears => "3-year",
+            Commitment::Spot => "spot",
+        }
+    }
+}
+
+/// A price per device-hour.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Offer {
+    /// Catalog id.
+    pub name: String,
+    /// Provider, lower case; `market` for a default over many providers.
+    pub provider: String,
+    /// Accelerator id.
+    pub accelerator: String,
+    /// Region id of the provider, if the price is regional.
+    pub region: Option<String>,
+    /// Commitment.
+    pub commitment: Commitment,
+    /// Price per device-hour.
+    pub usd_per_device_hour: Money3,
+    /// Date of the price, `YYYY-MM` or `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+/// Carbon and water of a kilowatt-hour.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grid {
+    /// Catalog id.
+    pub name: String,
+    /// Name for people.
+    pub title: String,
+    /// Average factor of the grid the meter is on.
+    pub location_kg_co2e_per_kwh: f64,
+    /// Short-run marginal factor, where published.
+    pub marginal_kg_co2e_per_kwh: Option<f64>,
+    /// Water used off site to generate a kilowatt-hour.
+    pub water_l_per_kwh: f64,
+    /// Year of the factors.
+    pub year: u32,
+}
+
+/// A place: its grid, its building, its tariff.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Region {
+    /// Catalog id.
+    pub name: String,
+    /// Name for people.
+    pub title: String,
+    /// Operator, lower case.
+    pub provider: String,
+    /// Its grid.
+    pub grid: Grid,
+    /// Power usage effectiveness.
+    pub pue: f64,
+    /// On-site water per kWh of IT energy.
+    pub wue_l_per_kwh: f64,
+    /// Factor after contracts and certificates, where the operator states one.
+    pub market_kg_co2e_per_kwh: Option<f64>,
+    /// Electricity tariff.
+    pub electricity_usd_per_kwh: f64,
+}
+
+/// Assumptions of owning hardware.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finance {
+    /// Catalog id.
+    pub name: String,
+    /// Depreciation life.
+    pub life_s: f64,
+    /// Network, storage and installation on top of server price, as a fraction of it.
+    pub network_fraction: f64,
+    /// Value left at the end, as a fraction of the purchase.
+    pub residual_fraction: f64,
+    /// Yearly cost of capital, as a fraction.
+    pub capital_rate_fraction: f64,
+    /// Yearly operation and maintenance, as a fraction of capital.
+    pub maintenance_fraction: f64,
+    /// Colocation per kW of IT power and month, without electricity.
+    pub colocation_usd_per_kw_month: f64,
+    /// Share of owned hours that earn.
+    pub utilization_fraction: f64,
+    /// Object storage per GB and month.
+    pub storage_usd_per_gb_month: f64,
+    /// Network power as a fraction of node power.
+    pub network_power_fraction: f64,
+}

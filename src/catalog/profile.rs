@@ -1,0 +1,153 @@
+//! Measured kernel profiles and software stacks, as data.
+
+use super::accelerator::DType;
+use std::collections::BTreeMap;
+
+/// Parameters of the tile and wave quantization model of one matrix-multiply kernel family.
+/// Meaning and fit: see `kernel::gemm`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GemmWave {
+    /// Fraction of peak inside a full tile.
+    pub efficiency: f64,
+    /// Extra depth of the k loop that prologue and epilogue cost, in elements.
+    pub k0_elements: f64,
+    /// Fraction of memory bandwidth reached.
+    pub memory_efficiency: f64,
+    /// Launch and drain time.
+    pub t0_s: f64,
+    /// Loss of small tiles, in elements.
+    pub tile_c_elements: f64,
+    /// 1: whole waves; 0: fractional waves.
+    pub wave_fraction: f64,
+    /// Bytes moved per activation element to quantize it.
+    pub quant_bytes: f64,
+    /// Mean absolute relative error of the fit on its own points.
+    pub mape_fraction: f64,
+}
+
+/// Parameters of the flash attention forward model; see `kernel::attention`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttentionWave {
+    /// Fraction of peak.
+    pub efficiency: f64,
+    /// Fraction of memory bandwidth reached.
+    pub memory_efficiency: f64,
+    /// Launch time.
+    pub t0_s: f64,
+    /// Extra keys per query block.
+    pub s0_tokens: f64,
+    /// Head width at which efficiency halves.
+    pub d0_elements: f64,
+    /// 1: whole waves; 0: fractional waves.
+    pub wave_fraction: f64,
+    /// Extra key blocks at the end.
+    pub tail_blocks: f64,
+    /// Backward time over forward time of the training kernel, by the same source family.
+    pub backward_ratio: f64,
+    /// Mean absolute relative error of the fit on its own points.
+    pub mape_fraction: f64,
+}
+
+/// A collective operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Collective {
+    /// Sum over all, result everywhere.
+    AllReduce,
+    /// Concatenation everywhere.
+    AllGather,
+    /// Sum, each keeps its part.
+    ReduceScatter,
+    /// Each sends a part to each.
+    AllToAll,
+}
+
+impl Collective {
+    /// Every kind with its name in files.
+    pub const ALL: [(&'static str, Collective); 4] = [
+        ("all-reduce", Collective::AllReduce),
+        ("all-gather", Collective::AllGather),
+        ("reduce-scatter", Collective::ReduceScatter),
+        ("all-to-all", Collective::AllToAll),
+    ];
+}
+
+/// `t = min_i(alpha_i + bytes / bandwidth_i)` of one collective and rank count inside a domain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AffinePieces {
+    /// Latencies of the pieces.
+    pub alpha_s: Vec<f64>,
+    /// Rates of the pieces, whole buffer over time.
+    pub bytes_per_s: Vec<f64>,
+}
+
+/// Fitted kernels of one device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// Catalog id.
+    pub name: String,
+    /// Where it was measured and by what.
+    pub measured_by: String,
+    /// Compute units that the fit assumes (may differ from the accelerator's sheet).
+    pub n_compute_units: u32,
+    /// Memory bandwidth that the fit assumes.
+    pub memory_bytes_per_s: f64,
+    /// Peaks that the fit assumes.
+    pub peak_flop_per_s: BTreeMap<DType, f64>,
+    /// Tile shapes (m, n) that the kernels choose from.
+    pub tiles: Vec<(u32, u32)>,
+    /// Matrix multiply by format.
+    pub gemm: BTreeMap<DType, GemmWave>,
+    /// Flash attention forward by format.
+    pub attention: BTreeMap<DType, AttentionWave>,
+    /// Collectives inside the scale-up domain by kind and rank count.
+    pub collectives: BTreeMap<(Collective, u32), AffinePieces>,
+    /// Largest measured bus bandwidth by collective inside the domain.
+    pub bus_bytes_per_s: BTreeMap<Collective, f64>,
+}
+
+/// How a software stack runs a step: few parameters, shared by every run of that stack.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stack {
+    /// Catalog id.
+    pub name: String,
+    /// Name for people.
+    pub title: String,
+    /// Flash attention (never materializes the score matrix).
+    pub flash_attention: bool,
+    /// Attention skips masked blocks, so causal work is half.
+    pub skips_masked: bool,
+    /// Passes over memory of element-wise operations, relative to a fully fused kernel.
+    pub passes: f64,
+    /// Fraction of memory bandwidth of fused element-wise kernels, forward.
+    pub stream_forward_efficiency: f64,
+    /// The same, backward.
+    pub stream_backward_efficiency: f64,
+    /// Host time to launch one kernel.
+    pub launch_s: f64,
+    /// Device time below which no kernel goes.
+    pub kernel_floor_s: f64,
+    /// Kernels launched per transformer layer, forward.
+    pub kernels_per_layer: f64,
+    /// Share of tensor-parallel communication hidden behind math.
+    pub tensor_overlap_fraction: f64,
+    /// Share of data-parallel communication that may hide behind backward math.
+    pub data_overlap_fraction: f64,
+    /// Share of pipeline sends hidden behind math.
+    pub pipeline_overlap_fraction: f64,
+    /// Share of expert all-to-all hidden behind math.
+    pub expert_overlap_fraction: f64,
+    /// Share of context-parallel communication hidden behind attention.
+    pub context_overlap_fraction: f64,
+    /// Slowdown of math that runs beside a collective.
+    pub overlap_slowdown: f64,
+    /// Sustained over burst time of large matrix kernels.
+    pub sustained_factor: f64,
+    /// Load of the busiest expert rank over the mean.
+    pub expert_imbalance: f64,
+    /// Spread of node speed; the slowest of n nodes costs `straggler_sigma × E[max of n]`.
+    pub straggler_sigma: f64,
+    /// Gradients are accumulated and reduced in fp32.
+    pub fp32_gradients: bool,
+    /// Cross-entropy is fused and keeps no fp32 copy of the logits.
+    pub fused_loss: bool,
+}

@@ -1,0 +1,28 @@
+//! Seconds of one operation on one device or group: measured parameters where there are some,
+//! the data sheet elsewhere.
+
+/// How well a time is founded; the worse grade is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Evidence {
+    /// This very operation and shape was measured.
+    Measured,
+    /// Between measured shapes, by a model fitted on them.
+    Interpolated,
+    /// Outside measured shapes, or parameters of a related device.
+    Extrapolated,
+    /// From the data sheet and a stated efficiency.
+    Datasheet,
+}
+
+impl Evidence {
+    /// Lower-case name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Evidence::Measured => "measured",
+            Evidence::Interpolated => "interpolated",
+            Evidence::Extrapolated => "extrapolated",
+            Evidence::Datasheet => "datasheet",
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The `exaplan` program.
+
+fn main() {}

@@ -1,0 +1,5 @@
+//! Seconds of one optimizer step.
+
+pub mod parts;
+
+pub use parts::{Parts, Step};

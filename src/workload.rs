@@ -1,0 +1,3 @@
+//! The training run as work: a model, its batch and its tokens.
+
+pub mod precision;
