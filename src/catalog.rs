@@ -1,15 +1,234 @@
-//! The catalog: named things with a source.
+//! The catalog: named things with a source, in layers of which later ones win.
 
 pub mod accelerator;
 pub mod cluster;
+pub mod entry;
 pub mod fabric;
 pub mod market;
 pub mod model;
 pub mod profile;
+pub mod raw;
+mod read;
+mod read_profile;
+pub mod reader;
+pub mod show;
+pub mod source;
 
 pub use accelerator::{Accelerator, DType, Money3, Peak};
 pub use cluster::{Cluster, Level, Node, Reliability};
+pub use entry::{Entry, Index, Kind, Layer};
 pub use fabric::{Fabric, Topology};
 pub use market::{Commitment, Finance, Grid, Offer, Region};
 pub use model::{Attention, Latent, Model, Moe, Sliding};
 pub use profile::{AffinePieces, AttentionWave, Collective, GemmWave, Profile, Stack};
+pub use read::{Entity, default_storage};
+
+use crate::error::{At, Diagnostic, Error, Origin, Result};
+use entry::Definition;
+use raw::{Item, Tree, Value};
+use reader::{Problems, Reader};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+/// One file of the catalog, parsed when one of its kinds is first asked for.
+struct Part {
+    origin: Arc<Origin>,
+    layer: Layer,
+    /// Built-in files hold one kind, told by their folder, so the others need not be parsed.
+    only: Option<Kind>,
+    parsed: OnceLock<(Tree, Vec<Diagnostic>)>,
+}
+
+impl Part {
+    fn tree(&self) -> &(Tree, Vec<Diagnostic>) {
+        self.parsed.get_or_init(|| raw::parse(&self.origin))
+    }
+}
+
+/// Named accelerators, networks, prices, models and the rest. Immutable once built.
+pub struct Catalog {
+    parts: Vec<Part>,
+    indexes: Vec<OnceLock<(Index, Vec<Diagnostic>)>>,
+}
+
+/// Tables that are not catalog entries but may stand in a catalog file.
+const FILE_KEYS: [&str; 1] = ["format"];
+
+impl Catalog {
+    /// The catalog in the binary.
+    #[must_use]
+    pub fn builtin() -> Catalog {
+        let parts = source::embedded().filter_map(|(path, text)| {
+            let (_, kind, _) = Kind::ALL.iter().find(|(_, _, folder)| path.starts_with(folder))?;
+            let origin = Arc::new(Origin { name: format!("builtin:{path}"), text: text.to_string() });
+            Some(Part { origin, layer: Layer::Builtin, only: Some(*kind), parsed: OnceLock::new() })
+        });
+        Catalog::from_parts(parts.collect())
+    }
+
+    fn from_parts(parts: Vec<Part>) -> Catalog {
+        let indexes = Kind::ALL.iter().map(|_| OnceLock::new()).collect();
+        Catalog { parts, indexes }
+    }
+
+    /// The same with the files of a directory on top. Every problem of the directory is reported.
+    ///
+    /// # Errors
+    /// When a file cannot be read, is not TOML, or holds an entry that is wrong.
+    pub fn overlay_dir(self, dir: &Path, layer: Layer) -> Result<Catalog> {
+        let mut parts = self.parts;
+        for origin in source::read_dir(dir)? {
+            parts.push(Part { origin, layer, only: None, parsed: OnceLock::new() });
+        }
+        let catalog = Catalog::from_parts(parts);
+        let problems = catalog.check(layer);
+        if problems.is_empty() { Ok(catalog) } else { Err(Error::Invalid(problems)) }
+    }
+
+    /// The same with the entries of a scenario on top.
+    ///
+    /// # Errors
+    /// When one of them is wrong.
+    pub fn overlay_tree(self, origin: &Arc<Origin>, tree: Tree) -> Result<Catalog> {
+        if tree.entries.is_empty() {
+            return Ok(self);
+        }
+        let part = Part { origin: origin.clone(), layer: Layer::Scenario, only: None, parsed: OnceLock::from((tree, Vec::new())) };
+        let mut parts = self.parts;
+        parts.push(part);
+        let catalog = Catalog::from_parts(parts);
+        let problems = catalog.check(Layer::Scenario);
+        if problems.is_empty() { Ok(catalog) } else { Err(Error::Invalid(problems)) }
+    }
+
+    fn slot(&self, kind: Kind) -> &(Index, Vec<Diagnostic>) {
+        let position = Kind::ALL.iter().position(|(_, k, _)| *k == kind).unwrap_or(0);
+        self.indexes[position].get_or_init(|| {
+            let mut definitions = Vec::new();
+            let mut problems = Vec::new();
+            for part in self.parts.iter().filter(|p| p.only.is_none_or(|k| k == kind)) {
+                let (tree, errors) = part.tree();
+                problems.extend(errors.iter().cloned());
+                if let Some(group) = tree.table(kind.name()) {
+                    definitions.extend(group.entries.iter().map(|(name, item)| Definition { name, item, layer: part.layer }));
+                }
+            }
+            let (index, more) = Index::build(kind, &definitions);
+            problems.extend(more);
+            (index, problems)
+        })
+    }
+
+    /// Entries of a kind, as written.
+    #[must_use]
+    pub fn index(&self, kind: Kind) -> &Index {
+        &self.slot(kind).0
+    }
+
+    /// The entry with this id or alias.
+    ///
+    /// # Errors
+    /// When there is none; the message names the nearest.
+    pub fn entry(&self, kind: Kind, name: &str) -> Result<&Entry> {
+        let index = self.index(kind);
+        index.get(name).ok_or_else(|| Error::invalid(index.unknown(kind, name)))
+    }
+
+    /// The checked entity with this id or alias.
+    ///
+    /// # Errors
+    /// When there is none or its entry is wrong.
+    pub fn get<T: Entity>(&self, name: &str) -> Result<T> {
+        let entry = self.entry(T::KIND, name)?;
+        let problems = Problems::default();
+        let reader = Reader::new(&entry.tree, &format!("{}.{}", T::KIND.name(), entry.name), &entry.at, &problems);
+        let value = T::read(&entry.name, &reader, self);
+        reader.finish();
+        if problems.is_empty() { Ok(value) } else { Err(Error::Invalid(problems.into_list())) }
+    }
+
+    /// The same for a name that stands at a place in a text: the message shows the place.
+    pub fn get_at<T: Entity>(&self, name: &str, at: &At, problems: &Problems) -> Option<T> {
+        match self.get(name) {
+            Ok(value) => Some(value),
+            Err(Error::Invalid(list)) => {
+                problems.extend(list.into_iter().map(|d| if d.at.is_none() { d.at(at) } else { d }));
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Problems of everything that a layer (and those above it) defines.
+    #[must_use]
+    pub fn check(&self, from: Layer) -> Vec<Diagnostic> {
+        let problems = Problems::default();
+        for part in self.parts.iter().filter(|p| p.layer >= from) {
+            self.check_part(part, &problems);
+        }
+        for (_, kind, _) in Kind::ALL {
+            let (index, found) = self.slot(kind);
+            // A file that is not TOML is seen by every kind; it is said once, below.
+            problems.extend(found.iter().cloned());
+            for entry in index.entries.values().filter(|e| e.layer >= from) {
+                let result = read::check(kind, &entry.name, self);
+                problems.extend(result);
+            }
+        }
+        let mut seen = Vec::new();
+        for problem in problems.into_list() {
+            if !seen.contains(&problem) {
+                seen.push(problem);
+            }
+        }
+        seen
+    }
+
+    fn check_part(&self, part: &Part, problems: &Problems) {
+        let (tree, errors) = part.tree();
+        problems.extend(errors.iter().cloned());
+        let names: Vec<&str> = Kind::ALL.iter().map(|(n, _, _)| *n).chain(FILE_KEYS).collect();
+        for (key, item) in &tree.entries {
+            if part.layer != Layer::Scenario && !names.contains(&key.as_str()) && !key.starts_with("x-") {
+                problems.push(Diagnostic::new(format!("unknown key `{key}`")).at(&item.key_at).help(reader::one_of(key, &names)));
+            }
+        }
+        if let Some(Item { value, at, .. }) = tree.get("format").filter(|i| i.value != Value::Integer(1)) {
+            let text = format!("`format` is {}, this program reads 1", if let Value::Integer(i) = value { i.to_string() } else { value.type_name().to_string() });
+            problems.push(Diagnostic::new(text).at(at).help("use a newer exaplan, or write format = 1"));
+        }
+    }
+
+    /// Digest of every file, for provenance.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for part in self.parts.iter().filter(|p| p.layer != Layer::Scenario) {
+            hash.update(part.origin.name.as_bytes());
+            hash.update([0]);
+            hash.update(part.origin.text.as_bytes());
+            hash.update([0]);
+        }
+        hex(&hash.finalize())
+    }
+
+    /// User entries that hide one of a lower layer.
+    pub fn shadowed(&self) -> impl Iterator<Item = (Kind, &Entry)> {
+        Kind::ALL.iter().filter(|_| self.parts.iter().any(|p| p.layer > Layer::Builtin)).flat_map(|(_, kind, _)| {
+            self.index(*kind).entries.values().filter(|e| e.shadows.is_some()).map(|e| (*kind, e))
+        })
+    }
+}
+
+/// First twelve hexadecimal digits of a digest: enough to tell two inputs apart.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().take(6).map(|b| format!("{b:02x}")).collect()
+}
+
+/// Digest of a text.
+#[must_use]
+pub fn digest_text(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
+}

@@ -69,6 +69,12 @@ impl Collective {
         ("reduce-scatter", Collective::ReduceScatter),
         ("all-to-all", Collective::AllToAll),
     ];
+
+    /// The kind with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Collective> {
+        Collective::ALL.iter().find(|(n, _)| *n == name).map(|(_, c)| *c)
+    }
 }
 
 /// `t = min_i(alpha_i + bytes / bandwidth_i)` of one collective and rank count inside a domain.

@@ -1,0 +1,275 @@
+//! Entries as written, by kind: layers, aliases and `extends`, before anything is checked.
+
+use super::raw::{Item, Tree, Value};
+use crate::error::{At, Diagnostic, nearest};
+use std::collections::BTreeMap;
+
+/// What kinds of things the catalog names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Devices.
+    Accelerator,
+    /// Networks.
+    Fabric,
+    /// Servers.
+    Node,
+    /// Named clusters.
+    Cluster,
+    /// Electricity grids.
+    Grid,
+    /// Places.
+    Region,
+    /// Rental prices.
+    Offer,
+    /// Assumptions of owning.
+    Finance,
+    /// Failure behaviour.
+    Reliability,
+    /// Architectures.
+    Model,
+    /// Measured kernels.
+    Profile,
+    /// Software stacks.
+    Stack,
+}
+
+impl Kind {
+    /// Every kind with its name in files and the folder of its built-in entries.
+    pub const ALL: [(&'static str, Kind, &'static str); 12] = [
+        ("accelerator", Kind::Accelerator, "hardware/accelerators/"),
+        ("fabric", Kind::Fabric, "hardware/fabrics/"),
+        ("node", Kind::Node, "hardware/nodes/"),
+        ("cluster", Kind::Cluster, "hardware/clusters/"),
+        ("grid", Kind::Grid, "hardware/grids/"),
+        ("region", Kind::Region, "hardware/regions/"),
+        ("offer", Kind::Offer, "hardware/prices/"),
+        ("finance", Kind::Finance, "hardware/finance/"),
+        ("reliability", Kind::Reliability, "hardware/reliability/"),
+        ("model", Kind::Model, "scenarios/models/"),
+        ("profile", Kind::Profile, "profiles/devices/"),
+        ("stack", Kind::Stack, "profiles/stacks/"),
+    ];
+
+    /// The name used in files and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Kind::ALL.iter().find(|(_, k, _)| *k == self).map_or("", |(n, _, _)| n)
+    }
+
+    /// The kind with this name, singular or plural.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Kind> {
+        let plural = |n: &str| match n {
+            "offer" => "prices".to_string(),
+            "reliability" | "finance" => n.to_string(),
+            _ => format!("{n}s"),
+        };
+        Kind::ALL.iter().find(|(n, _, _)| *n == name || plural(n) == name).map(|(_, k, _)| *k)
+    }
+
+    /// Folder of the built-in entries.
+    #[must_use]
+    pub fn folder(self) -> &'static str {
+        Kind::ALL.iter().find(|(_, k, _)| *k == self).map_or("", |(_, _, f)| f)
+    }
+}
+
+/// Where an entry comes from; later ones win.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Layer {
+    /// In the binary.
+    Builtin,
+    /// `$XDG_CONFIG_DIRS`.
+    Site,
+    /// `$XDG_CONFIG_HOME`.
+    User,
+    /// `--catalog DIR`.
+    Project,
+    /// The scenario itself, or `--set`.
+    Scenario,
+}
+
+impl Layer {
+    /// Lower-case name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Layer::Builtin => "built-in",
+            Layer::Site => "site",
+            Layer::User => "user",
+            Layer::Project => "project",
+            Layer::Scenario => "scenario",
+        }
+    }
+}
+
+/// One entry with everything it inherits already laid under it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Id.
+    pub name: String,
+    /// Its values, inherited ones included.
+    pub tree: Tree,
+    /// Where it is defined.
+    pub at: At,
+    /// Which layer defined it.
+    pub layer: Layer,
+    /// Other spellings.
+    pub aliases: Vec<String>,
+    /// Parent id.
+    pub extends: Option<String>,
+    /// The layer of the entry of the same name that this one hides.
+    pub shadows: Option<Layer>,
+}
+
+/// All entries of one kind.
+#[derive(Debug, Default)]
+pub struct Index {
+    /// Id → entry.
+    pub entries: BTreeMap<String, Entry>,
+    /// Alias → id.
+    pub aliases: BTreeMap<String, String>,
+}
+
+/// Entries of one kind in one file or scenario.
+pub struct Definition<'a> {
+    /// Id.
+    pub name: &'a str,
+    /// The table as written.
+    pub item: &'a Item,
+    /// Its layer.
+    pub layer: Layer,
+}
+
+impl Index {
+    /// The entry with this id or alias.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.entries.get(name).or_else(|| self.entries.get(self.aliases.get(name)?))
+    }
+
+    /// What to say about a name that is not there.
+    #[must_use]
+    pub fn unknown(&self, kind: Kind, name: &str) -> Diagnostic {
+        let names = self.entries.keys().chain(self.aliases.keys()).map(String::as_str);
+        let hint = nearest(name, names).map_or(String::new(), |n| format!("did you mean `{n}`? "));
+        let help = format!("{hint}`exaplan catalog list {}` lists what there is", kind.name());
+        Diagnostic::new(format!("no {} is called `{name}`", kind.name())).help(help)
+    }
+
+    /// Resolve `extends` and aliases of definitions given in order of layers.
+    #[must_use]
+    pub fn build(kind: Kind, definitions: &[Definition<'_>]) -> (Index, Vec<Diagnostic>) {
+        let mut builder = Builder { kind, definitions, problems: Vec::new(), index: Index::default() };
+        // Later layers win: the last definition of a name is the entry.
+        let mut last: BTreeMap<&str, usize> = BTreeMap::new();
+        for (i, definition) in definitions.iter().enumerate() {
+            if let Some(previous) = last.insert(definition.name, i).filter(|p| definitions[*p].layer == definition.layer) {
+                let help = format!("the other is in {}", definitions[previous].item.key_at.origin.name);
+                let text = format!("{} `{}` is defined twice", kind.name(), definition.name);
+                builder.problems.push(Diagnostic::new(text).at(&definition.item.key_at).help(help));
+            }
+        }
+        for &i in last.values() {
+            builder.add(i);
+        }
+        builder.add_aliases();
+        (builder.index, builder.problems)
+    }
+}
+
+struct Builder<'a, 'b> {
+    kind: Kind,
+    definitions: &'b [Definition<'a>],
+    problems: Vec<Diagnostic>,
+    index: Index,
+}
+
+impl Builder<'_, '_> {
+    fn add(&mut self, i: usize) {
+        let definition = &self.definitions[i];
+        let Value::Table(tree) = &definition.item.value else {
+            let text = format!("`{}.{}` is {}, expected a table", self.kind.name(), definition.name, definition.item.value.type_name());
+            let help = format!("write [{}.{}] and its keys below", self.kind.name(), definition.name);
+            self.problems.push(Diagnostic::new(text).at(&definition.item.key_at).help(help));
+            return;
+        };
+        let mut trail = vec![i];
+        let Some(merged) = self.resolve(i, &mut trail) else { return };
+        let entry = Entry {
+            name: definition.name.to_string(),
+            tree: merged,
+            at: definition.item.key_at.clone(),
+            layer: definition.layer,
+            aliases: strings(tree, "aliases"),
+            extends: tree.text("extends").map(str::to_string),
+            shadows: self.below(i).map(|b| self.definitions[b].layer),
+        };
+        self.index.entries.insert(entry.name.clone(), entry);
+    }
+
+    /// The definition of the same name that `i` hides, if any.
+    fn below(&self, i: usize) -> Option<usize> {
+        (0..i).rev().find(|&j| self.definitions[j].name == self.definitions[i].name)
+    }
+
+    fn resolve(&mut self, i: usize, trail: &mut Vec<usize>) -> Option<Tree> {
+        let definition = &self.definitions[i];
+        let Value::Table(tree) = &definition.item.value else { return None };
+        let Some(parent) = tree.text("extends") else { return Some(tree.clone()) };
+        let place = tree.get("extends").map_or(&definition.item.key_at, |item| &item.at);
+        // An entry that extends its own name changes the one below it.
+        let found = if parent == definition.name { self.below(i) } else { self.find(parent) };
+        let Some(found) = found else {
+            self.problems.push(self.no_parent(parent, definition.name).at(place));
+            return None;
+        };
+        if trail.contains(&found) {
+            let names: Vec<&str> = trail.iter().chain([&found]).map(|&t| self.definitions[t].name).collect();
+            let text = format!("`extends` goes in a circle: {}", names.join(" → "));
+            self.problems.push(Diagnostic::new(text).at(place).help("let one of them stand on its own, without `extends`"));
+            return None;
+        }
+        trail.push(found);
+        let mut base = self.resolve(found, trail)?;
+        base.entries.remove("aliases");
+        Some(base.overlaid(tree))
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        let by_name = (0..self.definitions.len()).rev().find(|&j| self.definitions[j].name == name);
+        by_name.or_else(|| {
+            (0..self.definitions.len()).rev().find(|&j| match &self.definitions[j].item.value {
+                Value::Table(t) => strings(t, "aliases").iter().any(|a| a == name),
+                _ => false,
+            })
+        })
+    }
+
+    fn no_parent(&self, parent: &str, child: &str) -> Diagnostic {
+        let names = self.definitions.iter().map(|d| d.name).filter(|n| *n != child);
+        let hint = nearest(parent, names).map_or(String::new(), |n| format!("did you mean `{n}`? "));
+        let help = format!("{hint}`exaplan catalog list {}` lists what there is", self.kind.name());
+        Diagnostic::new(format!("`extends` names `{parent}`, but no {} is called so", self.kind.name())).help(help)
+    }
+
+    fn add_aliases(&mut self) {
+        let mut aliases = BTreeMap::new();
+        for entry in self.index.entries.values() {
+            for alias in &entry.aliases {
+                let taken = aliases.insert(alias.clone(), entry.name.clone());
+                let other = taken.or_else(|| self.index.entries.contains_key(alias).then(|| alias.clone()));
+                if let Some(other) = other.filter(|o| *o != entry.name) {
+                    let text = format!("alias `{alias}` of {} `{}` also means `{other}`", self.kind.name(), entry.name);
+                    self.problems.push(Diagnostic::new(text).at(&entry.at).help("remove it from one of them"));
+                }
+            }
+        }
+        self.index.aliases = aliases;
+    }
+}
+
+fn strings(tree: &Tree, key: &str) -> Vec<String> {
+    let Some(Value::Array(list)) = tree.get(key).map(|i| &i.value) else { return Vec::new() };
+    list.iter().filter_map(|i| if let Value::Text(t) = &i.value { Some(t.clone()) } else { None }).collect()
+}

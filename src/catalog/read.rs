@@ -1,0 +1,464 @@
+//! From entries as written to checked entities, one small function per kind.
+
+use super::reader::{Bounds, Problems, Reader};
+use super::{
+    Accelerator, Attention, Catalog, Cluster, Commitment, DType, Fabric, Finance, Grid, Kind, Latent, Level, Model, Moe, Money3, Node, Offer,
+    Peak, Profile, Region, Reliability, Sliding, Stack, Topology,
+};
+use crate::error::{Diagnostic, Error};
+use crate::units::Unit;
+use Bounds::{NonNegative, Positive, Within};
+use std::collections::BTreeMap;
+
+/// Something the catalog can hold.
+pub trait Entity: Sized {
+    /// Its kind.
+    const KIND: Kind;
+    /// Read it; problems go to the reader, and the value is only used when there are none.
+    fn read(name: &str, reader: &Reader<'_>, catalog: &Catalog) -> Self;
+}
+
+/// Keys that any entry or sub-table may carry.
+const COMMON: [&str; 8] = ["source", "sources", "confidence", "note", "estimates", "aliases", "extends", "release"];
+
+/// Usable range of physical quantities, wide enough for anything built and narrow enough for slips.
+const BANDWIDTH: Bounds = Within(1e3, 1e18);
+const POWER: Bounds = Within(0.0, 1e9);
+
+fn common(reader: &Reader<'_>) {
+    reader.skip(&COMMON);
+}
+
+fn title(name: &str, reader: &Reader<'_>) -> String {
+    common(reader);
+    reader.text("title").unwrap_or_else(|| name.to_string())
+}
+
+fn money(reader: &Reader<'_>, key: &str) -> Option<Money3> {
+    let price = reader.table(key)?;
+    common(&price);
+    let base_usd = price.need("base_usd", Unit::Usd, NonNegative);
+    let value = Money3 {
+        low_usd: price.number("low_usd", Unit::Usd, NonNegative).unwrap_or(base_usd),
+        base_usd,
+        high_usd: price.number("high_usd", Unit::Usd, NonNegative).unwrap_or(base_usd),
+    };
+    let _ = price.text("as_of");
+    ordered(&price, value);
+    price.finish();
+    Some(value)
+}
+
+fn ordered(reader: &Reader<'_>, value: Money3) {
+    if !(value.low_usd <= value.base_usd && value.base_usd <= value.high_usd) {
+        let text = format!("price range {} .. {} .. {} is not in order", value.low_usd, value.base_usd, value.high_usd);
+        reader.problem("base_usd", text, "write low, base and high so that low ≤ base ≤ high");
+    }
+}
+
+impl Entity for Accelerator {
+    const KIND: Kind = Kind::Accelerator;
+
+    fn read(name: &str, r: &Reader<'_>, _: &Catalog) -> Self {
+        Accelerator {
+            name: name.to_string(),
+            title: title(name, r),
+            vendor: r.text("vendor").unwrap_or_default(),
+            architecture: r.text("architecture").unwrap_or_default(),
+            peak: peak(r),
+            n_compute_units: r.count32("n_compute_units", 1).unwrap_or(1),
+            memory_bytes: r.need("memory_bytes", Unit::Bytes, Within(1e8, 1e15)),
+            memory_bytes_per_s: r.need("memory_bytes_per_s", Unit::BytesPerS, BANDWIDTH),
+            host_bytes_per_s: r.number("host_bytes_per_s", Unit::BytesPerS, BANDWIDTH).unwrap_or(3.2e10),
+            tdp_w: r.need("tdp_w", Unit::W, Within(1.0, 1e6)),
+            idle_w: r.number("idle_w", Unit::W, POWER).unwrap_or(0.0),
+            embodied_kg_co2e: r.number("embodied_kg_co2e", Unit::KgCo2e, NonNegative),
+            price: money(r, "price"),
+            profile: r.text("profile"),
+        }
+    }
+}
+
+fn peak(r: &Reader<'_>) -> Peak {
+    let Some(table) = r.table("peak") else {
+        r.problem("peak", format!("`{}` is missing", r.name("peak")), "add a table with bf16_flop_per_s = ... (dense, not sparse)");
+        return Peak { dense_flop_per_s: BTreeMap::new(), vector_flop_per_s: 1.0 };
+    };
+    common(&table);
+    let rate = |key: &str| table.number(key, Unit::FlopPerS, Within(1e6, 1e20));
+    let dense_flop_per_s: BTreeMap<DType, f64> =
+        DType::ALL.into_iter().filter_map(|d| Some((d, rate(&format!("{}_flop_per_s", d.name()))?))).collect();
+    if !dense_flop_per_s.contains_key(&DType::Bf16) && !dense_flop_per_s.contains_key(&DType::Fp16) {
+        table.problem("bf16_flop_per_s", "no 16-bit peak is given", "add bf16_flop_per_s or fp16_flop_per_s");
+    }
+    // A part whose sheet leaves out the vector rate gets a 16th of its 16-bit matrix rate, the
+    // ratio of A100 and H100 (19.5/312, 66.9/989) rounded down.
+    let sixteen = dense_flop_per_s.get(&DType::Bf16).or(dense_flop_per_s.get(&DType::Fp16)).copied().unwrap_or(1e12);
+    let vector_flop_per_s = rate("vector_flop_per_s").unwrap_or(sixteen / 16.0);
+    table.finish();
+    Peak { dense_flop_per_s, vector_flop_per_s }
+}
+
+impl Entity for Fabric {
+    const KIND: Kind = Kind::Fabric;
+
+    fn read(name: &str, r: &Reader<'_>, _: &Catalog) -> Self {
+        let kinds = [("scale-up", true), ("scale-out", false)];
+        let torus = r.count32("torus_dims", 1).unwrap_or(3);
+        let shapes = [("switched", Topology::Switched), ("mesh", Topology::Mesh), ("torus", Topology::Torus { dims: torus })];
+        let scale_up = r.choice("kind", &kinds).unwrap_or(false);
+        Fabric {
+            name: name.to_string(),
+            title: title(name, r),
+            scale_up,
+            topology: r.choice("topology", &shapes).unwrap_or(Topology::Switched),
+            bytes_per_s: r.need("bytes_per_s", Unit::BytesPerS, BANDWIDTH),
+            latency_s: r.need("latency_s", Unit::S, Within(0.0, 1.0)),
+            ring_efficiency: r.number("ring_efficiency", Unit::Fraction, Within(0.01, 1.5)).unwrap_or(0.8),
+            in_network_efficiency: r.number("in_network_efficiency", Unit::Fraction, Within(0.01, 2.5)),
+            max_domain: r.count32("max_domain", 1).unwrap_or(if scale_up { 8 } else { 0 }),
+        }
+    }
+}
+
+impl Entity for Node {
+    const KIND: Kind = Kind::Node;
+
+    fn read(name: &str, r: &Reader<'_>, catalog: &Catalog) -> Self {
+        let title = title(name, r);
+        let n_devices = r.need_count("n_devices", 1);
+        let node = Node {
+            name: name.to_string(),
+            title,
+            accelerator: reference(r, "accelerator", Kind::Accelerator, catalog),
+            n_devices,
+            scale_up: reference(r, "scale_up", Kind::Fabric, catalog),
+            scale_up_domain: r.count32("scale_up_domain", 1).unwrap_or(n_devices),
+            scale_out: reference(r, "scale_out", Kind::Fabric, catalog),
+            nic_bytes_per_s: r.need("nic_bytes_per_s", Unit::BytesPerS, BANDWIDTH),
+            host_memory_bytes: r.number("host_memory_bytes", Unit::Bytes, NonNegative).unwrap_or(0.0),
+            idle_w: r.need("idle_w", Unit::W, POWER),
+            active_w: r.need("active_w", Unit::W, POWER),
+            max_w: r.need("max_w", Unit::W, POWER),
+            embodied_kg_co2e: r.need("embodied_kg_co2e", Unit::KgCo2e, NonNegative),
+            price: money(r, "price"),
+        };
+        if node.idle_w > node.active_w {
+            r.problem("idle_w", "idle power is above active power", "check `idle_w` and `active_w`");
+        }
+        node
+    }
+}
+
+/// A required reference to another entry, as its id; an unknown name is reported where it stands.
+fn reference(r: &Reader<'_>, key: &str, kind: Kind, catalog: &Catalog) -> String {
+    let name = r.need_text(key);
+    resolve(r, key, &name, kind, catalog)
+}
+
+fn resolve(r: &Reader<'_>, key: &str, name: &str, kind: Kind, catalog: &Catalog) -> String {
+    let index = catalog.index(kind);
+    match index.get(name) {
+        Some(entry) => entry.name.clone(),
+        None => {
+            if !name.is_empty() {
+                let problem = index.unknown(kind, name);
+                r.problem(key, problem.message, problem.help.unwrap_or_default());
+            }
+            name.to_string()
+        }
+    }
+}
+
+impl Entity for Cluster {
+    const KIND: Kind = Kind::Cluster;
+
+    fn read(name: &str, r: &Reader<'_>, catalog: &Catalog) -> Self {
+        let title = title(name, r);
+        let problems = Problems::default();
+        let node_name = r.need_text("node");
+        let node = catalog.get_at::<Node>(&node_name, &r.place("node"), &problems);
+        for problem in problems.into_list() {
+            r.problem("node", problem.message, problem.help.unwrap_or_default());
+        }
+        let mut node = node.unwrap_or_else(missing_node);
+        if let Some(fabric) = r.text("fabric") {
+            node.scale_out = resolve(r, "fabric", &fabric, Kind::Fabric, catalog);
+        }
+        if let Some(rate) = r.number("nic_bytes_per_s", Unit::BytesPerS, BANDWIDTH) {
+            node.nic_bytes_per_s = rate;
+        }
+        let n_nodes = r.need_count("n_nodes", 1);
+        Cluster {
+            name: name.to_string(),
+            title,
+            n_nodes,
+            levels: r.tables("level").iter().map(level).collect(),
+            storage_bytes_per_s: r.number("storage_bytes_per_s", Unit::BytesPerS, BANDWIDTH).unwrap_or_else(|| default_storage(f64::from(n_nodes))),
+            reliability: named_or_default(r, "reliability", catalog),
+            region: r.text("region").map_or_else(|| "us-average".to_string(), |g| resolve(r, "region", &g, Kind::Region, catalog)),
+            node,
+        }
+    }
+}
+
+/// Delivered checkpoint bandwidth where none is stated: 1 GB/s per node, what MLPerf Storage v1.0
+/// submissions ask of a file system per client (estimate), at most 2 TB/s, the sustained write
+/// rate of Meta's Tectonic for Llama 3 (arXiv 2407.21783 §3.3.1).
+#[must_use]
+pub fn default_storage(n_nodes: f64) -> f64 {
+    (1e9 * n_nodes).min(2e12)
+}
+
+fn missing_node() -> Node {
+    Node {
+        name: String::new(),
+        title: String::new(),
+        accelerator: String::new(),
+        n_devices: 1,
+        scale_up: String::new(),
+        scale_up_domain: 1,
+        scale_out: String::new(),
+        nic_bytes_per_s: 1.0,
+        host_memory_bytes: 0.0,
+        idle_w: 0.0,
+        active_w: 0.0,
+        max_w: 0.0,
+        embodied_kg_co2e: 0.0,
+        price: None,
+    }
+}
+
+fn level(r: &Reader<'_>) -> Level {
+    common(r);
+    let _ = r.text("title");
+    let value = Level { n_devices: r.need_count("n_devices", 1), oversubscription: r.need("oversubscription", Unit::One, Within(0.01, 1000.0)) };
+    r.finish();
+    value
+}
+
+fn named_or_default(r: &Reader<'_>, key: &str, catalog: &Catalog) -> Reliability {
+    let name = r.text(key).unwrap_or_else(|| "default".to_string());
+    let problems = Problems::default();
+    let found = catalog.get_at::<Reliability>(&name, &r.place(key), &problems);
+    for problem in problems.into_list() {
+        r.problem(key, problem.message, problem.help.unwrap_or_default());
+    }
+    found.unwrap_or(Reliability { name, node_mtbf_s: 1.0, detect_s: 0.0, restart_s: 0.0, planned_s_per_day: 0.0 })
+}
+
+impl Entity for Reliability {
+    const KIND: Kind = Kind::Reliability;
+
+    fn read(name: &str, r: &Reader<'_>, _: &Catalog) -> Self {
+        let _ = title(name, r);
+        Reliability {
+            name: name.to_string(),
+            node_mtbf_s: r.need("node_mtbf_s", Unit::S, Positive),
+            detect_s: r.need("detect_s", Unit::S, NonNegative),
+            restart_s: r.need("restart_s", Unit::S, NonNegative),
+            planned_s_per_day: r.number("planned_s_per_day", Unit::S, Within(0.0, 80_000.0)).unwrap_or(0.0),
+        }
+    }
+}
+
+impl Entity for Offer {
+    const KIND: Kind = Kind::Offer;
+
+    fn read(name: &str, r: &Reader<'_>, catalog: &Catalog) -> Self {
+        let _ = title(name, r);
+        let price = |key: &str| r.number(key, Unit::UsdPerHour, Within(0.0, 1e5));
+        let base_usd = r.need("base_usd_per_device_hour", Unit::UsdPerHour, Within(0.0, 1e5));
+        let usd_per_device_hour = Money3 {
+            low_usd: price("low_usd_per_device_hour").unwrap_or(base_usd),
+            base_usd,
+            high_usd: price("high_usd_per_device_hour").unwrap_or(base_usd),
+        };
+        ordered(r, usd_per_device_hour);
+        Offer {
+            name: name.to_string(),
+            provider: r.need_text("provider"),
+            accelerator: reference(r, "accelerator", Kind::Accelerator, catalog),
+            region: r.text("region"),
+            commitment: r.choice("commitment", &Commitment::ALL).unwrap_or(Commitment::OnDemand),
+            usd_per_device_hour,
+            as_of: r.need_text("as_of"),
+        }
+    }
+}
+
+impl Entity for Grid {
+    const KIND: Kind = Kind::Grid;
+
+    fn read(name: &str, r: &Reader<'_>, _: &Catalog) -> Self {
+        let factor = |key: &str| r.number(key, Unit::KgCo2ePerKwh, Within(0.0, 3.0));
+        Grid {
+            name: name.to_string(),
+            title: title(name, r),
+            location_kg_co2e_per_kwh: r.need("location_kg_co2e_per_kwh", Unit::KgCo2ePerKwh, Within(0.0, 3.0)),
+            marginal_kg_co2e_per_kwh: factor("marginal_kg_co2e_per_kwh"),
+            water_l_per_kwh: r.need("water_l_per_kwh", Unit::LPerKwh, Within(0.0, 100.0)),
+            year: r.count32("year", 1990).unwrap_or(0),
+        }
+    }
+}
+
+impl Entity for Region {
+    const KIND: Kind = Kind::Region;
+
+    fn read(name: &str, r: &Reader<'_>, catalog: &Catalog) -> Self {
+        let title = title(name, r);
+        let problems = Problems::default();
+        let grid = catalog.get_at::<Grid>(&r.need_text("grid"), &r.place("grid"), &problems);
+        for problem in problems.into_list() {
+            r.problem("grid", problem.message, problem.help.unwrap_or_default());
+        }
+        let nowhere = || Grid {
+            name: String::new(),
+            title: String::new(),
+            location_kg_co2e_per_kwh: 0.0,
+            marginal_kg_co2e_per_kwh: None,
+            water_l_per_kwh: 0.0,
+            year: 0,
+        };
+        Region {
+            name: name.to_string(),
+            title,
+            provider: r.text("provider").unwrap_or_default(),
+            grid: grid.unwrap_or_else(nowhere),
+            pue: r.need("pue", Unit::One, Within(1.0, 5.0)),
+            wue_l_per_kwh: r.need("wue_l_per_kwh", Unit::LPerKwh, Within(0.0, 100.0)),
+            market_kg_co2e_per_kwh: r.number("market_kg_co2e_per_kwh", Unit::KgCo2ePerKwh, Within(0.0, 3.0)),
+            electricity_usd_per_kwh: r.need("electricity_usd_per_kwh", Unit::UsdPerKwh, Within(0.0, 10.0)),
+        }
+    }
+}
+
+impl Entity for Finance {
+    const KIND: Kind = Kind::Finance;
+
+    fn read(name: &str, r: &Reader<'_>, _: &Catalog) -> Self {
+        let _ = title(name, r);
+        let part = |key: &str, high: f64| r.need(key, Unit::Fraction, Within(0.0, high));
+        Finance {
+            name: name.to_string(),
+            life_s: r.need("life_s", Unit::S, Positive),
+            network_fraction: part("network_fraction", 5.0),
+            residual_fraction: part("residual_fraction", 1.0),
+            capital_rate_fraction: part("capital_rate_fraction", 1.0),
+            maintenance_fraction: part("maintenance_fraction", 1.0),
+            colocation_usd_per_kw_month: r.need("colocation_usd_per_kw_month", Unit::Usd, Within(0.0, 1e5)),
+            utilization_fraction: r.need("utilization_fraction", Unit::Fraction, Within(0.01, 1.0)),
+            storage_usd_per_gb_month: r.need("storage_usd_per_gb_month", Unit::Usd, Within(0.0, 100.0)),
+            network_power_fraction: part("network_power_fraction", 1.0),
+        }
+    }
+}
+
+impl Entity for Model {
+    const KIND: Kind = Kind::Model;
+
+    fn read(name: &str, r: &Reader<'_>, _: &Catalog) -> Self {
+        let title = title(name, r);
+        let hidden = r.need_count("hidden", 1);
+        let n_heads = r.need_count("heads", 1);
+        let model = Model {
+            name: name.to_string(),
+            title,
+            n_layers: r.need_count("layers", 1),
+            hidden,
+            n_heads,
+            n_kv_heads: r.count32("kv_heads", 1).unwrap_or(n_heads),
+            head_dim: r.count32("head_dim", 1).unwrap_or_else(|| (hidden / n_heads.max(1)).max(1)),
+            ffn_hidden: r.need_count("ffn_hidden", 0),
+            gated_ffn: r.flag("gated_ffn").unwrap_or(true),
+            vocab: r.need_count("vocab", 1),
+            tied_embeddings: r.flag("tied_embeddings").unwrap_or(false),
+            learned_positions: r.flag("learned_positions").unwrap_or(false),
+            biases: r.flag("biases").unwrap_or(false),
+            attention: r.table("mla").map_or(Attention::MultiHead, |t| Attention::Latent(latent(&t))),
+            sliding: r.table("sliding").map(|t| sliding(&t)),
+            moe: r.table("moe").map(|t| moe(&t)),
+            stated_params: r.number("params_total", Unit::One, Positive),
+        };
+        let _ = r.number("params_active", Unit::One, Positive);
+        if model.n_kv_heads > model.n_heads || !model.n_heads.is_multiple_of(model.n_kv_heads) {
+            let text = format!("{} key-value heads do not divide {} query heads", model.n_kv_heads, model.n_heads);
+            r.problem("kv_heads", text, "write a divisor of `heads`");
+        }
+        limits(&model, r);
+        model
+    }
+}
+
+/// Far above anything published; keeps products of dimensions within exact floating point.
+fn limits(model: &Model, r: &Reader<'_>) {
+    let dims = [("layers", model.n_layers, 100_000), ("hidden", model.hidden, 10_000_000), ("heads", model.n_heads, 1_000_000), ("ffn_hidden", model.ffn_hidden, 100_000_000)];
+    for (key, value, high) in dims {
+        if value > high {
+            r.problem(key, format!("`{}` is {value}", r.name(key)), format!("write a number up to {high}"));
+        }
+    }
+}
+
+fn latent(r: &Reader<'_>) -> Latent {
+    common(r);
+    let value = Latent {
+        q_lora_rank: r.count32("q_lora_rank", 0).unwrap_or(0),
+        kv_lora_rank: r.need_count("kv_lora_rank", 1),
+        qk_nope_head_dim: r.need_count("qk_nope_head_dim", 1),
+        qk_rope_head_dim: r.need_count("qk_rope_head_dim", 0),
+        v_head_dim: r.need_count("v_head_dim", 1),
+    };
+    r.finish();
+    value
+}
+
+fn sliding(r: &Reader<'_>) -> Sliding {
+    common(r);
+    let value = Sliding { window_tokens: r.need_count("window_tokens", 1), full_every: r.count32("full_every", 0).unwrap_or(0) };
+    r.finish();
+    value
+}
+
+fn moe(r: &Reader<'_>) -> Moe {
+    common(r);
+    let value = Moe {
+        n_experts: r.need_count("experts", 1),
+        experts_per_token: r.need_count("experts_per_token", 1),
+        expert_ffn_hidden: r.need_count("expert_ffn_hidden", 1),
+        shared_ffn_hidden: r.count32("shared_ffn_hidden", 0).unwrap_or(0),
+        first_dense_layers: r.count32("first_dense_layers", 0).unwrap_or(0),
+        every: r.count32("every", 1).unwrap_or(1),
+    };
+    if value.experts_per_token > value.n_experts {
+        r.problem("experts_per_token", "more experts per token than experts", "write at most `experts`");
+    }
+    r.finish();
+    value
+}
+
+/// Problems of one entry of any kind.
+pub(super) fn check(kind: Kind, name: &str, catalog: &Catalog) -> Vec<Diagnostic> {
+    fn of<T: Entity>(name: &str, catalog: &Catalog) -> Vec<Diagnostic> {
+        match catalog.get::<T>(name) {
+            Ok(_) => Vec::new(),
+            Err(Error::Invalid(list)) => list,
+            Err(other) => vec![Diagnostic::new(other.to_string())],
+        }
+    }
+    match kind {
+        Kind::Accelerator => of::<Accelerator>(name, catalog),
+        Kind::Fabric => of::<Fabric>(name, catalog),
+        Kind::Node => of::<Node>(name, catalog),
+        Kind::Cluster => of::<Cluster>(name, catalog),
+        Kind::Grid => of::<Grid>(name, catalog),
+        Kind::Region => of::<Region>(name, catalog),
+        Kind::Offer => of::<Offer>(name, catalog),
+        Kind::Finance => of::<Finance>(name, catalog),
+        Kind::Reliability => of::<Reliability>(name, catalog),
+        Kind::Model => of::<Model>(name, catalog),
+        Kind::Profile => of::<Profile>(name, catalog),
+        Kind::Stack => of::<Stack>(name, catalog),
+    }
+}

@@ -1,0 +1,118 @@
+//! Each value of an entry with its source.
+
+use super::raw::{Item, Tree, Value};
+use super::{Catalog, Entry, Kind};
+use crate::error::{Diagnostic, Result};
+
+/// One value of an entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fact {
+    /// Dotted key.
+    pub key: String,
+    /// The value as written.
+    pub value: String,
+    /// The value as a number, if it is one.
+    pub number: Option<f64>,
+    /// Where it was published, or `estimate`.
+    pub source: Option<String>,
+    /// File and line it was read from.
+    pub origin: String,
+}
+
+const META: [&str; 9] = ["source", "sources", "confidence", "note", "estimates", "aliases", "extends", "title", "as_of"];
+
+/// Every value of an entry, in order, with its source: `sources.KEY`, else the `source` of its
+/// table, else that of the entry. Keys listed in `estimates` have no published source.
+#[must_use]
+pub fn facts(entry: &Entry) -> Vec<Fact> {
+    let mut out = Vec::new();
+    let whole = entry.tree.text("source").map(str::to_string);
+    walk(&entry.tree, "", whole.as_deref(), &mut out);
+    out
+}
+
+fn walk(tree: &Tree, prefix: &str, inherited: Option<&str>, out: &mut Vec<Fact>) {
+    let own = tree.text("source").or(inherited);
+    let estimates: Vec<&str> = match tree.get("estimates").map(|i| &i.value) {
+        Some(Value::Array(list)) => list.iter().filter_map(|i| if let Value::Text(t) = &i.value { Some(t.as_str()) } else { None }).collect(),
+        _ => Vec::new(),
+    };
+    let estimated = tree.text("confidence") == Some("estimate");
+    for (key, item) in &tree.entries {
+        if META.contains(&key.as_str()) {
+            continue;
+        }
+        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        if let Value::Table(inner) = &item.value {
+            walk(inner, &path, own, out);
+            continue;
+        }
+        let named = tree.table("sources").and_then(|s| s.text(key));
+        let source = if estimates.contains(&key.as_str()) {
+            Some(named.map_or("estimate".to_string(), |s| format!("estimate: {s}")))
+        } else {
+            named.or(own).map(|s| if estimated && named.is_none() { format!("estimate: {s}") } else { s.to_string() })
+        };
+        out.push(Fact {
+            key: path,
+            value: written(&item.value),
+            number: number(&item.value),
+            source,
+            origin: format!("{}:{}", item.at.origin.name, item.at.line()),
+        });
+    }
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        #[allow(clippy::cast_precision_loss)]
+        Value::Integer(i) => Some(*i as f64),
+        Value::Float(f) => Some(*f),
+        _ => None,
+    }
+}
+
+fn written(value: &Value) -> String {
+    match value {
+        Value::Text(t) | Value::Date(t) => t.clone(),
+        Value::Integer(i) => i.to_string(),
+        Value::Float(f) => format!("{f:e}"),
+        Value::Bool(b) => b.to_string(),
+        Value::Array(list) => format!("[{}]", list.iter().map(|i: &Item| written(&i.value)).collect::<Vec<_>>().join(", ")),
+        Value::Table(_) => String::new(),
+    }
+}
+
+/// Values of a catalog that carry no source: a lint for users, a test failure for built-ins.
+#[must_use]
+pub fn unsourced(catalog: &Catalog) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    for (_, kind, _) in Kind::ALL {
+        for entry in catalog.index(kind).entries.values() {
+            let bare: Vec<String> = facts(entry).into_iter().filter(|f| f.source.is_none()).map(|f| f.key).collect();
+            if !bare.is_empty() {
+                let text = format!("{} `{}` has values without a source: {}", kind.name(), entry.name, bare.join(", "));
+                out.push(Diagnostic::new(text).at(&entry.at).help("add source = \"...\", or list the keys in estimates = [...]"));
+            }
+        }
+    }
+    out
+}
+
+/// The files of the binary, to write out and edit: path under the directory, text.
+pub fn export() -> impl Iterator<Item = (String, &'static str)> {
+    super::source::embedded()
+}
+
+/// The entry that a name means in any kind, for `catalog show NAME`.
+///
+/// # Errors
+/// When no kind has it; the message names the nearest over all kinds.
+pub fn find<'a>(catalog: &'a Catalog, name: &str) -> Result<(Kind, &'a Entry)> {
+    let found = Kind::ALL.iter().find_map(|(_, kind, _)| Some((*kind, catalog.index(*kind).get(name)?)));
+    found.ok_or_else(|| {
+        let all: Vec<&str> = Kind::ALL.iter().flat_map(|(_, k, _)| catalog.index(*k).entries.keys().map(String::as_str)).collect();
+        let hint = crate::error::nearest(name, all).map_or(String::new(), |n| format!("did you mean `{n}`? "));
+        Diagnostic::new(format!("nothing in the catalog is called `{name}`")).help(format!("{hint}`exaplan catalog list` lists everything")).into()
+    })
+}

@@ -1,0 +1,135 @@
+//! The only reader of files: embedded ones and those of the user's layers.
+
+use crate::error::{Diagnostic, Error, Origin, Result};
+use include_dir::{Dir, include_dir};
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+static HARDWARE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/hardware");
+static PROFILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/profiles");
+static SCENARIOS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
+
+/// Larger files are refused: no scenario or catalog comes near, and a wrong path often does.
+pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Every embedded file: its path in the repository and its text.
+pub fn embedded() -> impl Iterator<Item = (String, &'static str)> {
+    fn walk(dir: &'static Dir<'static>, out: &mut Vec<&'static include_dir::File<'static>>) {
+        out.extend(dir.files());
+        for sub in dir.dirs() {
+            walk(sub, out);
+        }
+    }
+    let mut list: Vec<(String, &'static str)> = Vec::new();
+    for (root, dir) in [("hardware", &HARDWARE), ("profiles", &PROFILES), ("scenarios", &SCENARIOS)] {
+        let mut files = Vec::new();
+        walk(dir, &mut files);
+        list.extend(files.iter().filter_map(|f| Some((format!("{root}/{}", f.path().display()), f.contents_utf8()?))));
+    }
+    list.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    list.into_iter()
+}
+
+/// The embedded scenario with this name (`llama3-405b`), as an origin.
+#[must_use]
+pub fn embedded_scenario(name: &str) -> Option<Arc<Origin>> {
+    let file = SCENARIOS.get_file(format!("{name}.toml"))?;
+    Some(Arc::new(Origin { name: format!("builtin:scenarios/{name}.toml"), text: file.contents_utf8()?.to_string() }))
+}
+
+/// Names of the embedded scenarios.
+#[must_use]
+pub fn embedded_scenarios() -> Vec<String> {
+    let stem = |f: &include_dir::File<'_>| Some(f.path().file_stem()?.to_str()?.to_string());
+    let mut names: Vec<String> = SCENARIOS.files().filter(|f| f.path().extension().is_some_and(|e| e == "toml")).filter_map(stem).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Read a text file that a user named.
+///
+/// # Errors
+/// Missing, a directory, unreadable, too large or not UTF-8: one diagnostic each, with a remedy.
+pub fn read(path: &Path) -> Result<Arc<Origin>> {
+    let name = path.display().to_string();
+    let fail = |message: String, help: &str| Error::invalid(Diagnostic::new(message).help(help));
+    let meta = fs::metadata(path).map_err(|e| fail(format!("cannot read `{name}`: {}", plain(&e)), "check the path; `exaplan info` lists the built-in scenarios"))?;
+    if meta.is_dir() {
+        return Err(fail(format!("`{name}` is a directory"), "give the path of a file"));
+    }
+    if meta.len() > MAX_FILE_BYTES {
+        let text = format!("`{name}` has {} bytes, more than the {MAX_FILE_BYTES} that are read", meta.len());
+        return Err(fail(text, "give a scenario or catalog file in TOML"));
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(|e| fail(format!("cannot open `{name}`: {}", plain(&e)), "check its permissions"))?;
+    // The limit holds for pipes and devices too, whose length is not known before.
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|e| fail(format!("cannot read `{name}`: {}", plain(&e)), "check the file"))?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(fail(format!("`{name}` is longer than the {MAX_FILE_BYTES} bytes that are read"), "give a scenario or catalog file in TOML"));
+    }
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        fail(format!("`{name}` is not UTF-8 text (byte {at})"), "give a scenario or catalog file in TOML, not a binary file")
+    })?;
+    let text = text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_string);
+    Ok(Arc::new(Origin { name, text }))
+}
+
+fn plain(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file".to_string(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_string(),
+        _ => error.to_string(),
+    }
+}
+
+/// Every `.toml` file under a catalog directory, in order.
+///
+/// # Errors
+/// When the directory cannot be listed or a file cannot be read.
+pub fn read_dir(dir: &Path) -> Result<Vec<Arc<Origin>>> {
+    let mut paths = Vec::new();
+    collect(dir, 0, &mut paths)?;
+    paths.sort();
+    paths.iter().map(|p| read(p)).collect()
+}
+
+fn collect(dir: &Path, depth: usize, out: &mut Vec<PathBuf>) -> Result<()> {
+    let fail = |e: &std::io::Error| {
+        let text = format!("cannot list catalog directory `{}`: {}", dir.display(), plain(e));
+        Error::invalid(Diagnostic::new(text).help("give a directory that holds catalog files in TOML"))
+    };
+    let entries = fs::read_dir(dir).map_err(|e| fail(&e))?;
+    for entry in entries {
+        let path = entry.map_err(|e| fail(&e))?.path();
+        if path.is_dir() && depth < 4 {
+            collect(&path, depth + 1, out)?;
+        } else if path.extension().is_some_and(|e| e == "toml") {
+            out.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Write a file whole or not at all: to a temporary name beside it, then rename.
+///
+/// # Errors
+/// When the target cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let io = |source| Error::Io { path: path.to_path_buf(), source };
+    let mut name = path.file_name().map(std::ffi::OsStr::to_os_string).unwrap_or_default();
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        fs::create_dir_all(parent).map_err(io)?;
+    }
+    fs::write(&temporary, bytes).map_err(io)?;
+    fs::rename(&temporary, path).map_err(|e| {
+        // Leave nothing half-written behind; the first error is the one to report.
+        let _ = fs::remove_file(&temporary);
+        io(e)
+    })
+}
