@@ -1,3 +1,194 @@
 //! How a model is cut over devices, and whether it fits.
+//!
+//! A layout that does not fit is a value ([`Violation`]), never an error: the search counts them.
 
+pub mod activation;
+pub mod check;
 pub mod memory;
+pub mod placement;
+pub mod space;
+pub mod stage;
+
+pub use check::{Violation, check};
+pub use memory::{MemoryBudget, MemoryContext, budgets};
+pub use placement::{Groups, Placed, place};
+pub use space::{Choice, Space};
+pub use stage::{StageShape, stages};
+
+use std::fmt;
+
+/// What data-parallel ranks share instead of holding a copy each (ZeRO, arXiv 1910.02054).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Sharding {
+    /// Every rank holds everything.
+    None,
+    /// Optimizer state is shared (Megatron's distributed optimizer).
+    Zero1,
+    /// Optimizer state and gradients are shared.
+    Zero2,
+    /// Weights too; they are gathered per layer (FSDP).
+    Zero3,
+}
+
+impl Sharding {
+    /// Names in files; `fsdp` and `hsdp` are the framework's words for `zero3`, `hsdp` with `replicas` above 1.
+    pub const NAMES: [(&'static str, Sharding); 7] = [
+        ("none", Sharding::None),
+        ("zero1", Sharding::Zero1),
+        ("distopt", Sharding::Zero1),
+        ("zero2", Sharding::Zero2),
+        ("zero3", Sharding::Zero3),
+        ("fsdp", Sharding::Zero3),
+        ("hsdp", Sharding::Zero3),
+    ];
+
+    /// The name used in output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Sharding::NAMES.iter().find(|(_, s)| *s == self).map_or("none", |(n, _)| n)
+    }
+}
+
+/// What is computed again in backward instead of being kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Recompute {
+    /// Nothing.
+    None,
+    /// The attention core (Korthikanti et al., arXiv 2205.05198 §4).
+    Selective,
+    /// Every layer from its input.
+    Full,
+}
+
+impl Recompute {
+    /// Names in files and output.
+    pub const NAMES: [(&'static str, Recompute); 3] =
+        [("none", Recompute::None), ("selective", Recompute::Selective), ("full", Recompute::Full)];
+
+    /// The name used in output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Recompute::NAMES.iter().find(|(_, s)| *s == self).map_or("none", |(n, _)| n)
+    }
+}
+
+/// Order of micro-batches in the pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Schedule {
+    /// All forward, then all backward (Huang et al., arXiv 1811.06965).
+    GPipe,
+    /// One forward, one backward; interleaved when there are virtual stages (arXiv 2104.04473 §2.2).
+    OneFOneB,
+}
+
+impl Schedule {
+    /// Names in files.
+    pub const NAMES: [(&'static str, Schedule); 3] =
+        [("1f1b", Schedule::OneFOneB), ("interleaved-1f1b", Schedule::OneFOneB), ("gpipe", Schedule::GPipe)];
+}
+
+/// A parallel layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Layout {
+    /// Tensor parallel degree.
+    pub tensor: u32,
+    /// Norms and residuals are cut along the sequence over the tensor ranks.
+    pub sequence_parallel: bool,
+    /// Context parallel degree.
+    pub context: u32,
+    /// Pipeline parallel degree.
+    pub pipeline: u32,
+    /// Model chunks per pipeline stage.
+    pub virtual_stages: u32,
+    /// Expert parallel degree.
+    pub expert: u32,
+    /// Tensor parallel degree inside experts.
+    pub expert_tensor: u32,
+    /// Data parallel degree, replicas included.
+    pub data: u32,
+    /// What data-parallel ranks share.
+    pub sharding: Sharding,
+    /// Copies of the sharded state (HSDP); sharding spans `data / replicas` ranks.
+    pub replicas: u32,
+    /// Sequences per micro-batch.
+    pub micro_batch_seqs: u32,
+    /// Order of micro-batches.
+    pub schedule: Schedule,
+    /// What is computed again.
+    pub recompute: Recompute,
+}
+
+impl Layout {
+    /// One device, nothing cut.
+    #[must_use]
+    pub fn single() -> Layout {
+        Layout {
+            tensor: 1,
+            sequence_parallel: false,
+            context: 1,
+            pipeline: 1,
+            virtual_stages: 1,
+            expert: 1,
+            expert_tensor: 1,
+            data: 1,
+            sharding: Sharding::None,
+            replicas: 1,
+            micro_batch_seqs: 1,
+            schedule: Schedule::OneFOneB,
+            recompute: Recompute::None,
+        }
+    }
+
+    /// Devices it needs.
+    #[must_use]
+    pub fn n_devices(&self) -> u64 {
+        [self.tensor, self.context, self.pipeline, self.data].iter().map(|&n| u64::from(n)).product()
+    }
+
+    /// Micro-batches per data-parallel rank and step.
+    #[must_use]
+    pub fn n_micro_batches(&self, global_batch_seqs: f64) -> f64 {
+        global_batch_seqs / (f64::from(self.data) * f64::from(self.micro_batch_seqs))
+    }
+
+    /// Name of the schedule for people.
+    #[must_use]
+    pub fn schedule_name(&self) -> &'static str {
+        match (self.schedule, self.pipeline > 1, self.virtual_stages > 1) {
+            (_, false, _) => "none",
+            (Schedule::GPipe, ..) => "gpipe",
+            (Schedule::OneFOneB, _, true) => "interleaved-1f1b",
+            (Schedule::OneFOneB, _, false) => "1f1b",
+        }
+    }
+
+    /// Data-parallel degree of the expert weights.
+    #[must_use]
+    pub fn expert_data(&self) -> f64 {
+        let ranks = f64::from(self.tensor) * f64::from(self.context) * f64::from(self.data);
+        (ranks / (f64::from(self.expert) * f64::from(self.expert_tensor))).max(1.0)
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TP {}", self.tensor)?;
+        for (label, n) in [("CP", self.context), ("PP", self.pipeline), ("VP", self.virtual_stages), ("EP", self.expert), ("ETP", self.expert_tensor)] {
+            if n > 1 {
+                write!(f, " · {label} {n}")?;
+            }
+        }
+        write!(f, " · DP {}", self.data)?;
+        if self.sharding != Sharding::None {
+            write!(f, " · {}", self.sharding.name())?;
+        }
+        if self.replicas > 1 {
+            write!(f, " × {} replicas", self.replicas)?;
+        }
+        write!(f, " · micro-batch {}", self.micro_batch_seqs)?;
+        if self.recompute != Recompute::None {
+            write!(f, " · recompute {}", self.recompute.name())?;
+        }
+        Ok(())
+    }
+}

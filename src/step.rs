@@ -1,5 +1,123 @@
 //! Seconds of one optimizer step.
+//!
+//! `lower` turns a layout into operations, `price` asks the kernel room how long each takes,
+//! `pipeline` puts stages and micro-batches in order, `data` adds what happens once per step.
 
+pub mod data;
+pub mod lower;
+pub mod machine;
 pub mod parts;
+pub mod pipeline;
+pub mod price;
 
+pub use machine::Machine;
 pub use parts::{Parts, Step};
+pub use price::{Explained, Prices, prices};
+
+use crate::kernel::Evidence;
+use crate::layout::{Groups, Layout, MemoryBudget, StageShape, budgets, place, stages};
+use crate::workload::{Workload, count};
+use pipeline::Timing;
+use std::collections::BTreeMap;
+
+/// Simulate one step of a layout that has passed its checks.
+#[must_use]
+pub fn simulate(workload: &Workload, machine: &Machine, layout: &Layout) -> Step {
+    let shapes = stages(&workload.model, layout);
+    let groups = place(layout, machine.domain);
+    let prices = prices(workload, layout, machine, &groups);
+    let memory = budgets(workload, layout, &shapes, &machine.memory_context());
+    assemble(workload, machine, layout, &Priced { shapes: &shapes, groups: &groups, prices: &prices }, memory)
+}
+
+/// What the closed form of a step starts from.
+#[derive(Debug, Clone, Copy)]
+pub struct Priced<'a> {
+    /// Layers of each stage.
+    pub shapes: &'a [StageShape],
+    /// Communication groups.
+    pub groups: &'a Groups,
+    /// Priced layers.
+    pub prices: &'a Prices,
+}
+
+/// The step time alone: what the search ranks by.
+#[must_use]
+pub fn parts(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>) -> (Parts, Timing) {
+    let timing = pipeline::timing(workload, machine, layout, priced);
+    let once = data::once_per_step(workload, machine, layout, priced, &timing);
+    let mut parts = timing.parts;
+    parts.data_s += once.data_s;
+    parts.optimizer_s += once.optimizer_s;
+    parts.other_s += straggler_s(machine, parts.math_s + parts.recompute_s);
+    (parts, timing)
+}
+
+fn assemble(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>, memory: Vec<MemoryBudget>) -> Step {
+    let (parts, timing) = parts(workload, machine, layout, priced);
+    let time_s = parts.total_s();
+    let tokens = workload.step_tokens();
+    let counts = count(&workload.model, workload.seq_len_tokens);
+    #[allow(clippy::cast_precision_loss)]
+    let n_devices = layout.n_devices() as f64;
+    let peak = machine.accelerator.peak.matrix_flop_per_s(workload.precision.compute).unwrap_or(f64::MAX);
+    let model_flop = counts.train_flop_per_token * tokens;
+    let hardware_flop = timing.hardware_flop * f64::from(layout.tensor * layout.context * layout.data);
+    Step {
+        time_s,
+        tokens,
+        n_devices,
+        model_flop,
+        model_flop_full_attention: counts.train_flop_per_token_full * tokens,
+        hardware_flop,
+        mfu: model_flop / (time_s * n_devices * peak),
+        hfu: hardware_flop / (time_s * n_devices * peak),
+        parts,
+        memory,
+        evidence: evidence(&timing.evidence_s),
+    }
+}
+
+/// Share of kernel time by grade.
+fn evidence(seconds: &[f64; 4]) -> BTreeMap<Evidence, f64> {
+    let total: f64 = seconds.iter().sum();
+    let grades = [Evidence::Measured, Evidence::Interpolated, Evidence::Extrapolated, Evidence::Datasheet];
+    grades.into_iter().zip(seconds).filter(|(_, s)| **s > 0.0).map(|(g, s)| (g, s / total)).collect()
+}
+
+/// A synchronous step waits for its slowest node. With node speeds normal of relative spread σ the
+/// expected maximum over n nodes is about σ·√(2 ln n) (Cramér 1946, §28.6, first order).
+fn straggler_s(machine: &Machine, math_s: f64) -> f64 {
+    #[allow(clippy::cast_precision_loss)]
+    let n = (machine.n_devices as f64 / f64::from(machine.node_devices)).max(1.0);
+    math_s * machine.stack.straggler_sigma * (2.0 * n.ln()).sqrt()
+}
+
+/// Operations of the heaviest stage with their times, for `explain`.
+#[must_use]
+pub fn explain(workload: &Workload, machine: &Machine, layout: &Layout) -> Vec<Explained> {
+    let shapes = stages(&workload.model, layout);
+    let groups = place(layout, machine.domain);
+    let prices = prices(workload, layout, machine, &groups);
+    let heaviest = pipeline::heaviest(&shapes, &prices);
+    let shape = shapes[heaviest];
+    let m = layout.n_micro_batches(workload.global_batch_seqs);
+    let mut out = Vec::new();
+    let mut add = |place: String, ops: Vec<lower::Op>, n: f64| {
+        for op in ops {
+            let timed = price::time(&op, machine, &groups);
+            let times = m * n * if op.recomputed { 2.0 } else { 1.0 };
+            out.push(Explained { place: place.clone(), op, time_s: timed.time_s, times, evidence: timed.evidence, source: timed.source });
+        }
+    };
+    if shape.embedding {
+        add("embedding".to_string(), lower::embedding(workload, layout, &machine.stack), 1.0);
+    }
+    for (kind, n) in shape.kinds() {
+        add(format!("{} layer", kind.name()), lower::layer(workload, layout, kind, &machine.stack), n);
+    }
+    if shape.head {
+        add("head".to_string(), lower::head(workload, layout, &machine.stack), 1.0);
+    }
+    out
+}

@@ -1,3 +1,40 @@
 //! The training run as work: a model, its batch and its tokens.
 
+pub mod count;
 pub mod precision;
+
+pub use count::{Counts, LayerKind, count, pattern};
+pub use precision::{Optimizer, Precision};
+
+use crate::catalog::Model;
+
+/// What is to be trained, independent of any machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Workload {
+    /// Architecture.
+    pub model: Model,
+    /// Tokens in one sequence.
+    pub seq_len_tokens: f64,
+    /// Sequences in one optimizer step.
+    pub global_batch_seqs: f64,
+    /// Tokens of the whole run.
+    pub total_tokens: f64,
+    /// Number formats.
+    pub precision: Precision,
+    /// Update rule.
+    pub optimizer: Optimizer,
+}
+
+impl Workload {
+    /// Tokens of one optimizer step.
+    #[must_use]
+    pub fn step_tokens(&self) -> f64 {
+        self.seq_len_tokens * self.global_batch_seqs
+    }
+
+    /// Optimizer steps of the whole run; the last one may be partly filled.
+    #[must_use]
+    pub fn n_steps(&self) -> f64 {
+        (self.total_tokens / self.step_tokens()).ceil().max(1.0)
+    }
+}

@@ -134,7 +134,9 @@ pub struct Stack {
     pub kernel_floor_s: f64,
     /// Kernels launched per transformer layer, forward.
     pub kernels_per_layer: f64,
-    /// Share of tensor-parallel communication hidden behind math.
+    /// Runs backward tensor-parallel communication beside the weight-gradient multiply.
+    pub hides_tensor_backward: bool,
+    /// Share of other tensor-parallel communication hidden behind math.
     pub tensor_overlap_fraction: f64,
     /// Share of data-parallel communication that may hide behind backward math.
     pub data_overlap_fraction: f64,

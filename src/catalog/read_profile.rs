@@ -138,6 +138,7 @@ impl Entity for Stack {
             launch_s: r.need("launch_s", Unit::S, Within(0.0, 0.01)),
             kernel_floor_s: r.need("kernel_floor_s", Unit::S, Within(0.0, 0.01)),
             kernels_per_layer: r.need("kernels_per_layer", Unit::One, Within(0.0, 10_000.0)),
+            hides_tensor_backward: flag("hides_tensor_backward"),
             tensor_overlap_fraction: share("tensor_overlap_fraction"),
             data_overlap_fraction: share("data_overlap_fraction"),
             pipeline_overlap_fraction: share("pipeline_overlap_fraction"),

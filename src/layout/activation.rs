@@ -1,0 +1,125 @@
+//! Bytes that one micro-batch leaves behind in one layer for its backward pass, tensor by tensor.
+//!
+//! Follows Korthikanti et al. (arXiv 2205.05198 §4) with what Transformer Engine and flash
+//! attention keep today: inputs of norms, norm outputs (inputs of the column-parallel linears, kept
+//! cut along the sequence and gathered again), rotated queries and keys, values, the attention
+//! output with its log-sum-exp, the two halves of the gated feed-forward and their product.
+
+use super::{Layout, Recompute};
+use crate::catalog::{Attention, Model};
+use crate::workload::{LayerKind, Workload, count::head_dims};
+
+/// Activation bytes of one layer and micro-batch on one device.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct LayerActivations {
+    /// Kept from forward to backward.
+    pub kept_bytes: f64,
+    /// Held only while the layer's backward runs, recomputation included.
+    pub transient_bytes: f64,
+}
+
+/// What the software stack decides about stored activations.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ActivationRules {
+    /// Scores are never stored.
+    pub flash_attention: bool,
+    /// Dropout masks are stored (models and stacks before flash attention).
+    pub dropout: bool,
+}
+
+/// Local sizes that every formula uses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Local {
+    /// Tokens of a micro-batch on one context rank.
+    pub tokens: f64,
+    /// The same on one rank where sequence parallelism cuts.
+    pub cut_tokens: f64,
+    /// Tokens that reach the routed experts of one rank, balanced.
+    pub expert_tokens: f64,
+    /// Tensor degree.
+    pub tensor: f64,
+    /// Residual width.
+    pub hidden: f64,
+}
+
+/// Local sizes of a layout.
+#[must_use]
+pub fn local(workload: &Workload, layout: &Layout) -> Local {
+    let tensor = f64::from(layout.tensor);
+    let tokens = f64::from(layout.micro_batch_seqs) * workload.seq_len_tokens / f64::from(layout.context);
+    let top = workload.model.moe.map_or(0.0, |m| f64::from(m.experts_per_token));
+    Local {
+        tokens,
+        cut_tokens: if layout.sequence_parallel { tokens / tensor } else { tokens },
+        // Every token is sent once by the ranks that share it: T·k / tensor per device, whatever the
+        // expert degree; expert-tensor ranks each see all tokens of their group.
+        expert_tokens: tokens * top / tensor * f64::from(layout.expert_tensor),
+        tensor,
+        hidden: f64::from(workload.model.hidden),
+    }
+}
+
+/// Activations of one layer of a kind.
+#[must_use]
+pub fn layer(workload: &Workload, layout: &Layout, kind: LayerKind, rules: ActivationRules) -> LayerActivations {
+    let l = local(workload, layout);
+    let model = &workload.model;
+    let wide = workload.precision.activation_bytes;
+    // 8-bit linears keep the quantized copy of their input; block scales are counted in `bytes()`.
+    let narrow = workload.precision.compute.bytes().max(1.0).min(wide);
+    let norms = 2.0 * l.cut_tokens * l.hidden * (wide + narrow);
+    let masks = if rules.dropout { 2.0 * l.cut_tokens * l.hidden } else { 0.0 };
+    let (attention, scores) = attention(model, &l, workload, rules, wide);
+    let (feed, feed_transient) = match (kind.moe, model.moe) {
+        (true, Some(moe)) => {
+            let routed = feed_forward(model, l.expert_tokens, f64::from(moe.expert_ffn_hidden) / f64::from(layout.expert_tensor), wide, narrow);
+            let shared = feed_forward(model, l.tokens, f64::from(moe.shared_ffn_hidden) / l.tensor, wide, narrow);
+            // Dispatched inputs, expert outputs (the router's gradient needs them), router logits and probabilities in fp32.
+            let moved = l.expert_tokens * l.hidden * (narrow + wide);
+            let router = l.cut_tokens * f64::from(moe.n_experts) * 8.0;
+            (routed.0 + shared.0 + moved + router, routed.1.max(shared.1) + 2.0 * l.expert_tokens * l.hidden * wide)
+        }
+        _ => feed_forward(model, l.tokens, f64::from(model.ffn_hidden) / l.tensor, wide, narrow),
+    };
+    let gathered = if layout.sequence_parallel && layout.tensor > 1 { l.tokens * l.hidden * wide } else { 0.0 };
+    let transient = feed_transient + gathered + l.tokens * l.hidden * wide;
+    let full = norms + masks + attention + scores + feed;
+    match layout.recompute {
+        Recompute::None => LayerActivations { kept_bytes: full, transient_bytes: transient },
+        Recompute::Selective => LayerActivations { kept_bytes: full - scores, transient_bytes: transient.max(scores) },
+        Recompute::Full => LayerActivations { kept_bytes: l.cut_tokens * l.hidden * wide, transient_bytes: full + transient },
+    }
+}
+
+/// Queries, keys, values, output, statistics; and the stored scores of unfused attention.
+fn attention(model: &Model, l: &Local, workload: &Workload, rules: ActivationRules, wide: f64) -> (f64, f64) {
+    let heads = f64::from(model.n_heads) / l.tensor;
+    let (qk, v) = head_dims(model);
+    let kept = match model.attention {
+        Attention::MultiHead => {
+            let kv_heads = (f64::from(model.n_kv_heads) / l.tensor).max(1.0);
+            l.tokens * wide * (heads * qk + kv_heads * (qk + v) + heads * v)
+        }
+        Attention::Latent(lat) => {
+            // Compressed query and key-value with their norms' inputs, then expanded queries, keys and values.
+            let ranks = f64::from(lat.q_lora_rank + lat.kv_lora_rank);
+            let compressed = l.cut_tokens * wide * 2.0 * (ranks + f64::from(lat.qk_rope_head_dim) / 2.0);
+            compressed + l.tokens * wide * heads * (2.0 * qk + 2.0 * v)
+        }
+    };
+    if rules.flash_attention {
+        return (kept + l.tokens * heads * 4.0, 0.0);
+    }
+    // Softmax output (2 bytes), dropout mask (1) and dropped-out scores (2): 5·a·s²·b (arXiv 2205.05198 eq. 1).
+    let per_score = if rules.dropout { 5.0 } else { 2.0 };
+    let keys = workload.seq_len_tokens;
+    (kept, per_score * heads * l.tokens * keys)
+}
+
+/// Kept and transient bytes of one feed-forward of local width.
+fn feed_forward(model: &Model, tokens: f64, width: f64, wide: f64, narrow: f64) -> (f64, f64) {
+    let halves = if model.gated_ffn { 2.0 } else { 1.0 };
+    let kept = tokens * width * (halves * wide + narrow);
+    // Backward: gradients of the product and of both halves while the kept product is freed.
+    (kept, tokens * width * halves * wide)
+}

@@ -1,0 +1,452 @@
+//! A scenario file, read and checked: everything a plan starts from.
+
+use super::{Assumption, Limits, Scenario};
+use crate::catalog::raw::{self, Item, Tree, Value};
+use crate::catalog::reader::{Bounds, Problems, Reader};
+use crate::catalog::{Catalog, Cluster, Entity, Fabric, Kind, Model, Node, Reliability, Stack, digest_text, source};
+use crate::error::{At, Diagnostic, Error, Origin, Result, nearest};
+use crate::layout::{Choice, Recompute, Schedule, Sharding};
+use crate::units::Unit;
+use crate::workload::{Optimizer, Precision, Workload};
+use Bounds::{NonNegative, Positive, Within};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Ids of entries that a scenario derives from catalog entries.
+const OWN: &str = "this-scenario";
+
+/// The text of a scenario: an embedded one by name, else a file.
+///
+/// # Errors
+/// When there is neither.
+pub fn origin(name_or_path: &str) -> Result<Arc<Origin>> {
+    let path = Path::new(name_or_path);
+    if let Some(builtin) = source::embedded_scenario(name_or_path).filter(|_| !path.exists()) {
+        return Ok(builtin);
+    }
+    source::read(path).map_err(|error| match error {
+        Error::Invalid(list) if !path.exists() => {
+            let names = source::embedded_scenarios();
+            let guess = nearest(name_or_path, names.iter().map(String::as_str)).map_or(String::new(), |n| format!("did you mean `{n}`? "));
+            let message = list.first().map_or_else(String::new, |d| d.message.clone());
+            let help = format!("{guess}give a file, or a built-in scenario: {}", names.join(", "));
+            Error::invalid(Diagnostic::new(message).help(help))
+        }
+        other => other,
+    })
+}
+
+impl Scenario {
+    /// Read a scenario with overrides (`--set path=value`) over a catalog. The returned catalog has
+    /// the scenario's own entries on top.
+    ///
+    /// # Errors
+    /// Every problem of the file and of the overrides, each with its place and a remedy.
+    pub fn load(name_or_path: &str, overrides: &[String], catalog: Catalog) -> Result<(Scenario, Catalog)> {
+        let origin = origin(name_or_path)?;
+        Scenario::parse(&origin, overrides, catalog)
+    }
+
+    /// The same from a text.
+    ///
+    /// # Errors
+    /// As [`Scenario::load`].
+    pub fn parse(origin: &Arc<Origin>, overrides: &[String], catalog: Catalog) -> Result<(Scenario, Catalog)> {
+        let (mut tree, mut broken) = raw::parse(origin);
+        broken.extend(overrides.iter().filter_map(|o| raw::set(&mut tree, o).err()));
+        if !broken.is_empty() {
+            return Err(Error::Invalid(broken));
+        }
+        let own = own_entries(&tree);
+        let catalog = catalog.overlay_tree(origin, own)?;
+        let problems = Problems::default();
+        let at = At { origin: origin.clone(), span: 0..0 };
+        let root = Reader::new(&tree, "", &at, &problems);
+        let scenario = Builder { catalog: &catalog, problems: &problems, assumptions: Vec::new() }.build(&root, overrides, &origin.text);
+        root.skip(&Kind::ALL.map(|(name, _, _)| name));
+        root.finish();
+        match scenario {
+            Some(scenario) if problems.is_empty() => Ok((scenario, catalog)),
+            _ => Err(Error::Invalid(problems.into_list())),
+        }
+    }
+}
+
+/// Catalog entries that the scenario holds: inline tables, `model` and `cluster.node` tables with
+/// changes to a named entry, and `--set accelerator.NAME.key=…` patches.
+fn own_entries(tree: &Tree) -> Tree {
+    let mut own = Tree::default();
+    for (name, kind, _) in Kind::ALL {
+        // `[model]` and `[reliability]` are sections of a scenario; `[cluster]` too.
+        if matches!(kind, Kind::Model | Kind::Cluster | Kind::Reliability) {
+            continue;
+        }
+        if let Some(item) = tree.get(name) {
+            own.entries.insert(name.to_string(), patched(item));
+        }
+    }
+    if let Some(item) = tree.get("model").filter(|i| is_derived(i)) {
+        own.entries.insert("model".to_string(), wrap(item));
+    }
+    if let Some(item) = tree.table("cluster").and_then(|c| c.get("node")).filter(|i| matches!(i.value, Value::Table(_))) {
+        let inline = wrap(item);
+        let merged = match (own.entries.remove("node").map(|i| i.value), inline.value) {
+            (Some(Value::Table(a)), Value::Table(b)) => Value::Table(a.overlaid(&b)),
+            (_, b) => b,
+        };
+        own.entries.insert("node".to_string(), Item { value: merged, at: item.at.clone(), key_at: item.key_at.clone() });
+    }
+    own
+}
+
+/// True for a `[model]` that says more than which catalog entry to use.
+fn is_derived(item: &Item) -> bool {
+    matches!(&item.value, Value::Table(t) if t.entries.keys().any(|k| k != "use"))
+}
+
+/// A section with changes becomes an entry of its own that extends the one it uses.
+fn wrap(item: &Item) -> Item {
+    let Value::Table(section) = &item.value else { return item.clone() };
+    let mut entry = section.clone();
+    if let Some(used) = entry.entries.remove("use") {
+        entry.entries.insert("extends".to_string(), used);
+    }
+    let inner = Item { value: Value::Table(entry), at: item.at.clone(), key_at: item.key_at.clone() };
+    Item { value: Value::Table(Tree { entries: BTreeMap::from([(OWN.to_string(), inner)]) }), at: item.at.clone(), key_at: item.key_at.clone() }
+}
+
+/// Entries made by `--set` alone change the catalog's entry of that name.
+fn patched(item: &Item) -> Item {
+    let Value::Table(group) = &item.value else { return item.clone() };
+    let mut out = group.clone();
+    for (name, entry) in &mut out.entries {
+        if entry.at.origin.name != "--set" {
+            continue;
+        }
+        if let Value::Table(t) = &mut entry.value {
+            let base = Item { value: Value::Text(name.clone()), at: entry.at.clone(), key_at: entry.key_at.clone() };
+            t.entries.entry("extends".to_string()).or_insert(base);
+        }
+    }
+    Item { value: Value::Table(out), at: item.at.clone(), key_at: item.key_at.clone() }
+}
+
+pub(super) struct Builder<'a> {
+    pub(super) catalog: &'a Catalog,
+    problems: &'a Problems,
+    assumptions: Vec<Assumption>,
+}
+
+impl Builder<'_> {
+    /// Record a value that nobody gave.
+    pub(super) fn assume(&mut self, key: &str, value: impl Into<String>, source: impl Into<String>) {
+        self.assumptions.push(Assumption { key: key.to_string(), value: value.into(), source: source.into() });
+    }
+
+    fn get<T: Entity>(&self, name: &str, at: &At) -> Option<T> {
+        self.catalog.get_at(name, at, self.problems)
+    }
+
+    pub(super) fn section<'r>(&self, root: &Reader<'r>, key: &str) -> Option<Reader<'r>> {
+        root.item(key).and_then(|_| root.table(key))
+    }
+
+    fn build(mut self, root: &Reader<'_>, overrides: &[String], text: &str) -> Option<Scenario> {
+        let _ = root.number("format", Unit::One, Within(1.0, 1.0));
+        let name = root.text("name").unwrap_or_else(|| "unnamed scenario".to_string());
+        root.skip(&["note", "catalog"]);
+        let model = self.model(root);
+        let stack = self.stack(root);
+        let cluster = self.cluster(root);
+        let workload = self.training(root, model, stack.as_ref());
+        let choice = self.layout(root);
+        let reliability = self.reliability(root);
+        let cost = self.cost(root, cluster.as_ref());
+        let limits = self.limits(root);
+        let (workload, cluster, stack) = (workload?, cluster?, stack?);
+        let accelerator = self.get(&cluster.node.accelerator, root.at())?;
+        let scale_up: Fabric = self.get(&cluster.node.scale_up, root.at())?;
+        let scale_out: Fabric = self.get(&cluster.node.scale_out, root.at())?;
+        let region = self.get(&cluster.region, root.at())?;
+        let profile = self.profile(&accelerator, root.at());
+        let cluster = match reliability.0 {
+            Some(reliability) => Cluster { reliability, ..cluster },
+            None => cluster,
+        };
+        self.note_entries(&cluster);
+        let offer = self.offer(&cost, &accelerator, &region);
+        let finance = self.get(&cost.finance, root.at())?;
+        Some(Scenario {
+            name,
+            workload,
+            accelerator,
+            profile,
+            scale_up,
+            scale_out,
+            cluster,
+            region,
+            stack,
+            choice,
+            checkpoint_every_s: reliability.1,
+            asynchronous_checkpoint: reliability.2,
+            offer,
+            finance,
+            owned: cost.owned,
+            limits,
+            assumptions: self.assumptions,
+            overrides: overrides.to_vec(),
+            digest: digest_text(&format!("{text}\0{}", overrides.join("\0"))),
+        })
+    }
+
+    fn model(&mut self, root: &Reader<'_>) -> Option<Model> {
+        let Some(section) = self.section(root, "model") else {
+            root.problem("model", "`[model]` is missing", "add [model] with use = \"llama3-70b\"; `exaplan catalog list model` lists them");
+            return None;
+        };
+        if section.keys().any(|k| k != "use") {
+            return self.get(OWN, section.at());
+        }
+        let name = section.need_text("use");
+        if name.is_empty() { None } else { self.get(&name, &section.place("use")) }
+    }
+
+    fn stack(&mut self, root: &Reader<'_>) -> Option<Stack> {
+        let section = self.section(root, "software");
+        let named = section.as_ref().and_then(|s| s.text("stack"));
+        let at = section.as_ref().map_or_else(|| root.at().clone(), |s| s.place("stack"));
+        if let Some(s) = &section {
+            s.finish();
+        }
+        if named.is_none() {
+            self.assume("software.stack", "megatron-core", "default");
+        }
+        self.get(&named.unwrap_or_else(|| "megatron-core".to_string()), &at)
+    }
+
+    fn cluster(&mut self, root: &Reader<'_>) -> Option<Cluster> {
+        let Some(c) = self.section(root, "cluster") else {
+            root.problem("cluster", "`[cluster]` is missing", "add [cluster] with node = \"dgx-h100\" and nodes = 128, or use = \"...\"");
+            return None;
+        };
+        let nodes = c.count32("nodes", 1);
+        let base = match c.text("use") {
+            Some(name) => self.get::<Cluster>(&name, &c.place("use")),
+            None => self.own_cluster(&c, nodes),
+        };
+        let accelerator = c.text("accelerator");
+        let fabric = c.text("fabric");
+        let nic = c.written("nic", Unit::BytesPerS, Positive);
+        let region = c.text("region");
+        let storage = c.written("storage", Unit::BytesPerS, Positive);
+        let oversubscription = c.number("oversubscription", Unit::One, Within(1.0, 1000.0));
+        c.finish();
+        let mut cluster = base?;
+        if let Some(n) = nodes {
+            cluster.n_nodes = n;
+        }
+        if let Some(name) = accelerator {
+            cluster.node.accelerator = self.get::<crate::catalog::Accelerator>(&name, &c.place("accelerator"))?.name;
+        }
+        if let Some(name) = fabric {
+            let fabric = self.get::<Fabric>(&name, &c.place("fabric"))?;
+            if fabric.scale_up {
+                c.problem("fabric", format!("`{name}` is a scale-up fabric"), "name a scale-out network; `exaplan catalog list fabric` lists them");
+            }
+            cluster.node.scale_out = fabric.name;
+        }
+        if let Some(rate) = nic {
+            cluster.node.nic_bytes_per_s = rate;
+        }
+        match region {
+            Some(name) => cluster.region = self.get::<crate::catalog::Region>(&name, &c.place("region"))?.name,
+            None => self.assume("cluster.region", cluster.region.clone(), "default"),
+        }
+        match storage {
+            Some(rate) => cluster.storage_bytes_per_s = rate,
+            None => self.assume("cluster.storage", crate::units::si(cluster.storage_bytes_per_s, "B/s"), "default (estimate: 1 GB/s per node, at most 2 TB/s)"),
+        }
+        if let Some(o) = oversubscription {
+            cluster.levels = vec![crate::catalog::Level { n_devices: cluster.node.n_devices, oversubscription: o }];
+        }
+        Some(cluster)
+    }
+
+    /// A cluster from a node and a count.
+    fn own_cluster(&mut self, c: &Reader<'_>, nodes: Option<u32>) -> Option<Cluster> {
+        let node = match c.item("node").map(|i| &i.value) {
+            Some(Value::Table(_)) => self.get::<Node>(OWN, &c.place("node")),
+            Some(_) => c.text("node").and_then(|name| self.get::<Node>(&name, &c.place("node"))),
+            None => {
+                let help = "add node = \"dgx-h100\" (see `exaplan catalog list node`) or use = \"...\" (see `exaplan catalog list cluster`)";
+                c.problem("node", "`cluster` names neither a node nor a cluster", help);
+                None
+            }
+        }?;
+        let Some(n_nodes) = nodes else {
+            if c.item("nodes").is_none() {
+                c.problem("nodes", "`cluster.nodes` is missing", "add nodes = 128");
+            }
+            return None;
+        };
+        Some(Cluster {
+            name: OWN.to_string(),
+            title: format!("{n_nodes} × {}", node.title),
+            storage_bytes_per_s: crate::catalog::default_storage(f64::from(n_nodes)),
+            reliability: self.get::<Reliability>("default", c.at())?,
+            region: "us-average".to_string(),
+            levels: Vec::new(),
+            n_nodes,
+            node,
+        })
+    }
+
+    fn training(&mut self, root: &Reader<'_>, model: Option<Model>, stack: Option<&Stack>) -> Option<Workload> {
+        let Some(t) = self.section(root, "training") else {
+            root.problem("training", "`[training]` is missing", "add [training] with tokens = \"15T\"");
+            return None;
+        };
+        if t.item("tokens").is_none() {
+            t.problem("tokens", "`training.tokens` is missing", "add tokens = \"15T\"");
+        }
+        let tokens = t.number("tokens", Unit::Tokens, Within(1.0, 1e18));
+        let sequence = t.count("sequence", 1, 1 << 30);
+        let precision = t.choice("precision", &crate::catalog::DType::ALL.map(|d| (d.name(), d)));
+        let optimizer = t.choice("optimizer", &Optimizer::ALL);
+        let sequence_tokens = sequence.unwrap_or(4096);
+        let sequences = global_batch(&t, sequence_tokens);
+        t.finish();
+        if sequence.is_none() {
+            self.assume("training.sequence", "4096", "default");
+        }
+        if precision.is_none() {
+            self.assume("training.precision", "bf16", "default");
+        }
+        if optimizer.is_none() {
+            self.assume("training.optimizer", "adamw", "default");
+        }
+        #[allow(clippy::cast_precision_loss)]
+        let seq_len_tokens = sequence_tokens as f64;
+        let global_batch_seqs = sequences.unwrap_or_else(|| {
+            // 4M tokens: the batch of GPT-3 (3.2M), Llama 2 (4M) and Llama 3's first phase.
+            let default = (4.0e6 / seq_len_tokens).round().max(1.0);
+            self.assume("training.global_batch", format!("{default} sequences"), "default: about 4M tokens");
+            default
+        });
+        let optimizer = optimizer.unwrap_or(Optimizer::AdamW);
+        let precision = Precision::recipe(precision.unwrap_or(crate::catalog::DType::Bf16), optimizer, stack.is_none_or(|s| s.fp32_gradients));
+        Some(Workload { model: model?, seq_len_tokens, global_batch_seqs, total_tokens: tokens?, precision, optimizer })
+    }
+
+    fn layout(&mut self, root: &Reader<'_>) -> Choice {
+        let Some(l) = self.section(root, "layout") else { return Choice::default() };
+        let hsdp = l.item("sharding").is_some_and(|i| i.value == Value::Text("hsdp".to_string()));
+        let choice = Choice {
+            tensor: l.count32("tensor", 1),
+            sequence_parallel: l.flag("sequence_parallel"),
+            context: l.count32("context", 1),
+            pipeline: l.count32("pipeline", 1),
+            virtual_stages: l.count32("virtual_stages", 1),
+            expert: l.count32("expert", 1),
+            expert_tensor: l.count32("expert_tensor", 1),
+            data: l.count32("data", 1),
+            sharding: l.choice("sharding", &Sharding::NAMES),
+            replicas: l.count32("replicas", 1),
+            micro_batch_seqs: l.count32("micro_batch", 1),
+            schedule: l.choice("schedule", &Schedule::NAMES),
+            recompute: l.choice("recompute", &Recompute::NAMES),
+        };
+        if hsdp && choice.replicas.is_none() {
+            l.problem("sharding", "`hsdp` needs `layout.replicas`", "add replicas = 2 (copies of the sharded model), or write sharding = \"fsdp\"");
+        }
+        l.finish();
+        choice
+    }
+
+    fn reliability(&mut self, root: &Reader<'_>) -> (Option<Reliability>, Option<f64>, bool) {
+        let Some(r) = self.section(root, "reliability") else { return (None, None, false) };
+        let name = r.text("use").unwrap_or_else(|| "default".to_string());
+        let base = self.get::<Reliability>(&name, &r.place("use"));
+        let mtbf = r.written("node_mtbf", Unit::S, Positive);
+        let detect = r.written("detect", Unit::S, NonNegative);
+        let restart = r.written("restart", Unit::S, NonNegative);
+        let planned = r.written("planned_per_day", Unit::S, Within(0.0, 80_000.0));
+        let every = r.written("checkpoint_every", Unit::S, Positive);
+        let asynchronous = r.flag("asynchronous_checkpoint").unwrap_or(false);
+        r.finish();
+        let merged = base.map(|b| Reliability {
+            node_mtbf_s: mtbf.unwrap_or(b.node_mtbf_s),
+            detect_s: detect.unwrap_or(b.detect_s),
+            restart_s: restart.unwrap_or(b.restart_s),
+            planned_s_per_day: planned.unwrap_or(b.planned_s_per_day),
+            name: b.name,
+        });
+        (merged, every, asynchronous)
+    }
+
+    fn limits(&mut self, root: &Reader<'_>) -> Limits {
+        let Some(l) = self.section(root, "limits") else { return Limits::default() };
+        let limits = Limits {
+            wall_s: l.written("deadline", Unit::S, Positive),
+            cost_usd: l.written("budget", Unit::Usd, Positive),
+            facility_w: l.written("power", Unit::W, Positive),
+            carbon_kg_co2e: l.written("carbon", Unit::KgCo2e, Positive),
+        };
+        l.finish();
+        limits
+    }
+
+    fn profile(&mut self, accelerator: &crate::catalog::Accelerator, at: &At) -> Option<crate::catalog::Profile> {
+        self.get(accelerator.profile.as_deref()?, at)
+    }
+
+    /// Say where the machine's numbers come from.
+    fn note_entries(&mut self, cluster: &Cluster) {
+        let entries = [
+            (Kind::Accelerator, "accelerator", cluster.node.accelerator.clone()),
+            (Kind::Node, "node", cluster.node.name.clone()),
+            (Kind::Region, "region", cluster.region.clone()),
+            (Kind::Reliability, "reliability", cluster.reliability.name.clone()),
+        ];
+        for (kind, label, name) in entries {
+            let Ok(entry) = self.catalog.entry(kind, &name) else { continue };
+            let source = entry.tree.text("source").unwrap_or("no source").to_string();
+            self.assume(label, name, source);
+        }
+    }
+}
+
+/// Sequences of a step from `"2048 sequences"` or `"16M tokens"`.
+fn global_batch(t: &Reader<'_>, sequence_tokens: u64) -> Option<f64> {
+    let item = t.item("global_batch")?;
+    let help = "write \"2048 sequences\" or \"16M tokens\"";
+    let Value::Text(text) = &item.value else {
+        t.problem("global_batch", "`training.global_batch` has no unit", help);
+        return None;
+    };
+    #[allow(clippy::cast_precision_loss)]
+    let per_sequence = sequence_tokens as f64;
+    let is_tokens = text.contains("tok");
+    let (unit, divide) = if is_tokens { (Unit::Tokens, per_sequence) } else { (Unit::Sequences, 1.0) };
+    match crate::units::parse(text, unit) {
+        Ok(value) if value >= 1.0 && value < 1e15 => {
+            // 16M tokens of 8,192 are 1,953.1 sequences: what people mean is 2,048 sequences or so,
+            // so a batch in tokens is rounded to whole sequences.
+            let sequences = if is_tokens { (value / divide).round().max(1.0) } else { value };
+            if sequences.fract() == 0.0 {
+                return Some(sequences);
+            }
+            t.problem("global_batch", format!("`training.global_batch` is {text}, not a whole number of sequences"), help);
+            None
+        }
+        Ok(_) => {
+            t.problem("global_batch", format!("`training.global_batch` is {text}, out of range"), help);
+            None
+        }
+        Err(why) => {
+            t.problem("global_batch", format!("`training.global_batch`: {why}"), help);
+            None
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What happens once per step: gradient and parameter collectives and the optimizer.
+
+use super::Priced;
+use super::machine::Machine;
+use super::pipeline::Timing;
+use crate::catalog::Collective;
+use crate::kernel;
+use crate::layout::memory::{DeviceParams, device_params};
+use crate::layout::{Layout, Placed, Sharding};
+use crate::workload::Workload;
+
+/// Exposed seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Once {
+    /// Data-parallel collectives.
+    pub data_s: f64,
+    /// Optimizer.
+    pub optimizer_s: f64,
+}
+
+/// Price them for the heaviest of the first, last and slowest stage: all stages wait for each
+/// other before the next step, and the ends carry the vocabulary.
+#[must_use]
+pub fn once_per_step(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>, timing: &Timing) -> Once {
+    let candidates = [0, timing.heaviest, priced.shapes.len() - 1];
+    let mut out = Once::default();
+    for i in candidates {
+        let params = device_params(workload, layout, &priced.shapes[i]);
+        out.data_s = out.data_s.max(data_s(workload, machine, layout, priced, timing, params, priced.shapes[i].n_layers()));
+        out.optimizer_s = out.optimizer_s.max(optimizer_s(workload, machine, layout, params));
+    }
+    out
+}
+
+/// Times of the collectives of one kind of weights.
+struct Volumes {
+    reduce_s: f64,
+    gather_s: f64,
+}
+
+fn volumes(workload: &Workload, machine: &Machine, layout: &Layout, params: f64, group: Placed, replica: Placed) -> Volumes {
+    let p = &workload.precision;
+    let run = |kind, group: Placed, bytes: f64| {
+        if group.n <= 1.0 || bytes <= 0.0 { 0.0 } else { kernel::collective(&machine.network, machine.profile.as_ref(), kind, group, bytes).time_s }
+    };
+    let (gradients, weights) = (params * p.gradient_bytes, params * p.weight_bytes);
+    if layout.sharding == Sharding::None {
+        return Volumes { reduce_s: run(Collective::AllReduce, group, gradients), gather_s: 0.0 };
+    }
+    // HSDP: reduce-scatter inside the sharding group, then all-reduce of the shard over the copies.
+    let copies = run(Collective::AllReduce, replica, gradients / group.n.max(1.0));
+    Volumes { reduce_s: run(Collective::ReduceScatter, group, gradients) + copies, gather_s: run(Collective::AllGather, group, weights) }
+}
+
+fn data_s(
+    workload: &Workload,
+    machine: &Machine,
+    layout: &Layout,
+    priced: &Priced<'_>,
+    timing: &Timing,
+    params: DeviceParams,
+    n_layers: u32,
+) -> f64 {
+    let g = priced.groups;
+    let dense = volumes(workload, machine, layout, params.dense, g.shard, g.replica);
+    let expert = volumes(workload, machine, layout, params.expert, g.expert_data, Placed { n: 1.0, per_domain: 1.0 });
+    let (reduce_s, gather_s) = (dense.reduce_s + expert.reduce_s, dense.gather_s + expert.gather_s);
+    let share = machine.stack.data_overlap_fraction;
+    let slow = machine.stack.overlap_slowdown - 1.0;
+    // The last unit to reduce and the first to gather have nothing left to run beside.
+    let edge = 1.0 / f64::from(n_layers.max(1));
+    let hide = |communication_s: f64, window_s: f64| {
+        let hidden = (communication_s * (1.0 - edge)).min(window_s * share);
+        communication_s - hidden + hidden * slow
+    };
+    let m = timing.n_micro_batches;
+    match layout.sharding {
+        // Every micro-batch gathers weights twice and reduces gradients once, prefetched one unit ahead.
+        Sharding::Zero3 => {
+            let forward = hide(gather_s, timing.forward_s);
+            let backward = hide(gather_s + reduce_s, timing.backward_s);
+            m * (forward + backward)
+        }
+        // Gradients that are not kept whole are reduced after every micro-batch.
+        Sharding::Zero2 => m * hide(reduce_s, timing.backward_s) + hide(gather_s, timing.forward_s),
+        Sharding::None | Sharding::Zero1 => hide(reduce_s, timing.backward_s) + hide(gather_s, timing.forward_s),
+    }
+}
+
+/// The optimizer as passes over memory: zero and read all gradients for the norm, then read
+/// gradient, master weight and moments, and write master, moments and the 16-bit weight
+/// (Transformer Engine fused Adam; Rajbhandari et al., arXiv 1910.02054 §3.1 for the states).
+fn optimizer_s(workload: &Workload, machine: &Machine, layout: &Layout, params: DeviceParams) -> f64 {
+    let p = &workload.precision;
+    let whole = params.dense + params.expert;
+    let owned = if layout.sharding == Sharding::None {
+        whole
+    } else {
+        let replicas = f64::from(layout.replicas.max(1));
+        let ranks = f64::from(layout.context) * f64::from(layout.data) / replicas;
+        params.dense / ranks.max(1.0) + params.expert / (layout.expert_data() / replicas).max(1.0)
+    };
+    let zero_and_norm = 2.0 * p.gradient_bytes * if layout.sharding >= Sharding::Zero2 { owned } else { whole };
+    let update = owned * (p.gradient_bytes + 2.0 * p.optimizer_bytes + p.weight_bytes);
+    kernel::stream(&machine.device(), zero_and_norm + update, machine.stack.stream_forward_efficiency).time_s
+}

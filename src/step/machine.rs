@@ -1,0 +1,43 @@
+//! What the step runs on.
+
+use crate::catalog::{Accelerator, Profile, Stack};
+use crate::kernel::{Device, Network};
+use crate::layout::activation::ActivationRules;
+use crate::layout::memory::MemoryContext;
+
+/// Devices, their kernels, their network and their software.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// The device.
+    pub accelerator: Accelerator,
+    /// Its measured kernels, if there are any.
+    pub profile: Option<Profile>,
+    /// Links.
+    pub network: Network,
+    /// Devices in one scale-up domain.
+    pub domain: u32,
+    /// Devices in all.
+    pub n_devices: u64,
+    /// Devices of one server: the unit that lags behind when it is slow.
+    pub node_devices: u32,
+    /// Software.
+    pub stack: Stack,
+}
+
+impl Machine {
+    /// The device with its kernels.
+    #[must_use]
+    pub fn device(&self) -> Device<'_> {
+        Device { accelerator: &self.accelerator, profile: self.profile.as_ref() }
+    }
+
+    /// What memory depends on.
+    #[must_use]
+    pub fn memory_context(&self) -> MemoryContext {
+        MemoryContext {
+            capacity_bytes: self.accelerator.memory_bytes,
+            rules: ActivationRules { flash_attention: self.stack.flash_attention, dropout: !self.stack.flash_attention },
+            fused_loss: self.stack.fused_loss,
+        }
+    }
+}
