@@ -12,7 +12,7 @@ pub mod stage;
 pub use check::{Violation, check};
 pub use memory::{MemoryBudget, MemoryContext, budgets};
 pub use placement::{Groups, Placed, place};
-pub use space::{Choice, Space};
+pub use space::{Choice, Outer, Space};
 pub use stage::{StageShape, stages};
 
 use std::fmt;

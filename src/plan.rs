@@ -1,0 +1,231 @@
+//! One scenario, walked from model to money: the only function that knows all rooms.
+
+mod cost;
+pub mod scenario;
+
+use crate::bill::{Bill, BillInput, bill};
+use crate::catalog::{Accelerator, Catalog, Cluster, Fabric, Finance, Offer, Profile, Region, Stack, Topology};
+use crate::error::{Error, Result};
+use crate::kernel::Network;
+use crate::layout::memory::device_params;
+use crate::layout::{Choice, Layout, stages};
+use crate::run::{Run, RunInput, run};
+use crate::step::{Machine, Step, simulate};
+use crate::workload::{Counts, Workload, count};
+
+/// A value that the scenario left to us, or where one it names comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assumption {
+    /// Dotted key.
+    pub key: String,
+    /// The value, as people write it.
+    pub value: String,
+    /// Its source, or `default`.
+    pub source: String,
+}
+
+/// Bounds that the plan is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Limits {
+    /// Longest wall time.
+    pub wall_s: Option<f64>,
+    /// Largest cost.
+    pub cost_usd: Option<f64>,
+    /// Largest mean facility power.
+    pub facility_w: Option<f64>,
+    /// Largest location-based carbon, embodied included.
+    pub carbon_kg_co2e: Option<f64>,
+}
+
+/// Everything a plan starts from, checked.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// Name for people.
+    pub name: String,
+    /// What is trained.
+    pub workload: Workload,
+    /// The device.
+    pub accelerator: Accelerator,
+    /// Its measured kernels.
+    pub profile: Option<Profile>,
+    /// Links inside a domain.
+    pub scale_up: Fabric,
+    /// Links between domains.
+    pub scale_out: Fabric,
+    /// The machine.
+    pub cluster: Cluster,
+    /// The place.
+    pub region: Region,
+    /// The software.
+    pub stack: Stack,
+    /// What of the layout is fixed.
+    pub choice: Choice,
+    /// Fixed interval between checkpoints.
+    pub checkpoint_every_s: Option<f64>,
+    /// Checkpoints are written beside training.
+    pub asynchronous_checkpoint: bool,
+    /// The price, if one is known.
+    pub offer: Option<Offer>,
+    /// Assumptions of owning.
+    pub finance: Finance,
+    /// The hardware is bought.
+    pub owned: bool,
+    /// Bounds.
+    pub limits: Limits,
+    /// What was assumed.
+    pub assumptions: Vec<Assumption>,
+    /// `--set` values, as given.
+    pub overrides: Vec<String>,
+    /// Digest of the text and the overrides.
+    pub digest: String,
+}
+
+impl Scenario {
+    /// Devices in all.
+    #[must_use]
+    pub fn n_devices(&self) -> u64 {
+        u64::from(self.cluster.n_nodes) * u64::from(self.cluster.node.n_devices)
+    }
+
+    /// Devices of one scale-up domain, as far as the cluster reaches.
+    #[must_use]
+    pub fn domain(&self) -> u32 {
+        let domain = match self.scale_up.topology {
+            // A torus joins hosts: its domain is the slice, not the host.
+            Topology::Torus { .. } => self.scale_up.max_domain.max(self.cluster.node.scale_up_domain),
+            _ => self.cluster.node.scale_up_domain,
+        };
+        u32::try_from(self.n_devices()).unwrap_or(u32::MAX).min(domain).max(1)
+    }
+
+    /// What the step runs on.
+    #[must_use]
+    pub fn machine(&self) -> Machine {
+        // The tightest level that the job crosses limits what leaves a domain.
+        #[allow(clippy::cast_precision_loss)]
+        let crossed = self.cluster.levels.iter().filter(|l| u64::from(l.n_devices) < self.n_devices());
+        let oversubscription = crossed.map(|l| l.oversubscription).fold(1.0, f64::max);
+        Machine {
+            network: Network::new(&self.scale_up, &self.scale_out, self.cluster.node.nic_bytes_per_s, oversubscription),
+            accelerator: self.accelerator.clone(),
+            profile: self.profile.clone(),
+            domain: self.domain(),
+            n_devices: self.n_devices(),
+            node_devices: self.cluster.node.n_devices,
+            stack: self.stack.clone(),
+        }
+    }
+}
+
+/// What makes a plan reproducible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provenance {
+    /// Program and version.
+    pub program: String,
+    /// Digest of the catalog.
+    pub catalog_digest: String,
+    /// Digest of the scenario and its overrides.
+    pub scenario_digest: String,
+    /// Overrides, as given.
+    pub overrides: Vec<String>,
+}
+
+/// A scenario with its answer.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What was asked.
+    pub scenario: Scenario,
+    /// The layout that answers it.
+    pub layout: Layout,
+    /// Other layouts whose step time cannot be told from the best.
+    pub ties: Vec<Layout>,
+    /// Parameters and FLOPs.
+    pub counts: Counts,
+    /// One step.
+    pub step: Step,
+    /// The whole run.
+    pub run: Run,
+    /// What it takes.
+    pub bill: Bill,
+    /// Bytes of one checkpoint.
+    pub checkpoint_bytes: f64,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+/// Weights in 16 bits and the optimizer's state of every stage, each kept once: 14 bytes per
+/// parameter with `AdamW` (published checkpoints hold 9 to 14).
+#[must_use]
+pub fn checkpoint_bytes(workload: &Workload, counts: &Counts) -> f64 {
+    counts.params_total * (workload.precision.weight_bytes + workload.precision.optimizer_bytes)
+}
+
+/// Plan a scenario with a layout that has passed its checks.
+#[must_use]
+pub fn evaluate(scenario: &Scenario, catalog: &Catalog, layout: Layout) -> Plan {
+    let machine = scenario.machine();
+    let step = simulate(&scenario.workload, &machine, &layout);
+    complete(scenario, catalog, layout, step)
+}
+
+fn complete(scenario: &Scenario, catalog: &Catalog, layout: Layout, step: Step) -> Plan {
+    let workload = &scenario.workload;
+    let counts = count(&workload.model, workload.seq_len_tokens);
+    let checkpoint_bytes = checkpoint_bytes(workload, &counts);
+    let node_devices = f64::from(scenario.cluster.node.n_devices);
+    let n_nodes = f64::from(scenario.cluster.n_nodes);
+    let run = run(&RunInput {
+        step: &step,
+        total_tokens: workload.total_tokens,
+        n_nodes,
+        node_devices,
+        reliability: &scenario.cluster.reliability,
+        storage_bytes_per_s: scenario.cluster.storage_bytes_per_s,
+        checkpoint_bytes,
+        checkpoint_every_s: scenario.checkpoint_every_s,
+        asynchronous_checkpoint: scenario.asynchronous_checkpoint,
+        evaluation: None,
+    });
+    let bill = bill(&BillInput {
+        step: &step,
+        run: &run,
+        total_tokens: workload.total_tokens,
+        checkpoint_bytes,
+        n_nodes,
+        node: &scenario.cluster.node,
+        accelerator: &scenario.accelerator,
+        region: &scenario.region,
+        finance: &scenario.finance,
+        offer: scenario.offer.as_ref(),
+        owned: scenario.owned,
+    });
+    let provenance = Provenance {
+        program: format!("exaplan {}", env!("CARGO_PKG_VERSION")),
+        catalog_digest: catalog.digest(),
+        scenario_digest: scenario.digest.clone(),
+        overrides: scenario.overrides.clone(),
+    };
+    Plan { scenario: scenario.clone(), layout, ties: Vec::new(), counts, step, run, bill, checkpoint_bytes, provenance }
+}
+
+/// Plan a scenario: the fastest layout that fits, or the fixed one.
+///
+/// # Errors
+/// [`Error::NoFeasibleLayout`] when nothing fits, with the reasons.
+pub fn plan(scenario: &Scenario, catalog: &Catalog) -> Result<Plan> {
+    let found = crate::search::search(scenario, &crate::search::Options::default());
+    let Some(best) = found.best.first() else {
+        return Err(Error::NoFeasibleLayout { rejected: found.rejected, nearest: found.nearest });
+    };
+    let mut plan = evaluate(scenario, catalog, best.layout);
+    plan.ties = found.best.iter().skip(1).filter(|c| c.tie).map(|c| c.layout).collect();
+    Ok(plan)
+}
+
+/// Parameters that one device of each stage holds.
+#[must_use]
+pub fn params_by_stage(plan: &Plan) -> Vec<f64> {
+    let workload = &plan.scenario.workload;
+    let shapes = stages(&workload.model, &plan.layout);
+    shapes.iter().map(|s| device_params(workload, &plan.layout, s)).map(|p| p.dense + p.expert).collect()
+}
