@@ -6,7 +6,7 @@ pub mod scenario;
 use crate::bill::{Bill, BillInput, bill};
 use crate::catalog::{Accelerator, Catalog, Cluster, Fabric, Finance, Offer, Profile, Region, Stack, Topology};
 use crate::error::{Error, Result};
-use crate::kernel::Network;
+use crate::kernel::{Network, ScaleOut, ScaleUp};
 use crate::layout::memory::device_params;
 use crate::layout::{Choice, Layout, stages};
 use crate::run::{Run, RunInput, run};
@@ -98,6 +98,26 @@ impl Scenario {
         u32::try_from(self.n_devices()).unwrap_or(u32::MAX).min(domain).max(1)
     }
 
+    fn network(&self, oversubscription: f64) -> Network {
+        let up = &self.scale_up;
+        Network {
+            scale_up: ScaleUp {
+                topology: up.topology,
+                bytes_per_s: up.bytes_per_s,
+                latency_s: up.latency_s,
+                ring_efficiency: up.ring_efficiency,
+                in_network_efficiency: up.in_network_efficiency,
+                domain: f64::from(self.domain()),
+            },
+            scale_out: ScaleOut {
+                nic_bytes_per_s: self.cluster.node.nic_bytes_per_s,
+                latency_s: self.scale_out.latency_s,
+                efficiency: self.scale_out.ring_efficiency,
+                oversubscription,
+            },
+        }
+    }
+
     /// What the step runs on.
     #[must_use]
     pub fn machine(&self) -> Machine {
@@ -106,7 +126,7 @@ impl Scenario {
         let crossed = self.cluster.levels.iter().filter(|l| u64::from(l.n_devices) < self.n_devices());
         let oversubscription = crossed.map(|l| l.oversubscription).fold(1.0, f64::max);
         Machine {
-            network: Network::new(&self.scale_up, &self.scale_out, self.cluster.node.nic_bytes_per_s, oversubscription),
+            network: self.network(oversubscription),
             accelerator: self.accelerator.clone(),
             profile: self.profile.clone(),
             domain: self.domain(),

@@ -145,7 +145,9 @@ impl Index {
     /// The entry with this id or alias.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Entry> {
-        self.entries.get(name).or_else(|| self.entries.get(self.aliases.get(name)?))
+        let by_name = |n: &str| self.entries.get(n).or_else(|| self.entries.get(self.aliases.get(n)?));
+        // Ids and aliases are lower case; what people type need not be.
+        by_name(name).or_else(|| by_name(&name.to_lowercase()))
     }
 
     /// What to say about a name that is not there.

@@ -1,6 +1,7 @@
 //! What happens once per step: gradient and parameter collectives and the optimizer.
 
 use super::Priced;
+use super::price;
 use super::machine::Machine;
 use super::pipeline::Timing;
 use crate::catalog::Collective;
@@ -41,7 +42,7 @@ struct Volumes {
 fn volumes(workload: &Workload, machine: &Machine, layout: &Layout, params: f64, group: Placed, replica: Placed) -> Volumes {
     let p = &workload.precision;
     let run = |kind, group: Placed, bytes: f64| {
-        if group.n <= 1.0 || bytes <= 0.0 { 0.0 } else { kernel::collective(&machine.network, machine.profile.as_ref(), kind, group, bytes).time_s }
+        if group.n <= 1.0 || bytes <= 0.0 { 0.0 } else { price::communicate(machine, kind, group, bytes).time_s }
     };
     let (gradients, weights) = (params * p.gradient_bytes, params * p.weight_bytes);
     if layout.sharding == Sharding::None {
@@ -102,5 +103,6 @@ fn optimizer_s(workload: &Workload, machine: &Machine, layout: &Layout, params: 
     };
     let zero_and_norm = 2.0 * p.gradient_bytes * if layout.sharding >= Sharding::Zero2 { owned } else { whole };
     let update = owned * (p.gradient_bytes + 2.0 * p.optimizer_bytes + p.weight_bytes);
-    kernel::stream(&machine.device(), zero_and_norm + update, machine.stack.stream_forward_efficiency).time_s
+    let stack = &machine.stack;
+    kernel::stream(&machine.device(), zero_and_norm + update, stack.stream_forward_efficiency, stack.kernel_floor_s).time_s
 }

@@ -2,7 +2,8 @@
 
 use super::lower::{self, GroupName, Op, Pass, Work};
 use super::machine::Machine;
-use crate::catalog::Stack;
+use crate::catalog::{Collective, Stack};
+use crate::kernel::attention::ScoreKernels;
 use crate::kernel::{self, Evidence, Source, Timed};
 use crate::layout::{Groups, Layout, Placed};
 use crate::workload::{LayerKind, Workload};
@@ -100,18 +101,37 @@ pub fn time(op: &Op, machine: &Machine, groups: &Groups) -> Timed {
     let backward = op.pass == Pass::Backward;
     let timed = match op.work {
         Work::Gemm(shape) => sustained(kernel::gemm(&device, &shape), stack),
-        Work::Flash(shape) if backward => sustained(kernel::flash_backward(&device, &shape), stack),
-        Work::Flash(shape) => sustained(kernel::flash_forward(&device, &shape), stack),
-        Work::Unfused(shape) => sustained(kernel::unfused(&device, &shape, backward, stream_efficiency(stack, backward)), stack),
-        Work::Stream { bytes } => kernel::stream(&device, bytes * stack.passes, stream_efficiency(stack, backward)),
+        Work::Flash(shape) if backward => sustained(kernel::attention_backward(&device, &shape), stack),
+        Work::Flash(shape) => sustained(kernel::attention(&device, &shape), stack),
+        Work::Unfused(shape) => {
+            let both = kernel::unfused(&device, &shape, &score_kernels(stack));
+            sustained(if backward { both.backward } else { both.forward }, stack)
+        }
+        Work::Stream { bytes } => kernel::stream(&device, bytes * stack.passes, stream_efficiency(stack, backward), stack.kernel_floor_s),
         Work::Collective { kind, group: name, bytes } => {
-            kernel::collective(&machine.network, machine.profile.as_ref(), kind, group(groups, name), bytes)
+            communicate(machine, kind, group(groups, name), bytes)
         }
     };
     match op.work {
         Work::Collective { .. } => timed,
         _ => Timed { time_s: timed.time_s.max(stack.kernel_floor_s), ..timed },
     }
+}
+
+fn score_kernels(stack: &Stack) -> ScoreKernels {
+    ScoreKernels {
+        passes: stack.passes,
+        forward_efficiency: stack.stream_forward_efficiency,
+        backward_efficiency: stack.stream_backward_efficiency,
+        floor_s: stack.kernel_floor_s,
+    }
+}
+
+/// A collective among a placed group.
+#[must_use]
+pub fn communicate(machine: &Machine, kind: Collective, placed: Placed, bytes: f64) -> Timed {
+    let group = kernel::Group { n: placed.n, per_domain: placed.per_domain };
+    kernel::collective(&machine.network, machine.profile.as_ref(), kind, group, bytes)
 }
 
 fn stream_efficiency(stack: &Stack, backward: bool) -> f64 {
@@ -128,10 +148,10 @@ fn sustained(timed: Timed, stack: &Stack) -> Timed {
 #[must_use]
 pub fn flop(op: &Op) -> f64 {
     match op.work {
-        Work::Gemm(s) => 2.0 * s.m * s.n * s.k * s.batch,
+        Work::Gemm(s) => s.flop(),
         // Backward of attention: two multiplies for each of the forward's (Korthikanti, appendix A);
         // the scores that flash attention forms again are not counted, as in published HFU figures.
-        Work::Flash(s) | Work::Unfused(s) => kernel::attention_flop(&s) * if op.pass == Pass::Backward { 2.0 } else { 1.0 },
+        Work::Flash(s) | Work::Unfused(s) => s.flop() * if op.pass == Pass::Backward { 2.0 } else { 1.0 },
         Work::Stream { .. } | Work::Collective { .. } => 0.0,
     }
 }
