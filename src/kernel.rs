@@ -1,6 +1,20 @@
 //! Seconds of one operation on one device or group: measured parameters where there are some,
 //! the data sheet elsewhere.
 
+pub mod attention;
+pub mod collective;
+pub mod gemm;
+pub mod op;
+pub mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use attention::{AttentionShape, Unfused, attention, attention_backward, unfused, visible_keys};
+pub use collective::{Group, Network, ScaleOut, ScaleUp, collective, send};
+pub use gemm::{GemmShape, gemm};
+pub use op::{Device, Source, Timed};
+pub use stream::stream;
+
 /// How well a time is founded; the worse grade is the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Evidence {
