@@ -61,8 +61,16 @@ impl Catalog {
     pub fn builtin() -> Catalog {
         let parts = source::embedded().filter_map(|(path, text)| {
             let (_, kind, _) = Kind::ALL.iter().find(|(_, _, folder)| path.starts_with(folder))?;
-            let origin = Arc::new(Origin { name: format!("builtin:{path}"), text: text.to_string() });
-            Some(Part { origin, layer: Layer::Builtin, only: Some(*kind), parsed: OnceLock::new() })
+            let origin = Arc::new(Origin {
+                name: format!("builtin:{path}"),
+                text: text.to_string(),
+            });
+            Some(Part {
+                origin,
+                layer: Layer::Builtin,
+                only: Some(*kind),
+                parsed: OnceLock::new(),
+            })
         });
         Catalog::from_parts(parts.collect())
     }
@@ -79,11 +87,20 @@ impl Catalog {
     pub fn overlay_dir(self, dir: &Path, layer: Layer) -> Result<Catalog> {
         let mut parts = self.parts;
         for origin in source::read_dir(dir)? {
-            parts.push(Part { origin, layer, only: None, parsed: OnceLock::new() });
+            parts.push(Part {
+                origin,
+                layer,
+                only: None,
+                parsed: OnceLock::new(),
+            });
         }
         let catalog = Catalog::from_parts(parts);
         let problems = catalog.check(layer);
-        if problems.is_empty() { Ok(catalog) } else { Err(Error::Invalid(problems)) }
+        if problems.is_empty() {
+            Ok(catalog)
+        } else {
+            Err(Error::Invalid(problems))
+        }
     }
 
     /// The same with the entries of a scenario on top.
@@ -94,12 +111,21 @@ impl Catalog {
         if tree.entries.is_empty() {
             return Ok(self);
         }
-        let part = Part { origin: origin.clone(), layer: Layer::Scenario, only: None, parsed: OnceLock::from((tree, Vec::new())) };
+        let part = Part {
+            origin: origin.clone(),
+            layer: Layer::Scenario,
+            only: None,
+            parsed: OnceLock::from((tree, Vec::new())),
+        };
         let mut parts = self.parts;
         parts.push(part);
         let catalog = Catalog::from_parts(parts);
         let problems = catalog.check(Layer::Scenario);
-        if problems.is_empty() { Ok(catalog) } else { Err(Error::Invalid(problems)) }
+        if problems.is_empty() {
+            Ok(catalog)
+        } else {
+            Err(Error::Invalid(problems))
+        }
     }
 
     fn slot(&self, kind: Kind) -> &(Index, Vec<Diagnostic>) {
@@ -111,7 +137,11 @@ impl Catalog {
                 let (tree, errors) = part.tree();
                 problems.extend(errors.iter().cloned());
                 if let Some(group) = tree.table(kind.name()) {
-                    definitions.extend(group.entries.iter().map(|(name, item)| Definition { name, item, layer: part.layer }));
+                    definitions.extend(group.entries.iter().map(|(name, item)| Definition {
+                        name,
+                        item,
+                        layer: part.layer,
+                    }));
                 }
             }
             let (index, more) = Index::build(kind, &definitions);
@@ -145,7 +175,11 @@ impl Catalog {
         let reader = Reader::new(&entry.tree, &format!("{}.{}", T::KIND.name(), entry.name), &entry.at, &problems);
         let value = T::read(&entry.name, &reader, self);
         reader.finish();
-        if problems.is_empty() { Ok(value) } else { Err(Error::Invalid(problems.into_list())) }
+        if problems.is_empty() {
+            Ok(value)
+        } else {
+            Err(Error::Invalid(problems.into_list()))
+        }
     }
 
     /// The same for a name that stands at a place in a text: the message shows the place.
@@ -191,11 +225,22 @@ impl Catalog {
         let names: Vec<&str> = Kind::ALL.iter().map(|(n, _, _)| *n).chain(FILE_KEYS).collect();
         for (key, item) in &tree.entries {
             if part.layer != Layer::Scenario && !names.contains(&key.as_str()) && !key.starts_with("x-") {
-                problems.push(Diagnostic::new(format!("unknown key `{key}`")).at(&item.key_at).help(reader::one_of(key, &names)));
+                problems.push(
+                    Diagnostic::new(format!("unknown key `{key}`"))
+                        .at(&item.key_at)
+                        .help(reader::one_of(key, &names)),
+                );
             }
         }
         if let Some(Item { value, at, .. }) = tree.get("format").filter(|i| i.value != Value::Integer(1)) {
-            let text = format!("`format` is {}, this program reads 1", if let Value::Integer(i) = value { i.to_string() } else { value.type_name().to_string() });
+            let text = format!(
+                "`format` is {}, this program reads 1",
+                if let Value::Integer(i) = value {
+                    i.to_string()
+                } else {
+                    value.type_name().to_string()
+                }
+            );
             problems.push(Diagnostic::new(text).at(at).help("use a newer exaplan, or write format = 1"));
         }
     }
@@ -215,9 +260,16 @@ impl Catalog {
 
     /// User entries that hide one of a lower layer.
     pub fn shadowed(&self) -> impl Iterator<Item = (Kind, &Entry)> {
-        Kind::ALL.iter().filter(|_| self.parts.iter().any(|p| p.layer > Layer::Builtin)).flat_map(|(_, kind, _)| {
-            self.index(*kind).entries.values().filter(|e| e.shadows.is_some()).map(|e| (*kind, e))
-        })
+        Kind::ALL
+            .iter()
+            .filter(|_| self.parts.iter().any(|p| p.layer > Layer::Builtin))
+            .flat_map(|(_, kind, _)| {
+                self.index(*kind)
+                    .entries
+                    .values()
+                    .filter(|e| e.shadows.is_some())
+                    .map(|e| (*kind, e))
+            })
     }
 }
 

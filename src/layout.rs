@@ -62,8 +62,11 @@ pub enum Recompute {
 
 impl Recompute {
     /// Names in files and output.
-    pub const NAMES: [(&'static str, Recompute); 3] =
-        [("none", Recompute::None), ("selective", Recompute::Selective), ("full", Recompute::Full)];
+    pub const NAMES: [(&'static str, Recompute); 3] = [
+        ("none", Recompute::None),
+        ("selective", Recompute::Selective),
+        ("full", Recompute::Full),
+    ];
 
     /// The name used in output.
     #[must_use]
@@ -83,8 +86,11 @@ pub enum Schedule {
 
 impl Schedule {
     /// Names in files.
-    pub const NAMES: [(&'static str, Schedule); 3] =
-        [("1f1b", Schedule::OneFOneB), ("interleaved-1f1b", Schedule::OneFOneB), ("gpipe", Schedule::GPipe)];
+    pub const NAMES: [(&'static str, Schedule); 3] = [
+        ("1f1b", Schedule::OneFOneB),
+        ("interleaved-1f1b", Schedule::OneFOneB),
+        ("gpipe", Schedule::GPipe),
+    ];
 }
 
 /// A parallel layout.
@@ -142,7 +148,10 @@ impl Layout {
     /// Devices it needs.
     #[must_use]
     pub fn n_devices(&self) -> u64 {
-        [self.tensor, self.context, self.pipeline, self.data].iter().map(|&n| u64::from(n)).product()
+        [self.tensor, self.context, self.pipeline, self.data]
+            .iter()
+            .map(|&n| u64::from(n))
+            .product()
     }
 
     /// Micro-batches per data-parallel rank and step.
@@ -173,7 +182,13 @@ impl Layout {
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TP {}", self.tensor)?;
-        for (label, n) in [("CP", self.context), ("PP", self.pipeline), ("VP", self.virtual_stages), ("EP", self.expert), ("ETP", self.expert_tensor)] {
+        for (label, n) in [
+            ("CP", self.context),
+            ("PP", self.pipeline),
+            ("VP", self.virtual_stages),
+            ("EP", self.expert),
+            ("ETP", self.expert_tensor),
+        ] {
             if n > 1 {
                 write!(f, " · {label} {n}")?;
             }

@@ -225,7 +225,17 @@ fn complete(scenario: &Scenario, catalog: &Catalog, layout: Layout, step: Step) 
         scenario_digest: scenario.digest.clone(),
         overrides: scenario.overrides.clone(),
     };
-    Plan { scenario: scenario.clone(), layout, ties: Vec::new(), counts, step, run, bill, checkpoint_bytes, provenance }
+    Plan {
+        scenario: scenario.clone(),
+        layout,
+        ties: Vec::new(),
+        counts,
+        step,
+        run,
+        bill,
+        checkpoint_bytes,
+        provenance,
+    }
 }
 
 /// Plan a scenario: the fastest layout that fits, or the fixed one.
@@ -235,7 +245,10 @@ fn complete(scenario: &Scenario, catalog: &Catalog, layout: Layout, step: Step) 
 pub fn plan(scenario: &Scenario, catalog: &Catalog) -> Result<Plan> {
     let found = crate::search::search(scenario, &crate::search::Options::default());
     let Some(best) = found.best.first() else {
-        return Err(Error::NoFeasibleLayout { rejected: found.rejected, nearest: found.nearest });
+        return Err(Error::NoFeasibleLayout {
+            rejected: found.rejected,
+            nearest: found.nearest,
+        });
     };
     let mut plan = evaluate(scenario, catalog, best.layout);
     plan.ties = found.best.iter().skip(1).filter(|c| c.tie).map(|c| c.layout).collect();
@@ -247,5 +260,9 @@ pub fn plan(scenario: &Scenario, catalog: &Catalog) -> Result<Plan> {
 pub fn params_by_stage(plan: &Plan) -> Vec<f64> {
     let workload = &plan.scenario.workload;
     let shapes = stages(&workload.model, &plan.layout);
-    shapes.iter().map(|s| device_params(workload, &plan.layout, s)).map(|p| p.dense + p.expert).collect()
+    shapes
+        .iter()
+        .map(|s| device_params(workload, &plan.layout, s))
+        .map(|p| p.dense + p.expert)
+        .collect()
 }

@@ -22,7 +22,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { n_best: 20, tie_fraction: 0.02 }
+        Options {
+            n_best: 20,
+            tie_fraction: 0.02,
+        }
     }
 }
 
@@ -96,8 +99,16 @@ fn judge(space: &Space<'_>, outer: &Outer, machine: &Machine) -> Partial {
     for layout in space.inner(outer) {
         out.considered += 1;
         let first = shape_violations(workload, &layout, space.n_devices).into_iter().next();
-        let shapes = if first.is_none() { stages(&workload.model, &layout) } else { Vec::new() };
-        let memory = if first.is_none() { budgets(workload, &layout, &shapes, &context) } else { Vec::new() };
+        let shapes = if first.is_none() {
+            stages(&workload.model, &layout)
+        } else {
+            Vec::new()
+        };
+        let memory = if first.is_none() {
+            budgets(workload, &layout, &shapes, &context)
+        } else {
+            Vec::new()
+        };
         if let Some(violation) = first.or_else(|| memory_violation(&memory)) {
             reject(&mut out, layout, violation);
             continue;
@@ -112,7 +123,16 @@ fn judge(space: &Space<'_>, outer: &Outer, machine: &Machine) -> Partial {
                 p
             }
         };
-        let (parts, _) = step::parts(workload, machine, &layout, &Priced { shapes: &shapes, groups: &groups, prices: &prices });
+        let (parts, _) = step::parts(
+            workload,
+            machine,
+            &layout,
+            &Priced {
+                shapes: &shapes,
+                groups: &groups,
+                prices: &prices,
+            },
+        );
         let step_time_s = parts.total_s();
         #[allow(clippy::cast_precision_loss)]
         let n_devices = layout.n_devices() as f64;

@@ -56,16 +56,22 @@ fn profile(name: &str, units: u32, memory_bytes_per_s: f64, tiles: &[(u32, u32)]
 }
 
 fn pieces(profile: &mut Profile, kind: Collective, n: u32, alpha_us: [f64; 3], gigabytes: [f64; 3]) {
-    let pieces = AffinePieces { alpha_s: alpha_us.map(|a| a * 1e-6).to_vec(), bytes_per_s: gigabytes.map(|b| b * 1e9).to_vec() };
+    let pieces = AffinePieces {
+        alpha_s: alpha_us.map(|a| a * 1e-6).to_vec(),
+        bytes_per_s: gigabytes.map(|b| b * 1e9).to_vec(),
+    };
     profile.collectives.insert((kind, n), pieces);
 }
 
 fn h100() -> Profile {
     let mut p = profile("h100-sxm", 132, 3.35e12, &HOPPER);
     p.peak_flop_per_s = BTreeMap::from([(DType::Bf16, 9.89e14), (DType::Fp8, 1.979e15), (DType::Mxfp8, 1.979e15)]);
-    p.gemm.insert(DType::Bf16, wave([0.8098, 117.1, 0.8203, 2.51e-6, 1.165, 0.1826, 0.0]));
-    p.gemm.insert(DType::Fp8, wave([0.7634, 275.1, 0.7556, 1.1e-5, 0.5299, 0.06736, 5.927]));
-    p.attention.insert(DType::Bf16, flash([0.7708, 0.3625, 9.432e-6, 177.3, 37.53, 0.0, 0.0, 2.89]));
+    p.gemm
+        .insert(DType::Bf16, wave([0.8098, 117.1, 0.8203, 2.51e-6, 1.165, 0.1826, 0.0]));
+    p.gemm
+        .insert(DType::Fp8, wave([0.7634, 275.1, 0.7556, 1.1e-5, 0.5299, 0.06736, 5.927]));
+    p.attention
+        .insert(DType::Bf16, flash([0.7708, 0.3625, 9.432e-6, 177.3, 37.53, 0.0, 0.0, 2.89]));
     pieces(&mut p, Collective::AllReduce, 4, [9.276, 10.8, 26.68], [9.979, 134.0, 229.6]);
     pieces(&mut p, Collective::AllReduce, 8, [15.38, 17.83, 60.88], [6.357, 131.1, 258.3]);
     pieces(&mut p, Collective::AllGather, 8, [10.27, 12.68, 23.62], [13.15, 211.0, 370.3]);
@@ -77,15 +83,18 @@ fn a100() -> Profile {
     let mut p = profile("a100-sxm", 108, 2.039e12, &AMPERE);
     p.peak_flop_per_s = BTreeMap::from([(DType::Bf16, 3.12e14)]);
     p.gemm.insert(DType::Bf16, wave([1.0, 114.5, 0.9995, 4.923e-6, 17.67, 0.5353, 0.0]));
-    p.attention.insert(DType::Bf16, flash([0.7671, 0.2608, 2.975e-5, 6.801, 25.61, 1.0, 0.8002, 2.96]));
+    p.attention
+        .insert(DType::Bf16, flash([0.7671, 0.2608, 2.975e-5, 6.801, 25.61, 1.0, 0.8002, 2.96]));
     p
 }
 
 fn b200() -> Profile {
     let mut p = profile("b200-sxm", 148, 7.7e12, &BLACKWELL);
     p.peak_flop_per_s = BTreeMap::from([(DType::Bf16, 2.25e15)]);
-    p.gemm.insert(DType::Bf16, wave([0.7025, 8.845, 0.6377, 2.267e-6, 2.377, 0.192, 0.0]));
-    p.attention.insert(DType::Bf16, flash([0.8179, 0.3512, 1.278e-5, 222.4, 77.08, 1.0, 0.0, 3.14]));
+    p.gemm
+        .insert(DType::Bf16, wave([0.7025, 8.845, 0.6377, 2.267e-6, 2.377, 0.192, 0.0]));
+    p.attention
+        .insert(DType::Bf16, flash([0.8179, 0.3512, 1.278e-5, 222.4, 77.08, 1.0, 0.0, 3.14]));
     p.bus_bytes_per_s = BTreeMap::from([
         (Collective::AllReduce, 842.9e9),
         (Collective::AllGather, 672.3e9),
@@ -102,7 +111,10 @@ fn accelerator(name: &str, architecture: &str) -> Accelerator {
         title: name.to_string(),
         vendor: "any".to_string(),
         architecture: architecture.to_string(),
-        peak: Peak { dense_flop_per_s, vector_flop_per_s: 6.7e13 },
+        peak: Peak {
+            dense_flop_per_s,
+            vector_flop_per_s: 6.7e13,
+        },
         n_compute_units: 132,
         memory_bytes: 8e10,
         memory_bytes_per_s: 3.35e12,

@@ -95,7 +95,12 @@ impl Space<'_> {
                     let per_replica = u64::from(tensor) * u64::from(context) * u64::from(pipeline);
                     let free = u32::try_from(self.n_devices / per_replica.max(1)).unwrap_or(u32::MAX).max(1);
                     let data = self.choice.data.unwrap_or(free);
-                    out.push(Outer { tensor, context, pipeline, data });
+                    out.push(Outer {
+                        tensor,
+                        context,
+                        pipeline,
+                        data,
+                    });
                 }
             }
         }
@@ -138,14 +143,20 @@ impl Space<'_> {
     fn tensors(&self) -> Vec<u32> {
         pick(self.choice.tensor, || {
             let model = &self.workload.model;
-            divisors(u64::from(model.n_heads)).into_iter().filter(|&t| t <= self.domain && self.n_devices.is_multiple_of(u64::from(t))).collect()
+            divisors(u64::from(model.n_heads))
+                .into_iter()
+                .filter(|&t| t <= self.domain && self.n_devices.is_multiple_of(u64::from(t)))
+                .collect()
         })
     }
 
     /// Context parallelism is worth trying where a rank keeps at least 2,048 tokens.
     fn contexts(&self) -> Vec<u32> {
         pick(self.choice.context, || {
-            powers_of_two(256).into_iter().filter(|&c| c == 1 || self.workload.seq_len_tokens / f64::from(c) >= 2048.0).collect()
+            powers_of_two(256)
+                .into_iter()
+                .filter(|&c| c == 1 || self.workload.seq_len_tokens / f64::from(c) >= 2048.0)
+                .collect()
         })
     }
 
@@ -203,20 +214,36 @@ impl Space<'_> {
     fn micro_batches(&self, o: &Outer) -> Vec<u32> {
         pick(self.choice.micro_batch_seqs, || {
             let per_rank = self.workload.global_batch_seqs / f64::from(o.data);
-            powers_of_two(16).into_iter().filter(|&b| b == 1 || f64::from(b) <= per_rank).collect()
+            powers_of_two(16)
+                .into_iter()
+                .filter(|&b| b == 1 || f64::from(b) <= per_rank)
+                .collect()
         })
     }
 
     fn shardings(&self, o: &Outer) -> Vec<(Sharding, u32)> {
         let ranks = o.context * o.data;
-        let kinds = pick(self.choice.sharding, || if ranks > 1 { vec![Sharding::None, Sharding::Zero1, Sharding::Zero3] } else { vec![Sharding::None] });
+        let kinds = pick(self.choice.sharding, || {
+            if ranks > 1 {
+                vec![Sharding::None, Sharding::Zero1, Sharding::Zero3]
+            } else {
+                vec![Sharding::None]
+            }
+        });
         let replicas = self.choice.replicas.unwrap_or(1);
-        kinds.into_iter().map(|s| (s, if s == Sharding::Zero3 { replicas } else { 1 })).collect()
+        kinds
+            .into_iter()
+            .map(|s| (s, if s == Sharding::Zero3 { replicas } else { 1 }))
+            .collect()
     }
 
     fn recomputes(&self) -> Vec<Recompute> {
         pick(self.choice.recompute, || {
-            if self.selective_pays { vec![Recompute::None, Recompute::Selective, Recompute::Full] } else { vec![Recompute::None, Recompute::Full] }
+            if self.selective_pays {
+                vec![Recompute::None, Recompute::Selective, Recompute::Full]
+            } else {
+                vec![Recompute::None, Recompute::Full]
+            }
         })
     }
 }
