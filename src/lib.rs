@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod error;
 pub mod kernel;
 pub mod layout;
+pub mod report;
 pub mod step;
 pub mod units;
 pub mod workload;
