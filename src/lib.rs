@@ -7,6 +7,7 @@ pub mod kernel;
 pub mod layout;
 pub mod lint;
 pub mod plan;
+pub mod report;
 pub mod run;
 pub mod search;
 pub mod step;
