@@ -80,19 +80,19 @@ impl GemmShape {
 pub const QUANTIZED_LAUNCH_S: f64 = 3e-6;
 
 /// Fraction of peak of large 16-bit products where nothing was measured: median of the fitted
-/// asymptotes of nine parts, 0.60 (L40S) to 0.88 (RTX PRO 6000), H100 0.80.
+/// asymptotes of nine parts, 0.60 (L40S) to 0.88 (RTX PRO 6000), is 0.77; rounded down.
 pub const SHEET_EFFICIENCY_16: f64 = 0.75;
 /// The same with 8-bit operands: asymptotes of 0.51 (L40S) to 0.82, less 7 to 12 % that the Azure
 /// guide's sustained cuBLASLt runs on H200 and GB200 lie below them.
 pub const SHEET_EFFICIENCY_8: f64 = 0.65;
-/// The same with 4-bit operands: 0.48 to 0.53 in the TensorRT-LLM tables, 0.76 in cuBLASLt on
-/// GB200; the lower end because few kernels are tuned.
+/// The same with 4-bit operands: on B200 to GB300 0.48 to 0.54 in the TensorRT-LLM tables and up to
+/// 0.76 in cuBLASLt (Azure guide, GB200); below the lower end because few kernels are tuned.
 pub const SHEET_EFFICIENCY_4: f64 = 0.45;
 /// Share of memory bandwidth where nothing was measured.
 pub const SHEET_MEMORY_EFFICIENCY: f64 = 0.75;
 /// Correction of CDNA 3 parts, whose peak assumes a clock that matrix math does not hold: MI300X
-/// reaches 620 of 1307 TFLOP/s in bf16 and 990 of 2615 in fp8, where H100 reaches 720 of 989 and
-/// 1280 of 1979 (SemiAnalysis, "MI300X vs H100 vs H200 Benchmark Part 1: Training", 2024-12-22).
+/// reaches about 45 % of peak in fp8, bf16 and fp16 (Ambati et al. 2025, "AMD MI300X GPU Performance
+/// Analysis"); with this factor 49 % in 16 bits and 42 % in 8.
 pub const CDNA3_FACTOR: f64 = 0.65;
 
 /// Tile of the generic kernel.
@@ -118,15 +118,18 @@ pub fn gemm(device: &Device, shape: &GemmShape) -> Timed {
     if shape.flop() <= 0.0 {
         return Timed::ZERO;
     }
-    if let Some((profile, wave, machine)) = device.profile.and_then(|p| fitted(p, shape.dtype)) {
+    if let Some((exact, wave, machine)) = device.profile.and_then(|p| fitted(p, shape.dtype)) {
         let t0_s = if shape.dtype.bytes() < 2.0 {
             wave.t0_s.min(QUANTIZED_LAUNCH_S)
         } else {
             wave.t0_s
         };
         let time_s = wave_s(machine, wave, t0_s, shape);
-        let known = shape.is_fitted() && (shape.dtype == DType::Fp16 || profile.gemm.contains_key(&shape.dtype));
-        let evidence = if known { Evidence::Interpolated } else { Evidence::Extrapolated };
+        let evidence = if exact && shape.is_fitted() {
+            Evidence::Interpolated
+        } else {
+            Evidence::Extrapolated
+        };
         return Timed {
             time_s,
             evidence,
@@ -156,8 +159,9 @@ pub fn measured_gemm_s(profile: &Profile, shape: &GemmShape) -> Option<f64> {
     Some(wave_s(machine, wave, wave.t0_s, shape) + quantize)
 }
 
-/// Parameters for `dtype`: its own, those of the same multiplier otherwise.
-fn fitted(profile: &Profile, dtype: DType) -> Option<(&Profile, &GemmWave, Machine<'_>)> {
+/// Parameters for `dtype`: its own, those of the same multiplier otherwise. The flag is false
+/// where the other format's kernels do other work per element than these would.
+fn fitted(profile: &Profile, dtype: DType) -> Option<(bool, &GemmWave, Machine<'_>)> {
     if profile.tiles.is_empty() {
         return None;
     }
@@ -175,7 +179,7 @@ fn fitted(profile: &Profile, dtype: DType) -> Option<(&Profile, &GemmWave, Machi
         units: f64::from(profile.n_compute_units.max(1)),
         tiles: &profile.tiles,
     };
-    Some((profile, wave, machine))
+    Some((key == dtype || dtype == DType::Fp16, wave, machine))
 }
 
 /// Stated parameters of a kernel that nobody measured.
