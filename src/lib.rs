@@ -11,5 +11,6 @@ pub mod report;
 pub mod run;
 pub mod search;
 pub mod step;
+pub mod study;
 pub mod units;
 pub mod workload;

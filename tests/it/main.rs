@@ -1,0 +1,4 @@
+//! One integration binary: it links once.
+
+mod golden;
+mod validation;
