@@ -102,7 +102,8 @@ impl Scenario {
     /// When the cluster names something that the catalog lacks.
     pub fn of_step(case: StepCase, catalog: &Catalog) -> Result<Scenario> {
         let accelerator: Accelerator = catalog.get(&case.cluster.node.accelerator)?;
-        let profile = accelerator.profile.as_deref().map(|name| catalog.get(name)).transpose()?;
+        let measured: Option<Profile> = accelerator.profile.as_deref().map(|name| catalog.get(name)).transpose()?;
+        let profile = measured.map(|p| p.on(&accelerator, &case.cluster.node.scale_up));
         Ok(Scenario {
             scale_up: catalog.get(&case.cluster.node.scale_up)?,
             scale_out: catalog.get(&case.cluster.node.scale_out)?,

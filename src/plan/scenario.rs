@@ -210,7 +210,7 @@ impl Builder<'_> {
         let scale_up: Fabric = self.get(&cluster.node.scale_up, root.at())?;
         let scale_out: Fabric = self.get(&cluster.node.scale_out, root.at())?;
         let region = self.get(&cluster.region, root.at())?;
-        let profile = self.profile(&accelerator, root.at());
+        let profile = self.profile(&accelerator, &scale_up.name, root.at());
         let cluster = match reliability.0 {
             Some(reliability) => Cluster { reliability, ..cluster },
             None => cluster,
@@ -483,8 +483,9 @@ impl Builder<'_> {
         limits
     }
 
-    fn profile(&mut self, accelerator: &crate::catalog::Accelerator, at: &At) -> Option<crate::catalog::Profile> {
-        self.get(accelerator.profile.as_deref()?, at)
+    fn profile(&mut self, accelerator: &crate::catalog::Accelerator, scale_up: &str, at: &At) -> Option<crate::catalog::Profile> {
+        let measured: crate::catalog::Profile = self.get(accelerator.profile.as_deref()?, at)?;
+        Some(measured.on(accelerator, scale_up))
     }
 
     /// Say where the machine's numbers come from.
