@@ -521,7 +521,7 @@ fn global_batch(t: &Reader<'_>, sequence_tokens: u64) -> Option<f64> {
         (Unit::Sequences, 1.0)
     };
     match crate::units::parse(text, unit) {
-        Ok(value) if value >= 1.0 && value < 1e15 => {
+        Ok(value) if (1.0..1e15).contains(&value) => {
             // 16M tokens of 8,192 are 1,953.1 sequences: what people mean is 2,048 sequences or so,
             // so a batch in tokens is rounded to whole sequences.
             let sequences = if is_tokens { (value / divide).round().max(1.0) } else { value };

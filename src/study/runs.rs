@@ -43,9 +43,21 @@ impl Row {
 /// When it is not CSV or has no `id` column.
 pub fn read_csv(origin: &Arc<Origin>) -> Result<Vec<Row>> {
     let fail = |message: String, line: u64| {
-        let start = origin.text.lines().take(usize::try_from(line.saturating_sub(1)).unwrap_or(0)).map(|l| l.len() + 1).sum::<usize>();
-        let at = At { origin: origin.clone(), span: start.min(origin.text.len())..start.min(origin.text.len()) };
-        Error::invalid(Diagnostic::new(message).at(&at).help("write CSV with a header line as in scenarios/published"))
+        let start = origin
+            .text
+            .lines()
+            .take(usize::try_from(line.saturating_sub(1)).unwrap_or(0))
+            .map(|l| l.len() + 1)
+            .sum::<usize>();
+        let at = At {
+            origin: origin.clone(),
+            span: start.min(origin.text.len())..start.min(origin.text.len()),
+        };
+        Error::invalid(
+            Diagnostic::new(message)
+                .at(&at)
+                .help("write CSV with a header line as in scenarios/published"),
+        )
     };
     let mut reader = csv::Reader::from_reader(origin.text.as_bytes());
     let headers = reader.headers().map_err(|e| fail(format!("not CSV: {e}"), 1))?.clone();
@@ -55,8 +67,15 @@ pub fn read_csv(origin: &Arc<Origin>) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|e| fail(format!("not CSV: {e}"), e.position().map_or(1, csv::Position::line)))?;
-        let cells: BTreeMap<String, String> = headers.iter().zip(&record).map(|(h, c)| (h.to_string(), c.trim().to_string())).collect();
-        rows.push(Row { id: cells.get("id").cloned().unwrap_or_default(), cells });
+        let cells: BTreeMap<String, String> = headers
+            .iter()
+            .zip(&record)
+            .map(|(h, c)| (h.to_string(), c.trim().to_string()))
+            .collect();
+        rows.push(Row {
+            id: cells.get("id").cloned().unwrap_or_default(),
+            cells,
+        });
     }
     Ok(rows)
 }
@@ -81,7 +100,10 @@ const STACKS: [(&str, &str); 12] = [
 #[must_use]
 pub fn stack_name(row: &Row) -> &'static str {
     let software = row.text("software").unwrap_or("").to_lowercase();
-    STACKS.iter().find(|(word, _)| software.contains(word)).map_or("megatron-core", |(_, stack)| stack)
+    STACKS
+        .iter()
+        .find(|(word, _)| software.contains(word))
+        .map_or("megatron-core", |(_, stack)| stack)
 }
 
 /// The scenario of a row: what it says is fixed, what it leaves out is free.
@@ -96,9 +118,26 @@ pub fn scenario(row: &Row, catalog: &Catalog) -> std::result::Result<Scenario, S
     let seq_len_tokens = row.number("seq_len").ok_or("no sequence length")?;
     let global_batch_seqs = row.number("global_batch_seqs").ok_or("no global batch")?;
     let precision = Precision::recipe(dtype(row)?, Optimizer::AdamW, stack.fp32_gradients);
-    let workload = Workload { model, seq_len_tokens, global_batch_seqs, total_tokens: 1e12, precision, optimizer: Optimizer::AdamW };
+    let workload = Workload {
+        model,
+        seq_len_tokens,
+        global_batch_seqs,
+        total_tokens: 1e12,
+        precision,
+        optimizer: Optimizer::AdamW,
+    };
     let cluster = cluster(row, &accelerator, devices, catalog)?;
-    Scenario::of_step(StepCase { name: row.id.clone(), workload, cluster, stack, choice: choice(row) }, catalog).map_err(|e| e.to_string())
+    Scenario::of_step(
+        StepCase {
+            name: row.id.clone(),
+            workload,
+            cluster,
+            stack,
+            choice: choice(row),
+        },
+        catalog,
+    )
+    .map_err(|e| e.to_string())
 }
 
 fn named<T: Entity>(row: &Row, column: &str, catalog: &Catalog) -> std::result::Result<T, String> {
@@ -118,17 +157,39 @@ fn dtype(row: &Row) -> std::result::Result<DType, String> {
 /// A server of this accelerator with the row's number of devices, else the usual one.
 fn cluster(row: &Row, accelerator: &Accelerator, devices: u32, catalog: &Catalog) -> std::result::Result<Cluster, String> {
     let wanted = row.degree("devices_per_node");
-    let nodes = catalog.index(Kind::Node).entries.values().filter_map(|e| catalog.get::<Node>(&e.name).ok());
+    let nodes = catalog
+        .index(Kind::Node)
+        .entries
+        .values()
+        .filter_map(|e| catalog.get::<Node>(&e.name).ok());
     let mut fitting: Vec<Node> = nodes.filter(|n| n.accelerator == accelerator.name).collect();
     // Reference designs first, then by name: the choice must not depend on the order of files.
-    fitting.sort_by_key(|n| (wanted.is_some_and(|w| w != n.n_devices), !n.name.starts_with("dgx"), !n.name.starts_with("hgx"), n.name.clone()));
-    let mut node = fitting.into_iter().next().ok_or_else(|| format!("no node holds `{}`", accelerator.name))?;
+    fitting.sort_by_key(|n| {
+        (
+            wanted.is_some_and(|w| w != n.n_devices),
+            !n.name.starts_with("dgx"),
+            !n.name.starts_with("hgx"),
+            n.name.clone(),
+        )
+    });
+    let mut node = fitting
+        .into_iter()
+        .next()
+        .ok_or_else(|| format!("no node holds `{}`", accelerator.name))?;
     // A job smaller than a node uses a part of it.
     node.n_devices = node.n_devices.min(devices).max(1);
     let n_nodes = devices.div_ceil(node.n_devices);
     let problems = Problems::default();
-    let at = At { origin: Arc::new(Origin { name: String::new(), text: String::new() }), span: 0..0 };
-    let reliability = catalog.get_at::<Reliability>("default", &at, &problems).ok_or("no default reliability")?;
+    let at = At {
+        origin: Arc::new(Origin {
+            name: String::new(),
+            text: String::new(),
+        }),
+        span: 0..0,
+    };
+    let reliability = catalog
+        .get_at::<Reliability>("default", &at, &problems)
+        .ok_or("no default reliability")?;
     Ok(Cluster {
         name: row.id.clone(),
         title: row.id.clone(),
@@ -149,7 +210,9 @@ fn choice(row: &Row) -> Choice {
         let word = r.split([':', ' ']).next().unwrap_or(r);
         Recompute::NAMES.iter().find(|(n, _)| *n == word).map(|(_, v)| *v)
     });
-    let sharding = row.text("sharding").and_then(|s| Sharding::NAMES.iter().find(|(n, _)| *n == s).map(|(_, v)| *v));
+    let sharding = row
+        .text("sharding")
+        .and_then(|s| Sharding::NAMES.iter().find(|(n, _)| *n == s).map(|(_, v)| *v));
     Choice {
         tensor: layout("tp"),
         pipeline: layout("pp"),

@@ -89,12 +89,24 @@ fn peak_allocated(step: &Step) -> f64 {
 /// The fastest layout that the row allows; one that ran although our memory model says it does
 /// not fit is predicted all the same, and marked.
 fn layout(scenario: &Scenario) -> Result<(Layout, bool), String> {
-    let found = search(scenario, &Options { n_best: 1, ..Options::default() });
+    let found = search(
+        scenario,
+        &Options {
+            n_best: 1,
+            ..Options::default()
+        },
+    );
     if let Some(best) = found.best.first() {
         return Ok((best.layout, true));
     }
     let roomy = scenario.with_memory(f64::MAX);
-    let found = search(&roomy, &Options { n_best: 1, ..Options::default() });
+    let found = search(
+        &roomy,
+        &Options {
+            n_best: 1,
+            ..Options::default()
+        },
+    );
     found.best.first().map(|b| (b.layout, false)).ok_or_else(|| {
         let space = Space {
             workload: &scenario.workload,
@@ -103,7 +115,11 @@ fn layout(scenario: &Scenario) -> Result<(Layout, bool), String> {
             choice: scenario.choice,
             selective_pays: false,
         };
-        if space.outer().is_empty() { "its degrees do not divide its devices".to_string() } else { found.nearest.unwrap_or_else(|| "no legal layout".to_string()) }
+        if space.outer().is_empty() {
+            "its degrees do not divide its devices".to_string()
+        } else {
+            found.nearest.unwrap_or_else(|| "no legal layout".to_string())
+        }
     })
 }
 
@@ -132,7 +148,11 @@ pub fn summary(predictions: &[Prediction]) -> Summary {
     signed.sort_by(f64::total_cmp);
     absolute.sort_by(f64::total_cmp);
     #[allow(clippy::cast_precision_loss)]
-    let mean_ape = if absolute.is_empty() { 0.0 } else { absolute.iter().sum::<f64>() / absolute.len() as f64 };
+    let mean_ape = if absolute.is_empty() {
+        0.0
+    } else {
+        absolute.iter().sum::<f64>() / absolute.len() as f64
+    };
     Summary {
         n: signed.len() as u64,
         n_skipped: predictions.iter().filter(|p| p.skipped.is_some()).count() as u64,

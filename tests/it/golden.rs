@@ -9,7 +9,12 @@ const GOLDEN: &str = include_str!("../data/kernel_golden.csv");
 fn pieces_s(profile: &Profile, kind: &str, ranks: f64, bytes: f64) -> Option<f64> {
     let kind = Collective::from_name(kind)?;
     let pieces = profile.collectives.get(&(kind, ranks as u32))?;
-    pieces.alpha_s.iter().zip(&pieces.bytes_per_s).map(|(a, b)| a + bytes / b).reduce(f64::min)
+    pieces
+        .alpha_s
+        .iter()
+        .zip(&pieces.bytes_per_s)
+        .map(|(a, b)| a + bytes / b)
+        .reduce(f64::min)
 }
 
 #[test]

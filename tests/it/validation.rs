@@ -6,14 +6,23 @@ use exaplan::study::runs::{Row, read_csv};
 use exaplan::study::validate::{Prediction, predict, summary};
 
 fn published(name: &str) -> Vec<Row> {
-    let origin = source::published().into_iter().find(|o| o.name.contains(name)).expect("published rows are embedded");
+    let origin = source::published()
+        .into_iter()
+        .find(|o| o.name.contains(name))
+        .expect("published rows are embedded");
     read_csv(&origin).expect("our own CSV is readable")
 }
 
 fn table(predictions: &[Prediction]) {
     for p in predictions {
         let percent = |e: Option<f64>| e.map_or("-".to_string(), |e| format!("{:+.1} %", 100.0 * e));
-        println!("{:60} tokens/s {:>8}  memory {:>8}  {}", p.id, percent(p.relative_error()), percent(p.memory_error()), p.stack);
+        println!(
+            "{:60} tokens/s {:>8}  memory {:>8}  {}",
+            p.id,
+            percent(p.relative_error()),
+            percent(p.memory_error()),
+            p.stack
+        );
     }
 }
 
@@ -54,16 +63,37 @@ fn predictions_do_not_see_the_measurement() {
     let headers = reader.headers().unwrap().clone();
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(&headers).unwrap();
-    let outcome = ["step_time_s", "tokens_per_s_per_device", "model_tflops_per_device", "mfu", "hfu", "peak_allocated_gib", "notes"];
+    let outcome = [
+        "step_time_s",
+        "tokens_per_s_per_device",
+        "model_tflops_per_device",
+        "mfu",
+        "hfu",
+        "peak_allocated_gib",
+        "notes",
+    ];
     for record in reader.records() {
         let record = record.unwrap();
-        let blanked: Vec<&str> = headers.iter().zip(&record).map(|(h, c)| if outcome.contains(&h) { "" } else { c }).collect();
+        let blanked: Vec<&str> = headers
+            .iter()
+            .zip(&record)
+            .map(|(h, c)| if outcome.contains(&h) { "" } else { c })
+            .collect();
         writer.write_record(&blanked).unwrap();
     }
     let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
-    let blank = read_csv(&std::sync::Arc::new(exaplan::error::Origin { name: "blank.csv".into(), text })).unwrap();
+    let blank = read_csv(&std::sync::Arc::new(exaplan::error::Origin {
+        name: "blank.csv".into(),
+        text,
+    }))
+    .unwrap();
     let catalog = Catalog::builtin();
-    let rates = |rows: &[Row]| predict(rows, &catalog).iter().map(|p| p.predicted_tokens_per_s_per_device).collect::<Vec<_>>();
+    let rates = |rows: &[Row]| {
+        predict(rows, &catalog)
+            .iter()
+            .map(|p| p.predicted_tokens_per_s_per_device)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(rates(&blank), rates(&published("korthikanti")));
 }
 
