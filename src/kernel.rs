@@ -6,6 +6,8 @@ pub mod collective;
 pub mod gemm;
 pub mod op;
 pub mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use attention::{AttentionShape, Unfused, attention, attention_backward, unfused, visible_keys};
 pub use collective::{Group, Network, ScaleOut, ScaleUp, collective, send};

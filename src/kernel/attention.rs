@@ -87,7 +87,11 @@ pub fn visible_keys(query_tokens: f64, key_tokens: f64, causal: bool, window_tok
         return 0.0;
     }
     let window = window_tokens.unwrap_or(key_tokens).clamp(1.0, key_tokens.max(1.0));
-    if causal { window - window * (window - 1.0) / (2.0 * key_tokens) } else { window }
+    if causal {
+        window - window * (window - 1.0) / (2.0 * key_tokens)
+    } else {
+        window
+    }
 }
 
 /// Queries of one block.
@@ -140,20 +144,36 @@ fn timed(device: &Device, shape: &AttentionShape, backward: bool) -> Timed {
         return Timed::ZERO;
     }
     let ratio = |wave: &AttentionWave| {
-        let wide = if shape.head_dim_qk > shape.head_dim_v { WIDE_KEY_BACKWARD_FACTOR } else { 1.0 };
+        let wide = if shape.head_dim_qk > shape.head_dim_v {
+            WIDE_KEY_BACKWARD_FACTOR
+        } else {
+            1.0
+        };
         if backward { wave.backward_ratio * wide } else { 1.0 }
     };
     if let Some((wave, peak)) = device.profile.and_then(|p| fitted(p, shape.dtype)) {
         let units = device.profile.map_or(1, |p| p.n_compute_units);
         let time_s = wave_s(peak, device.memory_bytes_per_s(), units, wave, shape) * TRAINING_OVER_SERVING * ratio(wave);
-        let evidence = if shape.is_fitted() { Evidence::Interpolated } else { Evidence::Extrapolated };
-        return Timed { time_s, evidence, source: Source::ProfileAttention };
+        let evidence = if shape.is_fitted() {
+            Evidence::Interpolated
+        } else {
+            Evidence::Extrapolated
+        };
+        return Timed {
+            time_s,
+            evidence,
+            source: Source::ProfileAttention,
+        };
     }
     let efficiency = SHEET_WAVE.efficiency * architecture_factor(device);
     let wave = AttentionWave { efficiency, ..SHEET_WAVE };
     let (peak, units) = (device.sheet_flop_per_s(shape.dtype), device.accelerator.n_compute_units);
     let time_s = wave_s(peak, device.accelerator.memory_bytes_per_s, units, &wave, shape) * TRAINING_OVER_SERVING * ratio(&wave);
-    Timed { time_s, evidence: Evidence::Datasheet, source: Source::SheetAttention }
+    Timed {
+        time_s,
+        evidence: Evidence::Datasheet,
+        source: Source::SheetAttention,
+    }
 }
 
 /// Forward time as the profile's source measured it, in a serving engine; `None` where the
@@ -166,9 +186,16 @@ pub fn measured_attention_s(profile: &Profile, shape: &AttentionShape) -> Option
 
 /// Parameters and peak for `dtype`; those of bf16 where it has none of its own.
 fn fitted(profile: &Profile, dtype: DType) -> Option<(&AttentionWave, f64)> {
-    let key = if profile.attention.contains_key(&dtype) { dtype } else { DType::Bf16 };
+    let key = if profile.attention.contains_key(&dtype) {
+        dtype
+    } else {
+        DType::Bf16
+    };
     let wave = profile.attention.get(&key)?;
-    let peak = profile.peak_flop_per_s.get(&key).or_else(|| profile.peak_flop_per_s.get(&DType::Bf16))?;
+    let peak = profile
+        .peak_flop_per_s
+        .get(&key)
+        .or_else(|| profile.peak_flop_per_s.get(&DType::Bf16))?;
     Some((wave, *peak))
 }
 
@@ -243,10 +270,23 @@ pub struct ScoreKernels {
 /// memory passes over the `batch · heads · queries · keys` scores in 16 bits.
 #[must_use]
 pub fn unfused(device: &Device, shape: &AttentionShape, kernels: &ScoreKernels) -> Unfused {
-    let AttentionShape { query_tokens: q, key_tokens: s, head_dim_qk: dqk, head_dim_v: dv, .. } = *shape;
+    let AttentionShape {
+        query_tokens: q,
+        key_tokens: s,
+        head_dim_qk: dqk,
+        head_dim_v: dv,
+        ..
+    } = *shape;
     let batch = shape.batch * shape.heads;
     let product = |m, n, k| {
-        let product = GemmShape { m, n, k, batch, dtype: shape.dtype, accumulate_fp32: false };
+        let product = GemmShape {
+            m,
+            n,
+            k,
+            batch,
+            dtype: shape.dtype,
+            accumulate_fp32: false,
+        };
         (product.flop(), gemm(device, &product))
     };
     let scores = batch * q * s * kernels.passes;
@@ -256,11 +296,25 @@ pub fn unfused(device: &Device, shape: &AttentionShape, kernels: &ScoreKernels) 
         let math_s: f64 = products.iter().map(|(_, t)| t.time_s).sum();
         let evidence = products.iter().map(|(_, t)| t.evidence).fold(pass.evidence, Ord::max);
         let flop: f64 = products.iter().map(|(f, _)| f).sum();
-        (flop, Timed { time_s: math_s + pass.time_s, evidence, source: Source::UnfusedAttention })
+        (
+            flop,
+            Timed {
+                time_s: math_s + pass.time_s,
+                evidence,
+                source: Source::UnfusedAttention,
+            },
+        )
     };
     let (forward_flop, forward) = sum(&[product(q, s, dqk), product(q, dv, s)], forward_bytes, kernels.forward_efficiency);
     // dP = dO·V', dV = P'·dO, dQ = dS·K, dK = dS'·Q.
     let products = [product(q, s, dv), product(s, dv, q), product(q, dqk, s), product(s, dqk, q)];
     let (backward_flop, backward) = sum(&products, backward_bytes, kernels.backward_efficiency);
-    Unfused { forward_flop, backward_flop, forward_bytes, backward_bytes, forward, backward }
+    Unfused {
+        forward_flop,
+        backward_flop,
+        forward_bytes,
+        backward_bytes,
+        forward,
+        backward,
+    }
 }

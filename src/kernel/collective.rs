@@ -104,7 +104,8 @@ fn growth(kind: Collective, n: f64) -> f64 {
 /// `1/g` of the buffer), `0.85·g·B` for all-gather and reduce-scatter, `0.9·B·(n-1)/(n-g)` for
 /// all-to-all, none more than inside one domain. RCCL on meshes runs flat rings only and is not
 /// held to the bus bandwidth inside (MI300X, MI325X, MI355X runs). Constants chosen on runs
-/// published by AWS, Google Cloud, OCI, Vultr, Run:ai, Red Hat and dstack, 2 to 12 nodes.
+/// published by AWS, Google Cloud, OCI, Vultr, Run:ai, Red Hat and dstack, 2 to 12 nodes; what is
+/// beyond that is extrapolated, and flat-ring behaviour at hundreds of nodes may lie below it.
 /// Latency: NCCL's tuning model (`src/graph/tuning.cc`), one fabric hop per domain in a ring and
 /// two per level of a tree. Published 1 KiB all-reduces of 16 devices on two nodes took 38 us on
 /// B200 with InfiniBand (Vultr), 45 on H200 with RoCE (Red Hat), 69 on H100 with EFA (AWS) against
@@ -115,7 +116,11 @@ pub fn collective(net: &Network, profile: Option<&Profile>, kind: Collective, gr
         return Timed::ZERO;
     }
     let g = group.per_domain.clamp(1.0, group.n);
-    if g >= group.n { inside(&net.scale_up, profile, kind, group.n, bytes) } else { across(net, profile, kind, group.n, g, bytes) }
+    if g >= group.n {
+        inside(&net.scale_up, profile, kind, group.n, bytes)
+    } else {
+        across(net, profile, kind, group.n, g, bytes)
+    }
 }
 
 /// Time of a message to one peer: latency and the rate of the link between the two. A mesh has one
@@ -136,7 +141,11 @@ pub fn send(net: &Network, same_domain: bool, bytes: f64) -> Timed {
     } else {
         (net.scale_out.latency_s, out_rate(&net.scale_out))
     };
-    Timed { time_s: latency_s + bytes / rate, evidence: Evidence::Datasheet, source: Source::Link }
+    Timed {
+        time_s: latency_s + bytes / rate,
+        evidence: Evidence::Datasheet,
+        source: Source::Link,
+    }
 }
 
 /// What one device sends out of its domain through the narrowest level.
@@ -146,9 +155,16 @@ fn out_rate(out: &ScaleOut) -> f64 {
 
 fn inside(up: &ScaleUp, profile: Option<&Profile>, kind: Collective, n: f64, bytes: f64) -> Timed {
     if let Some(pieces) = profile.and_then(|p| Pieces::of(up, p, kind, n)) {
-        let (evidence, source) =
-            if pieces.exact { (Evidence::Interpolated, Source::ProfileCollective) } else { (Evidence::Extrapolated, Source::ScaledCollective) };
-        return Timed { time_s: pieces.time_s(bytes), evidence, source };
+        let (evidence, source) = if pieces.exact {
+            (Evidence::Interpolated, Source::ProfileCollective)
+        } else {
+            (Evidence::Extrapolated, Source::ScaledCollective)
+        };
+        return Timed {
+            time_s: pieces.time_s(bytes),
+            evidence,
+            source,
+        };
     }
     let wire_s = bytes * factor(kind, n) / bus_inside(up, profile, kind, n);
     let alpha_s = sheet_alpha_s(up, kind, n);
@@ -157,9 +173,17 @@ fn inside(up: &ScaleUp, profile: Option<&Profile>, kind: Collective, n: f64, byt
         Topology::Switched | Topology::Mesh => ramp_s(alpha_s, wire_s),
     };
     if profile.is_some_and(|p| p.bus_bytes_per_s.contains_key(&kind)) {
-        return Timed { time_s, evidence: Evidence::Extrapolated, source: Source::ScaledCollective };
+        return Timed {
+            time_s,
+            evidence: Evidence::Extrapolated,
+            source: Source::ScaledCollective,
+        };
     }
-    Timed { time_s, evidence: Evidence::Datasheet, source: Source::SheetCollective }
+    Timed {
+        time_s,
+        evidence: Evidence::Datasheet,
+        source: Source::SheetCollective,
+    }
 }
 
 fn across(net: &Network, profile: Option<&Profile>, kind: Collective, n: f64, g: f64, bytes: f64) -> Timed {
@@ -173,7 +197,11 @@ fn across(net: &Network, profile: Option<&Profile>, kind: Collective, n: f64, g:
         Collective::AllGather | Collective::ReduceScatter => GATHER_OVER_RING * g * rate,
         Collective::AllToAll => rate * (n - 1.0) / (n - g),
     };
-    let cap = if g < 2.0 || mesh { up.bytes_per_s } else { bus_inside(up, profile, kind, g) };
+    let cap = if g < 2.0 || mesh {
+        up.bytes_per_s
+    } else {
+        bus_inside(up, profile, kind, g)
+    };
     let wire_s = bytes * factor(kind, n) / bus.min(cap);
     let one_domain_s = match profile.and_then(|p| Pieces::of(up, p, kind, g)) {
         Some(pieces) => pieces.alpha_s(),
@@ -182,8 +210,16 @@ fn across(net: &Network, profile: Option<&Profile>, kind: Collective, n: f64, g:
     let hop_s = net.scale_out.latency_s;
     let two_s = across_alpha_s(kind, one_domain_s, hop_s, g, 2.0);
     let more_s = across_alpha_s(kind, one_domain_s, hop_s, g, k) - two_s;
-    let evidence = if profile.is_some() { Evidence::Extrapolated } else { Evidence::Datasheet };
-    Timed { time_s: ramp_s(two_s, wire_s) + more_s, evidence, source: Source::MultiNodeRule }
+    let evidence = if profile.is_some() {
+        Evidence::Extrapolated
+    } else {
+        Evidence::Datasheet
+    };
+    Timed {
+        time_s: ramp_s(two_s, wire_s) + more_s,
+        evidence,
+        source: Source::MultiNodeRule,
+    }
 }
 
 /// Small-message time over `k` domains of `g` members, from that of one domain.
@@ -214,12 +250,20 @@ fn sheet_alpha_s(up: &ScaleUp, kind: Collective, n: f64) -> f64 {
 
 /// Least of the protocol pieces; `wire_s` is the time at full bus bandwidth.
 fn ramp_s(alpha_s: f64, wire_s: f64) -> f64 {
-    RAMP.iter().map(|(latency, rate)| alpha_s * latency + wire_s / rate).fold(f64::INFINITY, f64::min)
+    RAMP.iter()
+        .map(|(latency, rate)| alpha_s * latency + wire_s / rate)
+        .fold(f64::INFINITY, f64::min)
 }
 
 /// Dimensions of a torus that a group of `n` spans: a ring up to 16, a plane up to 256.
 fn spanned(dims: u32, n: f64) -> f64 {
-    let d = if n <= 16.0 { 1 } else if n <= 256.0 { 2 } else { dims };
+    let d = if n <= 16.0 {
+        1
+    } else if n <= 256.0 {
+        2
+    } else {
+        dims
+    };
     f64::from(d.clamp(1, dims.max(1)))
 }
 
@@ -255,7 +299,11 @@ fn bus_inside(up: &ScaleUp, profile: Option<&Profile>, kind: Collective, g: f64)
     let pieces = || Pieces::of(up, profile, kind, g).map(|p| p.top_rate() * factor(kind, g));
     let share = if up.topology == Topology::Mesh { mesh_share(up, g) } else { 1.0 };
     let largest = || profile.bus_bytes_per_s.get(&kind).map(|bus| bus * share);
-    let known = if g >= IN_NETWORK_MIN { largest().or_else(pieces) } else { pieces().or_else(largest) };
+    let known = if g >= IN_NETWORK_MIN {
+        largest().or_else(pieces)
+    } else {
+        pieces().or_else(largest)
+    };
     known.unwrap_or_else(|| sheet_bus(up, kind, g))
 }
 
@@ -280,7 +328,11 @@ impl<'a> Pieces<'a> {
         if n < 1.5 || from < 1.5 {
             return None;
         }
-        let mesh = if up.topology == Topology::Mesh { mesh_share(up, n) / mesh_share(up, from) } else { 1.0 };
+        let mesh = if up.topology == Topology::Mesh {
+            mesh_share(up, n) / mesh_share(up, from)
+        } else {
+            1.0
+        };
         let rate_factor = factor(kind, from) / factor(kind, n) * mesh;
         // A domain that reduces in the network does so only for larger groups.
         let reduces = up.in_network_efficiency.is_some() && kind == Collective::AllReduce && n >= IN_NETWORK_MIN && from < IN_NETWORK_MIN;
@@ -307,6 +359,8 @@ impl<'a> Pieces<'a> {
     fn time_s(&self, bytes: f64) -> f64 {
         let last_s = self.alpha_s[self.alpha_s.len() - 1] * self.alpha_factor + bytes / self.top_bytes_per_s;
         let slower = self.alpha_s.iter().zip(self.bytes_per_s);
-        slower.map(|(alpha_s, rate)| alpha_s * self.alpha_factor + bytes / (rate * self.rate_factor)).fold(last_s, f64::min)
+        slower
+            .map(|(alpha_s, rate)| alpha_s * self.alpha_factor + bytes / (rate * self.rate_factor))
+            .fold(last_s, f64::min)
     }
 }

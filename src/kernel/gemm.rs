@@ -43,7 +43,14 @@ impl GemmShape {
     /// One product with a 16-bit output.
     #[must_use]
     pub fn new(m: f64, n: f64, k: f64, dtype: DType) -> GemmShape {
-        GemmShape { m, n, k, batch: 1.0, dtype, accumulate_fp32: false }
+        GemmShape {
+            m,
+            n,
+            k,
+            batch: 1.0,
+            dtype,
+            accumulate_fp32: false,
+        }
     }
 
     /// FLOPs, two per multiply-add.
@@ -111,12 +118,23 @@ pub fn gemm(device: &Device, shape: &GemmShape) -> Timed {
     if shape.flop() <= 0.0 {
         return Timed::ZERO;
     }
-    if let Some((profile, wave, machine)) = device.profile.and_then(|p| fitted(p, shape.dtype)) {
-        let t0_s = if shape.dtype.bytes() < 2.0 { wave.t0_s.min(QUANTIZED_LAUNCH_S) } else { wave.t0_s };
+    if let Some((exact, wave, machine)) = device.profile.and_then(|p| fitted(p, shape.dtype)) {
+        let t0_s = if shape.dtype.bytes() < 2.0 {
+            wave.t0_s.min(QUANTIZED_LAUNCH_S)
+        } else {
+            wave.t0_s
+        };
         let time_s = wave_s(machine, wave, t0_s, shape);
-        let known = shape.is_fitted() && (shape.dtype == DType::Fp16 || profile.gemm.contains_key(&shape.dtype));
-        let evidence = if known { Evidence::Interpolated } else { Evidence::Extrapolated };
-        return Timed { time_s, evidence, source: Source::ProfileGemm };
+        let evidence = if exact && shape.is_fitted() {
+            Evidence::Interpolated
+        } else {
+            Evidence::Extrapolated
+        };
+        return Timed {
+            time_s,
+            evidence,
+            source: Source::ProfileGemm,
+        };
     }
     let wave = sheet_wave(device, shape.dtype);
     let machine = Machine {
@@ -125,7 +143,11 @@ pub fn gemm(device: &Device, shape: &GemmShape) -> Timed {
         units: f64::from(device.accelerator.n_compute_units.max(1)),
         tiles: &SHEET_TILES,
     };
-    Timed { time_s: wave_s(machine, &wave, wave.t0_s, shape), evidence: Evidence::Datasheet, source: Source::SheetGemm }
+    Timed {
+        time_s: wave_s(machine, &wave, wave.t0_s, shape),
+        evidence: Evidence::Datasheet,
+        source: Source::SheetGemm,
+    }
 }
 
 /// Time as the profile's source measured it, dynamic quantization of `A` included; `None` where
@@ -137,8 +159,9 @@ pub fn measured_gemm_s(profile: &Profile, shape: &GemmShape) -> Option<f64> {
     Some(wave_s(machine, wave, wave.t0_s, shape) + quantize)
 }
 
-/// Parameters for `dtype`: its own, those of the same multiplier otherwise.
-fn fitted(profile: &Profile, dtype: DType) -> Option<(&Profile, &GemmWave, Machine<'_>)> {
+/// Parameters for `dtype`: its own, those of the same multiplier otherwise. The flag is false
+/// where the other format's kernels do other work per element than these would.
+fn fitted(profile: &Profile, dtype: DType) -> Option<(bool, &GemmWave, Machine<'_>)> {
     if profile.tiles.is_empty() {
         return None;
     }
@@ -156,7 +179,7 @@ fn fitted(profile: &Profile, dtype: DType) -> Option<(&Profile, &GemmWave, Machi
         units: f64::from(profile.n_compute_units.max(1)),
         tiles: &profile.tiles,
     };
-    Some((profile, wave, machine))
+    Some((key == dtype || dtype == DType::Fp16, wave, machine))
 }
 
 /// Stated parameters of a kernel that nobody measured.
@@ -180,7 +203,11 @@ fn sheet_wave(device: &Device, dtype: DType) -> GemmWave {
 
 /// Correction of the stated efficiencies for an architecture; see [`CDNA3_FACTOR`].
 pub(super) fn architecture_factor(device: &Device) -> f64 {
-    if device.accelerator.architecture.starts_with("cdna3") { CDNA3_FACTOR } else { 1.0 }
+    if device.accelerator.architecture.starts_with("cdna3") {
+        CDNA3_FACTOR
+    } else {
+        1.0
+    }
 }
 
 /// The formula at the head of this file without its quantization term.

@@ -30,7 +30,10 @@ impl Device<'_> {
             DType::Bf16 | DType::Fp16 | DType::Tf32 => &[dtype, DType::Tf32, DType::F32],
             DType::F32 | DType::F64 => &[dtype],
         };
-        wider.iter().find_map(|d| peak.matrix_flop_per_s(*d)).unwrap_or(peak.vector_flop_per_s)
+        wider
+            .iter()
+            .find_map(|d| peak.matrix_flop_per_s(*d))
+            .unwrap_or(peak.vector_flop_per_s)
     }
 }
 
@@ -97,11 +100,18 @@ pub struct Timed {
 
 impl Timed {
     /// Nothing to do.
-    pub const ZERO: Timed = Timed { time_s: 0.0, evidence: Evidence::Measured, source: Source::Fixed };
+    pub const ZERO: Timed = Timed {
+        time_s: 0.0,
+        evidence: Evidence::Measured,
+        source: Source::Fixed,
+    };
 
     /// The same grade and origin, `factor` times as long.
     #[must_use]
     pub fn times(self, factor: f64) -> Timed {
-        Timed { time_s: self.time_s * factor, ..self }
+        Timed {
+            time_s: self.time_s * factor,
+            ..self
+        }
     }
 }

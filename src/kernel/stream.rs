@@ -12,6 +12,14 @@ use super::{Device, Evidence, Source, Timed};
 /// a profile gives [`Evidence::Extrapolated`].
 #[must_use]
 pub fn stream(device: &Device, bytes: f64, efficiency: f64, floor_s: f64) -> Timed {
-    let evidence = if device.profile.is_some() { Evidence::Extrapolated } else { Evidence::Datasheet };
-    Timed { time_s: floor_s + bytes / (device.memory_bytes_per_s() * efficiency), evidence, source: Source::Stream }
+    let evidence = if device.profile.is_some() {
+        Evidence::Extrapolated
+    } else {
+        Evidence::Datasheet
+    };
+    Timed {
+        time_s: floor_s + bytes / (device.memory_bytes_per_s() * efficiency),
+        evidence,
+        source: Source::Stream,
+    }
 }
