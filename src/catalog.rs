@@ -8,6 +8,7 @@ pub mod market;
 pub mod model;
 pub mod profile;
 pub mod raw;
+pub mod ranges;
 mod read;
 mod read_profile;
 pub mod reader;
@@ -145,6 +146,10 @@ impl Catalog {
         let reader = Reader::new(&entry.tree, &format!("{}.{}", T::KIND.name(), entry.name), &entry.at, &problems);
         let value = T::read(&entry.name, &reader, self);
         reader.finish();
+        if let (false, Some(layer), None) = (problems.is_empty(), entry.shadows, &entry.extends) {
+            let text = format!("{} `{}` replaces the {} one as a whole", T::KIND.name(), entry.name, layer.name());
+            problems.push(Diagnostic::new(text).at(&entry.at).help(format!("to change some keys only, add extends = \"{}\"", entry.name)));
+        }
         if problems.is_empty() { Ok(value) } else { Err(Error::Invalid(problems.into_list())) }
     }
 

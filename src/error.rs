@@ -48,7 +48,7 @@ impl Diagnostic {
     /// A diagnostic without place or help.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Diagnostic { message: message.into(), at: None, help: None }
+        Diagnostic { message: cut(message.into()), at: None, help: None }
     }
 
     /// The same, at a place.
@@ -61,9 +61,21 @@ impl Diagnostic {
     /// The same, with a way out.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(cut(help.into()));
         self
     }
+}
+
+/// Longest sentence of a diagnostic, in characters: a key of a megabyte is named by its two ends.
+const LONGEST: usize = 2000;
+
+fn cut(text: String) -> String {
+    if text.len() <= LONGEST || text.chars().count() <= LONGEST {
+        return text;
+    }
+    let chars: Vec<char> = text.chars().collect();
+    let (head, tail) = (&chars[..LONGEST / 8], &chars[chars.len() - LONGEST / 8..]);
+    head.iter().chain(&['…']).chain(tail).collect()
 }
 
 impl fmt::Display for Diagnostic {
@@ -144,7 +156,8 @@ fn reasons(rejected: &BTreeMap<String, u64>) -> String {
 #[must_use]
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = name.to_lowercase();
-    let limit = (wanted.chars().count() / 3).max(2);
+    // As `distance` looks at 64 characters, a longer name must not buy a wider limit.
+    let limit = (wanted.chars().take(64).count() / 3).max(2);
     candidates
         .into_iter()
         .map(|c| (distance(&wanted, &c.to_lowercase()), c))

@@ -62,7 +62,7 @@ fn assemble(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Pr
     let n_devices = layout.n_devices() as f64;
     let peak = machine.accelerator.peak.matrix_flop_per_s(workload.precision.compute).unwrap_or(f64::MAX);
     let model_flop = counts.train_flop_per_token * tokens;
-    let hardware_flop = timing.hardware_flop * f64::from(layout.tensor * layout.context * layout.data);
+    let hardware_flop = timing.hardware_flop * f64::from(layout.tensor) * f64::from(layout.context) * f64::from(layout.data);
     Step {
         time_s,
         tokens,
