@@ -49,9 +49,13 @@ impl Part {
 
 /// Named accelerators, networks, prices, models and the rest. Immutable once built.
 pub struct Catalog {
-    parts: Vec<Part>,
+    parts: Vec<Arc<Part>>,
     indexes: Vec<OnceLock<(Index, Vec<Diagnostic>)>>,
+    digest: OnceLock<String>,
 }
+
+/// The embedded files, parsed at most once in a process: every scenario builds a catalog on them.
+static BUILTIN: OnceLock<Vec<Arc<Part>>> = OnceLock::new();
 
 /// Tables that are not catalog entries but may stand in a catalog file.
 const FILE_KEYS: [&str; 1] = ["format"];
@@ -60,17 +64,17 @@ impl Catalog {
     /// The catalog in the binary.
     #[must_use]
     pub fn builtin() -> Catalog {
-        let parts = source::embedded().filter_map(|(path, text)| {
+        let part = |(path, text): (String, &str)| {
             let (_, kind, _) = Kind::ALL.iter().find(|(_, _, folder)| path.starts_with(folder))?;
             let origin = Arc::new(Origin { name: format!("builtin:{path}"), text: text.to_string() });
-            Some(Part { origin, layer: Layer::Builtin, only: Some(*kind), parsed: OnceLock::new() })
-        });
-        Catalog::from_parts(parts.collect())
+            Some(Arc::new(Part { origin, layer: Layer::Builtin, only: Some(*kind), parsed: OnceLock::new() }))
+        };
+        Catalog::from_parts(BUILTIN.get_or_init(|| source::embedded().filter_map(part).collect()).clone())
     }
 
-    fn from_parts(parts: Vec<Part>) -> Catalog {
+    fn from_parts(parts: Vec<Arc<Part>>) -> Catalog {
         let indexes = Kind::ALL.iter().map(|_| OnceLock::new()).collect();
-        Catalog { parts, indexes }
+        Catalog { parts, indexes, digest: OnceLock::new() }
     }
 
     /// The same with the files of a directory on top. Every problem of the directory is reported.
@@ -80,7 +84,7 @@ impl Catalog {
     pub fn overlay_dir(self, dir: &Path, layer: Layer) -> Result<Catalog> {
         let mut parts = self.parts;
         for origin in source::read_dir(dir)? {
-            parts.push(Part { origin, layer, only: None, parsed: OnceLock::new() });
+            parts.push(Arc::new(Part { origin, layer, only: None, parsed: OnceLock::new() }));
         }
         let catalog = Catalog::from_parts(parts);
         let problems = catalog.check(layer);
@@ -97,7 +101,7 @@ impl Catalog {
         }
         let part = Part { origin: origin.clone(), layer: Layer::Scenario, only: None, parsed: OnceLock::from((tree, Vec::new())) };
         let mut parts = self.parts;
-        parts.push(part);
+        parts.push(Arc::new(part));
         let catalog = Catalog::from_parts(parts);
         let problems = catalog.check(Layer::Scenario);
         if problems.is_empty() { Ok(catalog) } else { Err(Error::Invalid(problems)) }
@@ -208,14 +212,17 @@ impl Catalog {
     /// Digest of every file, for provenance.
     #[must_use]
     pub fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        for part in self.parts.iter().filter(|p| p.layer != Layer::Scenario) {
-            hash.update(part.origin.name.as_bytes());
-            hash.update([0]);
-            hash.update(part.origin.text.as_bytes());
-            hash.update([0]);
-        }
-        hex(&hash.finalize())
+        let compute = || {
+            let mut hash = Sha256::new();
+            for part in self.parts.iter().filter(|p| p.layer != Layer::Scenario) {
+                hash.update(part.origin.name.as_bytes());
+                hash.update([0]);
+                hash.update(part.origin.text.as_bytes());
+                hash.update([0]);
+            }
+            hex(&hash.finalize())
+        };
+        self.digest.get_or_init(compute).clone()
     }
 
     /// User entries that hide one of a lower layer.

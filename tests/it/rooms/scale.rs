@@ -70,9 +70,10 @@ proptest! {
 
     #[test]
     fn a_device_faster_by_k_needs_a_kth_of_the_kernel_time(
-        m in 1u32..40_000, n in 1u32..40_000, k in 1u32..40_000, factor in 1u32..4, name in prop::sample::select(vec!["h100-sxm", "a100-sxm", "mi300x", "b200-sxm"]),
+        m in 1u32..40_000, n in 1u32..40_000, k in 1u32..40_000, factor in 1u32..4, name in prop::sample::select(vec!["h100-sxm", "a100-sxm", "b200-sxm", "gb300"]),
     ) {
         let catalog = Catalog::builtin();
+        prop_assume!(catalog.get::<Profile>(name).unwrap().gemm.contains_key(&DType::Bf16));
         let profile = without_launches(catalog.get::<Profile>(name).unwrap());
         let accelerator = catalog.index(Kind::Accelerator).entries.values().find(|e| e.tree.text("profile") == Some(name)).unwrap();
         let accelerator = catalog.get(&accelerator.name).unwrap();
