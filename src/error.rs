@@ -160,10 +160,11 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let limit = (wanted.chars().take(64).count() / 3).max(2);
     candidates
         .into_iter()
-        .map(|c| (distance(&wanted, &c.to_lowercase()), c))
+        // Of equally near names one of the same length: a wrong letter is likelier than a lost one.
+        .map(|c| (distance(&wanted, &c.to_lowercase()), c.len().abs_diff(wanted.len()), c))
         .min()
-        .filter(|(d, c)| *d <= limit || (wanted.len() > 3 && c.to_lowercase().contains(&wanted)))
-        .map(|(_, c)| c)
+        .filter(|(d, _, c)| *d <= limit || (wanted.len() > 3 && c.to_lowercase().contains(&wanted)))
+        .map(|(_, _, c)| c)
 }
 
 /// Levenshtein distance (Wagner and Fischer 1974), on characters; names are cut at 64.

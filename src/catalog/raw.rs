@@ -113,6 +113,9 @@ pub fn parse(origin: &Arc<Origin>) -> (Tree, Vec<Diagnostic>) {
                 Some(span) => problem.at(&At { origin: origin.clone(), span }),
                 None => problem.at(&At { origin: origin.clone(), span: 0..0 }),
             };
+            if first.contains("recursion") {
+                return problem.help("write tables and arrays that are at most a few deep");
+            }
             problem.help("a value is written `key = \"text\"`, `key = 1.5` or `key = true` under a `[table]`")
         })
         .collect();

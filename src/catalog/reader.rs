@@ -157,7 +157,11 @@ impl<'a> Reader<'a> {
         if self.item(key).is_none() {
             self.missing(key, "\"...\"");
         }
-        self.text(key).unwrap_or_default()
+        let text = self.text(key);
+        if text.as_deref() == Some("") {
+            self.problem(key, format!("`{}` is empty", self.name(key)), "write a name between the quotes");
+        }
+        text.unwrap_or_default()
     }
 
     /// An optional truth value.

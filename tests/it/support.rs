@@ -15,7 +15,10 @@ thread_local! {
 
 /// A text as if it had been read from a file called `test.toml`.
 pub fn origin(text: &str) -> Arc<Origin> {
-    Arc::new(Origin { name: "test.toml".to_string(), text: text.to_string() })
+    Arc::new(Origin {
+        name: "test.toml".to_string(),
+        text: text.to_string(),
+    })
 }
 
 /// Read a scenario and do something with it and its catalog.

@@ -9,8 +9,23 @@ use exaplan::units::{self, Unit};
 use proptest::prelude::*;
 
 const UNITS: [Unit; 17] = [
-    Unit::One, Unit::Bytes, Unit::BytesPerS, Unit::Flop, Unit::FlopPerS, Unit::S, Unit::W, Unit::J, Unit::Usd, Unit::UsdPerKwh,
-    Unit::UsdPerHour, Unit::KgCo2e, Unit::KgCo2ePerKwh, Unit::LPerKwh, Unit::Tokens, Unit::Sequences, Unit::Fraction,
+    Unit::One,
+    Unit::Bytes,
+    Unit::BytesPerS,
+    Unit::Flop,
+    Unit::FlopPerS,
+    Unit::S,
+    Unit::W,
+    Unit::J,
+    Unit::Usd,
+    Unit::UsdPerKwh,
+    Unit::UsdPerHour,
+    Unit::KgCo2e,
+    Unit::KgCo2ePerKwh,
+    Unit::LPerKwh,
+    Unit::Tokens,
+    Unit::Sequences,
+    Unit::Fraction,
 ];
 
 const VALID: &str = include_str!("../../../scenarios/llama3-405b.toml");
@@ -22,7 +37,12 @@ fn useful(problems: &[Diagnostic]) -> Result<(), TestCaseError> {
         prop_assert!(!d.message.trim().is_empty());
         prop_assert!(d.help.as_ref().is_some_and(|h| !h.trim().is_empty()), "no help: {}", d.message);
         if let Some(at) = &d.at {
-            prop_assert!(at.line() >= 1 && at.span.start <= at.origin.text.len() && at.span.start <= at.span.end, "{:?} of {}", at.span, d.message);
+            prop_assert!(
+                at.line() >= 1 && at.span.start <= at.origin.text.len() && at.span.start <= at.span.end,
+                "{:?} of {}",
+                at.span,
+                d.message
+            );
         }
     }
     Ok(())
@@ -41,9 +61,41 @@ fn shards() -> impl Strategy<Value = String> {
     prop_oneof![
         "\\PC{0,12}",
         prop::sample::select(vec![
-            "[", "]", "[[", "]]", "=", "\"", "'''", "\"\"\"", ".", ",", "{", "}", "#", "\n", "\r", "\t", "\u{feff}", "nan", "-inf", "1e400", "-1", "0x7fffffffffffffffff",
-            "99999999999999999999", "true", "1979-05-27", "[model]", "[cluster.node]", "extends = \"this-scenario\"", "use = \"x\"", "x-note = 1", "\\u0000", "€", "0",
-        ]).prop_map(str::to_string),
+            "[",
+            "]",
+            "[[",
+            "]]",
+            "=",
+            "\"",
+            "'''",
+            "\"\"\"",
+            ".",
+            ",",
+            "{",
+            "}",
+            "#",
+            "\n",
+            "\r",
+            "\t",
+            "\u{feff}",
+            "nan",
+            "-inf",
+            "1e400",
+            "-1",
+            "0x7fffffffffffffffff",
+            "99999999999999999999",
+            "true",
+            "1979-05-27",
+            "[model]",
+            "[cluster.node]",
+            "extends = \"this-scenario\"",
+            "use = \"x\"",
+            "x-note = 1",
+            "\\u0000",
+            "€",
+            "0",
+        ])
+        .prop_map(str::to_string),
     ]
 }
 

@@ -9,17 +9,38 @@ use exaplan::step::simulate;
 use exaplan::units::{self, Unit};
 use proptest::prelude::*;
 
-const KINDS: [Collective; 4] = [Collective::AllReduce, Collective::AllGather, Collective::ReduceScatter, Collective::AllToAll];
+const KINDS: [Collective; 4] = [
+    Collective::AllReduce,
+    Collective::AllGather,
+    Collective::ReduceScatter,
+    Collective::AllToAll,
+];
 
 fn network(topology: Topology, bytes_per_s: f64, nic_bytes_per_s: f64, domain: f64) -> Network {
     Network {
-        scale_up: ScaleUp { topology, bytes_per_s, latency_s: 0.0, ring_efficiency: 0.8, in_network_efficiency: Some(1.1), domain },
-        scale_out: ScaleOut { nic_bytes_per_s, latency_s: 0.0, efficiency: 0.9, oversubscription: 1.5 },
+        scale_up: ScaleUp {
+            topology,
+            bytes_per_s,
+            latency_s: 0.0,
+            ring_efficiency: 0.8,
+            in_network_efficiency: Some(1.1),
+            domain,
+        },
+        scale_out: ScaleOut {
+            nic_bytes_per_s,
+            latency_s: 0.0,
+            efficiency: 0.9,
+            oversubscription: 1.5,
+        },
     }
 }
 
 fn topologies() -> impl Strategy<Value = Topology> {
-    prop_oneof![Just(Topology::Switched), Just(Topology::Mesh), (1u32..=3).prop_map(|dims| Topology::Torus { dims })]
+    prop_oneof![
+        Just(Topology::Switched),
+        Just(Topology::Mesh),
+        (1u32..=3).prop_map(|dims| Topology::Torus { dims })
+    ]
 }
 
 /// The accelerator's profile without anything that does not scale with its rates.
@@ -158,8 +179,14 @@ proptest! {
 fn an_override_means_the_same_in_either_unit() {
     let text = "[model]\nuse = \"llama3-8b\"\n[training]\ntokens = \"1T\"\n[cluster]\nnode = \"gaudi2-8\"\nnodes = 8\n";
     let pairs = [
-        ("accelerator.gaudi2.memory_bytes=\"80 GiB\"", "accelerator.gaudi2.memory_bytes=85899345920"),
-        ("accelerator.gaudi2.memory_bytes=96 GB", "accelerator.gaudi2.memory_bytes=96000000000"),
+        (
+            "accelerator.gaudi2.memory_bytes=\"80 GiB\"",
+            "accelerator.gaudi2.memory_bytes=85899345920",
+        ),
+        (
+            "accelerator.gaudi2.memory_bytes=96 GB",
+            "accelerator.gaudi2.memory_bytes=96000000000",
+        ),
         ("cluster.nic=400 Gb/s", "cluster.nic=50 GB/s"),
         ("reliability.restart=5 min", "reliability.restart=300 s"),
         ("training.tokens=2T", "training.tokens=2000000000000"),

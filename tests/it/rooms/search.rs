@@ -8,10 +8,17 @@ use proptest::prelude::*;
 
 /// Spaces small enough for an unoptimized build; the laws do not depend on the size.
 fn few() -> impl Strategy<Value = Draw> {
-    draws().prop_map(|d| Draw { nodes: d.nodes.min(2), sequence: d.sequence.min(2048), ..d })
+    draws().prop_map(|d| Draw {
+        nodes: d.nodes.min(2),
+        sequence: d.sequence.min(2048),
+        ..d
+    })
 }
 
-const ALL: Options = Options { n_best: usize::MAX, tie_fraction: 0.02 };
+const ALL: Options = Options {
+    n_best: usize::MAX,
+    tie_fraction: 0.02,
+};
 
 fn found(draw: &Draw, then: impl FnOnce(&Scenario, Found) -> Result<(), TestCaseError>) -> Result<(), TestCaseError> {
     with_scenario(&draw.free(), &[], |scenario, _| then(scenario, search(scenario, &ALL))).unwrap()

@@ -8,16 +8,39 @@ pub const CASES: u32 = 256;
 
 /// Deterministic and quiet: no file of failures, no shrinking beyond need.
 pub fn config(cases: u32) -> Config {
-    Config { cases, rng_seed: RngSeed::Fixed(0x00e8_a91a), failure_persistence: None, max_global_rejects: 65_536, ..Config::default() }
+    Config {
+        cases,
+        rng_seed: RngSeed::Fixed(0x00e8_a91a),
+        failure_persistence: None,
+        max_global_rejects: 65_536,
+        ..Config::default()
+    }
 }
 
 /// Small and large, dense and mixture, latent and grouped attention, tied and untied.
-pub const MODELS: [&str; 9] =
-    ["llama2-7b", "llama2-13b", "llama3-8b", "llama3-70b", "gpt3-175b", "mixtral-8x7b", "deepseek-v3", "llama3-405b", "qwen3-30b-a3b"];
+pub const MODELS: [&str; 9] = [
+    "llama2-7b",
+    "llama2-13b",
+    "llama3-8b",
+    "llama3-70b",
+    "gpt3-175b",
+    "mixtral-8x7b",
+    "deepseek-v3",
+    "llama3-405b",
+    "qwen3-30b-a3b",
+];
 
 /// Switched, mesh and torus fabrics; with and without a profile; 4, 8 and 16 devices.
-pub const NODES: [&str; 8] =
-    ["gaudi2-8", "trn2-48xlarge", "tpu-v5p-host", "tpu-v4-host", "mi300x-ubb8", "dgx-h100", "dgx-a100-80gb", "dgx-b200"];
+pub const NODES: [&str; 8] = [
+    "gaudi2-8",
+    "trn2-48xlarge",
+    "tpu-v5p-host",
+    "tpu-v4-host",
+    "mi300x-ubb8",
+    "dgx-h100",
+    "dgx-a100-80gb",
+    "dgx-b200",
+];
 
 /// A scenario with every degree free to be anything from a short list.
 #[derive(Debug, Clone)]
@@ -57,22 +80,38 @@ impl Draw {
 
 /// Any draw; most do not fit, which is a case too.
 pub fn draws() -> impl Strategy<Value = Draw> {
-    let shape = (prop::sample::select(&MODELS[..]), prop::sample::select(&NODES[..]), 0u32..5, 0u32..4, 0u32..4);
-    let work = (prop::sample::select(vec![1024u32, 2048, 4096, 8192]), 0u32..4, 0u32..3, prop::sample::select(vec!["bf16", "bf16", "fp8"]));
-    let kept = (prop::sample::select(vec!["none", "zero1", "zero2", "zero3"]), prop::sample::select(vec!["none", "full"]));
-    (shape, work, kept).prop_map(|((model, node, nodes, tensor, pipeline), (sequence, batch, micro_batch, precision), (sharding, recompute))| Draw {
-        model,
-        node,
-        nodes: 1 << nodes,
-        tensor: 1 << tensor,
-        pipeline: 1 << pipeline,
-        sequence,
-        batch: 64 << batch,
-        micro_batch: 1 << micro_batch,
-        sharding,
-        recompute,
-        precision,
-    })
+    let shape = (
+        prop::sample::select(&MODELS[..]),
+        prop::sample::select(&NODES[..]),
+        0u32..5,
+        0u32..4,
+        0u32..4,
+    );
+    let work = (
+        prop::sample::select(vec![1024u32, 2048, 4096, 8192]),
+        0u32..4,
+        0u32..3,
+        prop::sample::select(vec!["bf16", "bf16", "fp8"]),
+    );
+    let kept = (
+        prop::sample::select(vec!["none", "zero1", "zero2", "zero3"]),
+        prop::sample::select(vec!["none", "full"]),
+    );
+    (shape, work, kept).prop_map(
+        |((model, node, nodes, tensor, pipeline), (sequence, batch, micro_batch, precision), (sharding, recompute))| Draw {
+            model,
+            node,
+            nodes: 1 << nodes,
+            tensor: 1 << tensor,
+            pipeline: 1 << pipeline,
+            sequence,
+            batch: 64 << batch,
+            micro_batch: 1 << micro_batch,
+            sharding,
+            recompute,
+            precision,
+        },
+    )
 }
 
 /// Draws of which nearly all fit: a small model on enough devices.

@@ -77,7 +77,14 @@ proptest! {
 
 fn workload(model: Model) -> Workload {
     let precision = Precision::recipe(exaplan::catalog::DType::Bf16, Optimizer::AdamW, true);
-    Workload { model, seq_len_tokens: 2048.0, global_batch_seqs: 64.0, total_tokens: 1e12, precision, optimizer: Optimizer::AdamW }
+    Workload {
+        model,
+        seq_len_tokens: 2048.0,
+        global_batch_seqs: 64.0,
+        total_tokens: 1e12,
+        precision,
+        optimizer: Optimizer::AdamW,
+    }
 }
 
 #[test]
@@ -92,11 +99,27 @@ fn the_stages_hold_the_parameters_of_the_model() {
             if pipeline * virtual_stages > model.n_layers {
                 continue;
             }
-            let layout = Layout { pipeline, virtual_stages, ..Layout::single() };
-            let held: f64 = stages(&model, &layout).iter().map(|s| device_params(&workload, &layout, s)).map(|p| p.dense + p.expert).sum();
+            let layout = Layout {
+                pipeline,
+                virtual_stages,
+                ..Layout::single()
+            };
+            let held: f64 = stages(&model, &layout)
+                .iter()
+                .map(|s| device_params(&workload, &layout, s))
+                .map(|p| p.dense + p.expert)
+                .sum();
             // A tied head away from the embedding keeps a copy of it.
-            let copy = if model.tied_embeddings && pipeline > 1 { f64::from(model.vocab) * f64::from(model.hidden) } else { 0.0 };
-            assert!(close(held, total + copy), "{} on {pipeline} stages: {held:e}, the model has {total:e}", model.name);
+            let copy = if model.tied_embeddings && pipeline > 1 {
+                f64::from(model.vocab) * f64::from(model.hidden)
+            } else {
+                0.0
+            };
+            assert!(
+                close(held, total + copy),
+                "{} on {pipeline} stages: {held:e}, the model has {total:e}",
+                model.name
+            );
             tried += 1;
         }
     }

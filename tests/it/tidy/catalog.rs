@@ -8,13 +8,21 @@ use std::collections::BTreeMap;
 fn the_binary_holds_every_catalog_file_and_no_other() {
     let mut here: Vec<String> = Vec::new();
     for folder in ["hardware", "profiles", "scenarios"] {
-        here.extend(support::files(folder).iter().map(|p| p.strip_prefix(support::root()).unwrap().display().to_string()));
+        here.extend(
+            support::files(folder)
+                .iter()
+                .map(|p| p.strip_prefix(support::root()).unwrap().display().to_string()),
+        );
     }
     here.sort();
     let embedded: Vec<String> = source::embedded().map(|(path, _)| path).collect();
     assert_eq!(embedded, here);
     for (path, text) in source::embedded() {
-        assert_eq!(text, std::fs::read_to_string(support::root().join(&path)).unwrap(), "{path} changed after the build");
+        assert_eq!(
+            text,
+            std::fs::read_to_string(support::root().join(&path)).unwrap(),
+            "{path} changed after the build"
+        );
     }
 }
 
@@ -22,7 +30,9 @@ fn the_binary_holds_every_catalog_file_and_no_other() {
 fn every_catalog_file_lies_in_the_folder_of_its_kind() {
     for (path, text) in source::embedded().filter(|(p, _)| p.contains("hardware/") || p.contains("profiles/") || p.contains("/models/")) {
         let kind = Kind::ALL.iter().find(|(_, _, folder)| path.starts_with(folder));
-        let Some((name, ..)) = kind else { panic!("{path} is in no folder of a kind") };
+        let Some((name, ..)) = kind else {
+            panic!("{path} is in no folder of a kind")
+        };
         // A table of another kind would be passed over without a word.
         let heads = text.lines().filter_map(|l| l.strip_prefix('[')).filter(|l| !l.starts_with('['));
         let strange: Vec<&str> = heads.filter(|l| !l.starts_with(&format!("{name}."))).collect();
@@ -50,7 +60,9 @@ fn ids_and_aliases_are_lower_case_and_mean_one_thing() {
         for entry in catalog.index(kind).entries.values() {
             for name in entry.aliases.iter().chain([&entry.name]) {
                 owners.entry(name.clone()).or_default().push(entry.name.clone());
-                let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._/".contains(c));
+                let plain = name
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._/".contains(c));
                 assert!(plain && !name.is_empty(), "{kind_name} `{name}` is not lower case");
             }
         }
@@ -66,7 +78,12 @@ fn every_reference_between_entries_leads_somewhere() {
     for (kind, key, target) in [(Kind::Accelerator, "profile", Kind::Profile), (Kind::Offer, "region", Kind::Region)] {
         for entry in catalog.index(kind).entries.values() {
             if let Some(name) = entry.tree.text(key) {
-                assert!(catalog.index(target).get(name).is_some(), "{} `{}` names {key} `{name}`", kind.name(), entry.name);
+                assert!(
+                    catalog.index(target).get(name).is_some(),
+                    "{} `{}` names {key} `{name}`",
+                    kind.name(),
+                    entry.name
+                );
             }
         }
     }

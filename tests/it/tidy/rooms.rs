@@ -19,8 +19,16 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("search", "units error catalog workload kernel layout step run bill plan", "rayon"),
     ("plan", "units error catalog workload kernel layout step run bill search", ""),
     ("lint", "units error catalog workload kernel layout step run bill search plan", ""),
-    ("study", "units error fit catalog workload kernel layout step run bill search plan lint", "rayon"),
-    ("report", "units error catalog workload kernel layout step run bill search plan lint study", "serde serde_json csv"),
+    (
+        "study",
+        "units error fit catalog workload kernel layout step run bill search plan lint",
+        "rayon",
+    ),
+    (
+        "report",
+        "units error catalog workload kernel layout step run bill search plan lint study",
+        "serde serde_json csv",
+    ),
     ("cli", "*", "clap clap_complete annotate_snippets serde_json"),
     ("main", "*", "clap"),
     ("lib", "*", ""),
@@ -44,8 +52,16 @@ fn row(name: &str) -> Option<&'static (&'static str, &'static str, &'static str)
 fn used(text: &str) -> BTreeSet<String> {
     let mut out = BTreeSet::new();
     for after in text.split("crate::").skip(1) {
-        let list = if after.starts_with('{') { after.split(';').next().unwrap_or(after) } else { after };
-        let parts: Vec<&str> = if let Some(inner) = list.strip_prefix('{') { top_level(inner) } else { vec![list] };
+        let list = if after.starts_with('{') {
+            after.split(';').next().unwrap_or(after)
+        } else {
+            after
+        };
+        let parts: Vec<&str> = if let Some(inner) = list.strip_prefix('{') {
+            top_level(inner)
+        } else {
+            vec![list]
+        };
         for part in parts {
             let name: String = part.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             if !name.is_empty() {
@@ -80,24 +96,40 @@ fn top_level(list: &str) -> Vec<&str> {
 /// What a file does that its room may not.
 fn trespasses(path: &str, text: &str) -> Vec<String> {
     let name = room(path);
-    let Some((_, rooms, _)) = row(name) else { return vec![format!("{path}: no room `{name}` in the table")] };
+    let Some((_, rooms, _)) = row(name) else {
+        return vec![format!("{path}: no room `{name}` in the table")];
+    };
     let allowed: Vec<&str> = rooms.split(' ').collect();
     let ours = |u: &str| row(u).is_some();
-    let foreign = used(text).into_iter().filter(|u| ours(u) && u != name && *rooms != "*" && !allowed.contains(&u.as_str()));
+    let foreign = used(text)
+        .into_iter()
+        .filter(|u| ours(u) && u != name && *rooms != "*" && !allowed.contains(&u.as_str()));
     foreign.map(|u| format!("{path}: {name} may not use {u}")).collect()
 }
 
 #[test]
 fn every_room_uses_only_the_rooms_below_it() {
-    let wrong: Vec<String> = sources().iter().flat_map(|(path, text)| trespasses(path, &code(shipped(path, text)))).collect();
+    let wrong: Vec<String> = sources()
+        .iter()
+        .flat_map(|(path, text)| trespasses(path, &code(shipped(path, text))))
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
 fn a_catalog_that_uses_the_step_would_be_noticed() {
-    assert_eq!(trespasses("catalog/read.rs", "use crate::step::Step;"), ["catalog/read.rs: catalog may not use step"]);
-    assert_eq!(trespasses("layout.rs", "use crate::{catalog::Model, kernel};"), ["layout.rs: layout may not use kernel"]);
-    assert_eq!(trespasses("bill.rs", "let x = crate::plan::plan();"), ["bill.rs: bill may not use plan"]);
+    assert_eq!(
+        trespasses("catalog/read.rs", "use crate::step::Step;"),
+        ["catalog/read.rs: catalog may not use step"]
+    );
+    assert_eq!(
+        trespasses("layout.rs", "use crate::{catalog::Model, kernel};"),
+        ["layout.rs: layout may not use kernel"]
+    );
+    assert_eq!(
+        trespasses("bill.rs", "let x = crate::plan::plan();"),
+        ["bill.rs: bill may not use plan"]
+    );
     assert_eq!(trespasses("newroom.rs", ""), ["newroom.rs: no room `newroom` in the table"]);
     assert!(trespasses("plan.rs", "use crate::{search, step::{Step, Parts}};").is_empty());
 }
@@ -143,8 +175,13 @@ fn only_a_few_files_touch_files_and_nobody_reads_a_clock_or_draws_lots() {
     let files = |p: &str| p == "catalog/source.rs" || room(p) == "report" || room(p) == "cli" || room(p) == "main";
     for (path, text) in sources() {
         let text = code(shipped(&path, &text));
-        assert!(files(&path) || !(text.contains("std::fs") || text.contains("std::env::")), "{path} touches files or the environment");
-        let clock = ["Instant::", "SystemTime", "std::net", "rand::"].iter().find(|w| text.contains(**w));
+        assert!(
+            files(&path) || !(text.contains("std::fs") || text.contains("std::env::")),
+            "{path} touches files or the environment"
+        );
+        let clock = ["Instant::", "SystemTime", "std::net", "rand::"]
+            .iter()
+            .find(|w| text.contains(**w));
         assert!(clock.is_none() || room(&path) == "cli", "{path} uses {clock:?}");
     }
 }
@@ -154,6 +191,8 @@ fn the_front_page_names_every_room() {
     let (_, lib) = sources().into_iter().find(|(p, _)| p == "lib.rs").unwrap();
     let front: String = lib.lines().take_while(|l| l.starts_with("//!") || l.is_empty()).collect();
     let rooms = lib.lines().filter_map(|l| l.trim().strip_prefix("pub mod ")?.strip_suffix(';'));
-    let unnamed: Vec<&str> = rooms.filter(|r| !front.contains(&format!("`{r}`")) && !front.contains(&format!("[{r}]"))).collect();
+    let unnamed: Vec<&str> = rooms
+        .filter(|r| !front.contains(&format!("`{r}`")) && !front.contains(&format!("[{r}]")))
+        .collect();
     assert!(unnamed.is_empty(), "lib.rs does not say what these are: {unnamed:?}");
 }
