@@ -7,8 +7,8 @@ pub mod fabric;
 pub mod market;
 pub mod model;
 pub mod profile;
-pub mod raw;
 pub mod ranges;
+pub mod raw;
 mod read;
 mod read_profile;
 pub mod reader;
@@ -66,15 +66,27 @@ impl Catalog {
     pub fn builtin() -> Catalog {
         let part = |(path, text): (String, &str)| {
             let (_, kind, _) = Kind::ALL.iter().find(|(_, _, folder)| path.starts_with(folder))?;
-            let origin = Arc::new(Origin { name: format!("builtin:{path}"), text: text.to_string() });
-            Some(Arc::new(Part { origin, layer: Layer::Builtin, only: Some(*kind), parsed: OnceLock::new() }))
+            let origin = Arc::new(Origin {
+                name: format!("builtin:{path}"),
+                text: text.to_string(),
+            });
+            Some(Arc::new(Part {
+                origin,
+                layer: Layer::Builtin,
+                only: Some(*kind),
+                parsed: OnceLock::new(),
+            }))
         };
         Catalog::from_parts(BUILTIN.get_or_init(|| source::embedded().filter_map(part).collect()).clone())
     }
 
     fn from_parts(parts: Vec<Arc<Part>>) -> Catalog {
         let indexes = Kind::ALL.iter().map(|_| OnceLock::new()).collect();
-        Catalog { parts, indexes, digest: OnceLock::new() }
+        Catalog {
+            parts,
+            indexes,
+            digest: OnceLock::new(),
+        }
     }
 
     /// The same with the files of a directory on top. Every problem of the directory is reported.
@@ -84,11 +96,20 @@ impl Catalog {
     pub fn overlay_dir(self, dir: &Path, layer: Layer) -> Result<Catalog> {
         let mut parts = self.parts;
         for origin in source::read_dir(dir)? {
-            parts.push(Arc::new(Part { origin, layer, only: None, parsed: OnceLock::new() }));
+            parts.push(Arc::new(Part {
+                origin,
+                layer,
+                only: None,
+                parsed: OnceLock::new(),
+            }));
         }
         let catalog = Catalog::from_parts(parts);
         let problems = catalog.check(layer);
-        if problems.is_empty() { Ok(catalog) } else { Err(Error::Invalid(problems)) }
+        if problems.is_empty() {
+            Ok(catalog)
+        } else {
+            Err(Error::Invalid(problems))
+        }
     }
 
     /// The same with the entries of a scenario on top.
@@ -99,12 +120,21 @@ impl Catalog {
         if tree.entries.is_empty() {
             return Ok(self);
         }
-        let part = Part { origin: origin.clone(), layer: Layer::Scenario, only: None, parsed: OnceLock::from((tree, Vec::new())) };
+        let part = Part {
+            origin: origin.clone(),
+            layer: Layer::Scenario,
+            only: None,
+            parsed: OnceLock::from((tree, Vec::new())),
+        };
         let mut parts = self.parts;
         parts.push(Arc::new(part));
         let catalog = Catalog::from_parts(parts);
         let problems = catalog.check(Layer::Scenario);
-        if problems.is_empty() { Ok(catalog) } else { Err(Error::Invalid(problems)) }
+        if problems.is_empty() {
+            Ok(catalog)
+        } else {
+            Err(Error::Invalid(problems))
+        }
     }
 
     fn slot(&self, kind: Kind) -> &(Index, Vec<Diagnostic>) {
@@ -116,7 +146,11 @@ impl Catalog {
                 let (tree, errors) = part.tree();
                 problems.extend(errors.iter().cloned());
                 if let Some(group) = tree.table(kind.name()) {
-                    definitions.extend(group.entries.iter().map(|(name, item)| Definition { name, item, layer: part.layer }));
+                    definitions.extend(group.entries.iter().map(|(name, item)| Definition {
+                        name,
+                        item,
+                        layer: part.layer,
+                    }));
                 }
             }
             let (index, more) = Index::build(kind, &definitions);
@@ -152,9 +186,17 @@ impl Catalog {
         reader.finish();
         if let (false, Some(layer), None) = (problems.is_empty(), entry.shadows, &entry.extends) {
             let text = format!("{} `{}` replaces the {} one as a whole", T::KIND.name(), entry.name, layer.name());
-            problems.push(Diagnostic::new(text).at(&entry.at).help(format!("to change some keys only, add extends = \"{}\"", entry.name)));
+            problems.push(
+                Diagnostic::new(text)
+                    .at(&entry.at)
+                    .help(format!("to change some keys only, add extends = \"{}\"", entry.name)),
+            );
         }
-        if problems.is_empty() { Ok(value) } else { Err(Error::Invalid(problems.into_list())) }
+        if problems.is_empty() {
+            Ok(value)
+        } else {
+            Err(Error::Invalid(problems.into_list()))
+        }
     }
 
     /// The same for a name that stands at a place in a text: the message shows the place.
@@ -200,11 +242,22 @@ impl Catalog {
         let names: Vec<&str> = Kind::ALL.iter().map(|(n, _, _)| *n).chain(FILE_KEYS).collect();
         for (key, item) in &tree.entries {
             if part.layer != Layer::Scenario && !names.contains(&key.as_str()) && !key.starts_with("x-") {
-                problems.push(Diagnostic::new(format!("unknown key `{key}`")).at(&item.key_at).help(reader::one_of(key, &names)));
+                problems.push(
+                    Diagnostic::new(format!("unknown key `{key}`"))
+                        .at(&item.key_at)
+                        .help(reader::one_of(key, &names)),
+                );
             }
         }
         if let Some(Item { value, at, .. }) = tree.get("format").filter(|i| i.value != Value::Integer(1)) {
-            let text = format!("`format` is {}, this program reads 1", if let Value::Integer(i) = value { i.to_string() } else { value.type_name().to_string() });
+            let text = format!(
+                "`format` is {}, this program reads 1",
+                if let Value::Integer(i) = value {
+                    i.to_string()
+                } else {
+                    value.type_name().to_string()
+                }
+            );
             problems.push(Diagnostic::new(text).at(at).help("use a newer exaplan, or write format = 1"));
         }
     }
@@ -227,9 +280,16 @@ impl Catalog {
 
     /// User entries that hide one of a lower layer.
     pub fn shadowed(&self) -> impl Iterator<Item = (Kind, &Entry)> {
-        Kind::ALL.iter().filter(|_| self.parts.iter().any(|p| p.layer > Layer::Builtin)).flat_map(|(_, kind, _)| {
-            self.index(*kind).entries.values().filter(|e| e.shadows.is_some()).map(|e| (*kind, e))
-        })
+        Kind::ALL
+            .iter()
+            .filter(|_| self.parts.iter().any(|p| p.layer > Layer::Builtin))
+            .flat_map(|(_, kind, _)| {
+                self.index(*kind)
+                    .entries
+                    .values()
+                    .filter(|e| e.shadows.is_some())
+                    .map(|e| (*kind, e))
+            })
     }
 }
 

@@ -48,7 +48,11 @@ impl Diagnostic {
     /// A diagnostic without place or help.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Diagnostic { message: cut(message.into()), at: None, help: None }
+        Diagnostic {
+            message: cut(message.into()),
+            at: None,
+            help: None,
+        }
     }
 
     /// The same, at a place.
@@ -149,7 +153,10 @@ fn join(diagnostics: &[Diagnostic]) -> String {
 fn reasons(rejected: &BTreeMap<String, u64>) -> String {
     let mut list: Vec<_> = rejected.iter().collect();
     list.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-    list.iter().map(|(reason, n)| format!("{n} {reason}")).collect::<Vec<_>>().join(", ")
+    list.iter()
+        .map(|(reason, n)| format!("{n} {reason}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The candidate nearest to `name` by edit distance, if any is near enough to be a guess.

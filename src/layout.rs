@@ -62,8 +62,11 @@ pub enum Recompute {
 
 impl Recompute {
     /// Names in files and output.
-    pub const NAMES: [(&'static str, Recompute); 3] =
-        [("none", Recompute::None), ("selective", Recompute::Selective), ("full", Recompute::Full)];
+    pub const NAMES: [(&'static str, Recompute); 3] = [
+        ("none", Recompute::None),
+        ("selective", Recompute::Selective),
+        ("full", Recompute::Full),
+    ];
 
     /// The name used in output.
     #[must_use]
@@ -83,8 +86,11 @@ pub enum Schedule {
 
 impl Schedule {
     /// Names in files.
-    pub const NAMES: [(&'static str, Schedule); 3] =
-        [("1f1b", Schedule::OneFOneB), ("interleaved-1f1b", Schedule::OneFOneB), ("gpipe", Schedule::GPipe)];
+    pub const NAMES: [(&'static str, Schedule); 3] = [
+        ("1f1b", Schedule::OneFOneB),
+        ("interleaved-1f1b", Schedule::OneFOneB),
+        ("gpipe", Schedule::GPipe),
+    ];
 }
 
 /// A parallel layout.
@@ -178,7 +184,13 @@ fn product(degrees: &[u32]) -> u64 {
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TP {}", self.tensor)?;
-        for (label, n) in [("CP", self.context), ("PP", self.pipeline), ("VP", self.virtual_stages), ("EP", self.expert), ("ETP", self.expert_tensor)] {
+        for (label, n) in [
+            ("CP", self.context),
+            ("PP", self.pipeline),
+            ("VP", self.virtual_stages),
+            ("EP", self.expert),
+            ("ETP", self.expert_tensor),
+        ] {
             if n > 1 {
                 write!(f, " · {label} {n}")?;
             }

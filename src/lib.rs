@@ -1,43 +1,77 @@
-//! Exaplan tells what a large-model training cluster will do before it is bought or rented: the
-//! seconds of a step, the days of a run, its dollars, megawatt-hours and tonnes of carbon, and
-//! which layout of the model over the devices gets there first.
+//! Exaplan tells what a large-model training cluster will do before it is bought or rented: how
+//! long a run takes, with which parallel layout, in what memory, for how much energy, carbon and
+//! money, and what each number rests on.
 //!
 //! ```
-//! use exaplan::{catalog::Catalog, plan};
+//! use exaplan::{Catalog, Scenario, plan};
 //!
-//! let (scenario, catalog) = plan::Scenario::load("llama3-405b", &[], Catalog::builtin())?;
-//! let best = plan::plan(&scenario, &catalog)?;
-//! assert!(best.step.mfu > 0.2 && best.run.goodput <= 1.0);
-//! # Ok::<(), exaplan::error::Error>(())
+//! let (scenario, catalog) = Scenario::load("llama3-405b", &[], Catalog::builtin())?;
+//! let best = plan(&scenario, &catalog)?;
+//! assert!(best.step.mfu > 0.2 && best.run.goodput < 1.0);
+//!
+//! // What if there were half the nodes? The same override as `--set` on the command line.
+//! let half = vec!["cluster.nodes=1024".to_string(), "layout.data=64".to_string()];
+//! let (scenario, catalog) = Scenario::load("llama3-405b", &half, Catalog::builtin())?;
+//! assert!(plan(&scenario, &catalog)?.run.wall_s > best.run.wall_s);
+//! # Ok::<(), exaplan::Error>(())
 //! ```
 //!
-//! # Rooms
+//! # The rooms
 //!
-//! Data flows down this list only.
+//! Data flows down only; a test holds who may use whom.
 //!
-//! | room | what it answers |
+//! ```text
+//!      hardware/*.toml     scenarios/models/*.toml     profiles/*.toml  <-------+
+//!            |                      |                        |                  |
+//!            v                      v                        v                  |
+//!        [catalog] ----------> [workload] ------------+  (profiles are          |
+//!            |                      |                 |   catalog data)         |
+//!            |                      v                 |                         |
+//!            +---------------> [layout]  what fits?   |                         |
+//!            |                      |                 |                         |
+//!            +--> [kernel] --> [step]  seconds of one optimizer step            |
+//!            |                      |                                           |
+//!            +---------------> [run]   days, goodput                            |
+//!            |                      |                                           |
+//!            +---------------> [bill]  joules, kg CO2e, liters, dollars         |
+//!                                   |                                           |
+//!                       [search] [plan]  the function that walks them           |
+//!                                   |   \                                       |
+//!                                   |   [lint]  warnings with remedies          |
+//!                                   |                                           |
+//!                               [study]  published runs; later sweeps           |
+//!                                   |                                           |
+//!                               [report]  text md csv json html svg             |
+//!                                /     \                                        |
+//!                            [tui]    [cli]  <---- [bench]  measures -----------+
+//! ```
+//!
+//! | room | what it knows |
 //! |---|---|
-//! | `units` | what do people mean by "80 GiB", how do they read 4.18e14 |
-//! | `error` | what is wrong, where, and what to do about it |
-//! | `catalog` | which accelerators, networks, prices, grids, models there are, each with its source |
-//! | `workload` | how many parameters and FLOPs a model has |
-//! | `kernel` | how long one operation takes on one device or group |
-//! | `layout` | how a model is cut over devices, and whether it fits |
-//! | `step` | how long one optimizer step takes, and where the time goes |
-//! | `run` | how long all steps take with failures and checkpoints |
-//! | `bill` | what the run costs in joules, kilograms, liters and dollars |
-//! | `search` | which layout is the fastest, and why the others fell |
-//! | `plan` | all of it for one scenario |
-//! | `lint` | what deserves a second look |
-//! | `report` | how all of it is written down |
-//! | `cli` | the command line |
+//! | [`units`], [`error`] | quantities as people write and read them; diagnostics with a place and a way out |
+//! | [`catalog`] | accelerators, networks, nodes, prices, grids, models, profiles, stacks: each value with its source |
+//! | [`workload`] | parameters and FLOPs of a model, number formats, batch and tokens |
+//! | [`kernel`] | seconds of one matrix multiply, attention, memory pass or collective, and the evidence for it |
+//! | [`layout`] | how a model is cut, which layers a stage holds, what it needs in memory, why a layout falls |
+//! | [`step`] | one optimizer step: operations, pipeline, overlap, where the time goes |
+//! | [`run`] | many steps with failures, checkpoints and pauses |
+//! | [`bill`] | energy by phase, carbon, water, cloud and owned cost |
+//! | [`search`] | every legal layout judged; ties, Pareto front, reasons of the others |
+//! | [`plan`] | scenario in, plan out |
+//! | [`lint`] | what is worth a second look |
+//! | [`study`] | questions over many plans; predictions against published runs |
+//! | [`report`] | typed tables drawn as text, Markdown, CSV, JSON and HTML |
+//! | [`bench`] | measures this machine; never reads a prediction |
+//! | [`tui`], [`cli`] | faces; they show no number that the library cannot return |
 //!
-//! # Invariants
+//! # What never happens
 //!
-//! - Rooms from `catalog` to `bill` read no clock and draw no random number, and of them only
-//!   `catalog::source` touches files. Same input, same bits, whatever the number of threads.
-//! - A layout that does not fit is a value, never an error or a panic.
-//! - Nothing is rounded before it is shown.
+//! - Rooms from `catalog` to `bill` read no clock and draw no random number: same input, same bits.
+//!   Only `catalog::source` reads files.
+//! - A layout that does not fit is a value ([`layout::Violation`]), not an error: the search counts them.
+//! - Quantities are `f64` in SI base units with the unit in the name. Nothing is rounded before `report`.
+//! - The parts of a step sum to its time, the parts of a run to its wall time.
+//! - No number is tuned on the published run that it is compared with.
 
 pub mod bill;
 pub mod catalog;
@@ -46,8 +80,20 @@ pub mod kernel;
 pub mod layout;
 pub mod lint;
 pub mod plan;
+pub mod report;
 pub mod run;
 pub mod search;
 pub mod step;
+pub mod study;
 pub mod units;
 pub mod workload;
+
+pub use bill::Bill;
+pub use catalog::Catalog;
+pub use error::{Diagnostic, Error, Result};
+pub use layout::{Layout, MemoryBudget, Violation};
+pub use lint::{Warning, warnings};
+pub use plan::{Plan, Scenario, plan};
+pub use run::Run;
+pub use search::{Found, search};
+pub use step::{Parts, Step};

@@ -23,30 +23,57 @@ pub fn warnings(plan: &Plan) -> Vec<Warning> {
 }
 
 fn warn(code: &'static str, message: String, remedy: impl Into<String>) -> Warning {
-    Warning { code, message, remedy: remedy.into() }
+    Warning {
+        code,
+        message,
+        remedy: remedy.into(),
+    }
 }
 
 fn limits(plan: &Plan) -> Vec<Warning> {
     let limits = &plan.scenario.limits;
     let mut out = Vec::new();
     if let Some(most) = limits.wall_s.filter(|l| plan.run.wall_s > *l) {
-        let text = format!("the run takes {}, the deadline is {}", units::duration(plan.run.wall_s), units::duration(most));
+        let text = format!(
+            "the run takes {}, the deadline is {}",
+            units::duration(plan.run.wall_s),
+            units::duration(most)
+        );
         out.push(warn("deadline", text, "add devices, or free the layout: exaplan search"));
     }
-    if let (Some(most), Some(cost)) = (limits.cost_usd, plan.bill.cost.total_usd) {
-        if cost > most {
-            let text = format!("the run costs {}, the budget is {}", units::si(cost, "USD"), units::si(most, "USD"));
-            out.push(warn("budget", text, "look at another provider or commitment: --set cost.commitment=1-year"));
-        }
+    let over = limits.cost_usd.zip(plan.bill.cost.total_usd).filter(|(most, cost)| cost > most);
+    if let Some((most, cost)) = over {
+        let text = format!("the run costs {}, the budget is {}", units::si(cost, "USD"), units::si(most, "USD"));
+        out.push(warn(
+            "budget",
+            text,
+            "look at another provider or commitment: --set cost.commitment=1-year",
+        ));
     }
     let mean_w = plan.bill.energy.mean_w;
     if let Some(most) = limits.facility_w.filter(|l| mean_w > *l) {
-        out.push(warn("power", format!("the facility draws {} on average, the limit is {}", units::si(mean_w, "W"), units::si(most, "W")), "use fewer devices"));
+        out.push(warn(
+            "power",
+            format!(
+                "the facility draws {} on average, the limit is {}",
+                units::si(mean_w, "W"),
+                units::si(most, "W")
+            ),
+            "use fewer devices",
+        ));
     }
     let carbon = plan.bill.carbon.total_location_kg_co2e;
     if let Some(most) = limits.carbon_kg_co2e.filter(|l| carbon > *l) {
-        let text = format!("the run emits {} t CO2e, the limit is {} t", units::significant(carbon / 1e3), units::significant(most / 1e3));
-        out.push(warn("carbon", text, "choose a region with a cleaner grid: --set cluster.region=..."));
+        let text = format!(
+            "the run emits {} t CO2e, the limit is {} t",
+            units::significant(carbon / 1e3),
+            units::significant(most / 1e3)
+        );
+        out.push(warn(
+            "carbon",
+            text,
+            "choose a region with a cleaner grid: --set cluster.region=...",
+        ));
     }
     out
 }
@@ -61,12 +88,25 @@ fn format(plan: &Plan) -> Vec<Warning> {
 }
 
 fn memory(plan: &Plan) -> Vec<Warning> {
-    let tight = plan.step.memory.iter().min_by(|a, b| a.headroom_bytes().total_cmp(&b.headroom_bytes()));
+    let tight = plan
+        .step
+        .memory
+        .iter()
+        .min_by(|a, b| a.headroom_bytes().total_cmp(&b.headroom_bytes()));
     tight
         .filter(|b| b.headroom_bytes() < 0.05 * b.capacity_bytes)
         .map(|b| {
-            let text = format!("stage {} leaves {} of {} free", b.stage, units::gib(b.headroom_bytes()), units::gib(b.capacity_bytes));
-            warn("tight-memory", text, "a longer sequence or another allocator may not fit; leave headroom with a smaller micro-batch or recompute = \"full\"")
+            let text = format!(
+                "stage {} leaves {} of {} free",
+                b.stage,
+                units::gib(b.headroom_bytes()),
+                units::gib(b.capacity_bytes)
+            );
+            warn(
+                "tight-memory",
+                text,
+                "a longer sequence or another allocator may not fit; leave headroom with a smaller micro-batch or recompute = \"full\"",
+            )
         })
         .into_iter()
         .collect()
@@ -82,7 +122,10 @@ fn bubble(plan: &Plan) -> Vec<Warning> {
         return Vec::new();
     }
     let m = plan.layout.n_micro_batches(plan.scenario.workload.global_batch_seqs);
-    let text = format!("{percent:.0} % of the step is pipeline bubble ({m} micro-batches on {} stages)", plan.layout.pipeline);
+    let text = format!(
+        "{percent:.0} % of the step is pipeline bubble ({m} micro-batches on {} stages)",
+        plan.layout.pipeline
+    );
     vec![warn("bubble", text, "more virtual stages, fewer pipeline stages or a larger batch")]
 }
 
@@ -96,27 +139,51 @@ fn communication(plan: &Plan) -> Vec<Warning> {
     ];
     list.iter()
         .filter(|(_, s, _)| share(plan, *s) > 25.0)
-        .map(|(name, s, remedy)| warn("communication", format!("{:.0} % of the step is exposed {name} communication", share(plan, *s)), *remedy))
+        .map(|(name, s, remedy)| {
+            warn(
+                "communication",
+                format!("{:.0} % of the step is exposed {name} communication", share(plan, *s)),
+                *remedy,
+            )
+        })
         .collect()
 }
 
 fn goodput(plan: &Plan) -> Vec<Warning> {
     if plan.run.thrashing {
-        let text = format!("failures come faster than the job can recover (one each {})", units::duration(plan.run.job_mtbf_s));
-        return vec![warn("thrashing", text, "spares, faster restarts (reliability.restart) or asynchronous checkpoints; the wall time is a floor")];
+        let text = format!(
+            "failures come faster than the job can recover (one each {})",
+            units::duration(plan.run.job_mtbf_s)
+        );
+        return vec![warn(
+            "thrashing",
+            text,
+            "spares, faster restarts (reliability.restart) or asynchronous checkpoints; the wall time is a floor",
+        )];
     }
     if plan.run.goodput >= 0.85 {
         return Vec::new();
     }
     let text = format!("only {:.0} % of the wall time trains", 100.0 * plan.run.goodput);
-    vec![warn("goodput", text, "faster storage (cluster.storage), asynchronous_checkpoint = true, or faster restarts")]
+    vec![warn(
+        "goodput",
+        text,
+        "faster storage (cluster.storage), asynchronous_checkpoint = true, or faster restarts",
+    )]
 }
 
 fn evidence(plan: &Plan) -> Vec<Warning> {
-    let weak: f64 = [Evidence::Datasheet, Evidence::Extrapolated].iter().filter_map(|e| plan.step.evidence.get(e)).sum();
+    let weak: f64 = [Evidence::Datasheet, Evidence::Extrapolated]
+        .iter()
+        .filter_map(|e| plan.step.evidence.get(e))
+        .sum();
     let sheet = plan.step.evidence.get(&Evidence::Datasheet).copied().unwrap_or(0.0);
     if sheet > 0.2 {
-        let text = format!("{:.0} % of kernel time rests on data sheets: no kernels of {} were measured", 100.0 * sheet, plan.scenario.accelerator.title);
+        let text = format!(
+            "{:.0} % of kernel time rests on data sheets: no kernels of {} were measured",
+            100.0 * sheet,
+            plan.scenario.accelerator.title
+        );
         return vec![warn("datasheet", text, "expect errors of 20 to 30 %; measure the device")];
     }
     if weak > 0.5 {

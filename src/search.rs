@@ -4,7 +4,7 @@
 //! fastest layout. It ranks by step time; objectives that need the whole plan belong to `study`.
 
 use crate::layout::check::{memory_violation, shape_violations};
-use crate::layout::{Layout, MemoryBudget, Outer, Space, Violation, budgets, place, stages};
+use crate::layout::{Choice, Layout, MemoryBudget, Outer, Space, Violation, budgets, place, stages};
 use crate::plan::Scenario;
 use crate::step::{self, Machine, Priced, Prices, prices};
 use rayon::prelude::*;
@@ -18,11 +18,17 @@ pub struct Options {
     /// Step times closer than this to the best are ties: no model of a step is more exact than a
     /// few percent, so the order among them means nothing.
     pub tie_fraction: f64,
+    /// A layout to look for among those that fit: the one the scenario came with.
+    pub mark: Option<Choice>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { n_best: 20, tie_fraction: 0.02 }
+        Options {
+            n_best: 20,
+            tie_fraction: 0.02,
+            mark: None,
+        }
     }
 }
 
@@ -58,6 +64,8 @@ pub struct Found {
     pub rejected: BTreeMap<String, u64>,
     /// The smallest change that would let the nearest one fit.
     pub nearest: Option<String>,
+    /// The fastest fitting layout that agrees with [`Options::mark`], and its rank from 1.
+    pub marked: Option<(u64, Candidate)>,
 }
 
 /// The result of one set of outer degrees; merged in order, so threads do not matter.
@@ -96,8 +104,16 @@ fn judge(space: &Space<'_>, outer: &Outer, machine: &Machine) -> Partial {
     for layout in space.inner(outer) {
         out.considered += 1;
         let first = shape_violations(workload, &layout, space.n_devices).into_iter().next();
-        let shapes = if first.is_none() { stages(&workload.model, &layout) } else { Vec::new() };
-        let memory = if first.is_none() { budgets(workload, &layout, &shapes, &context) } else { Vec::new() };
+        let shapes = if first.is_none() {
+            stages(&workload.model, &layout)
+        } else {
+            Vec::new()
+        };
+        let memory = if first.is_none() {
+            budgets(workload, &layout, &shapes, &context)
+        } else {
+            Vec::new()
+        };
         if let Some(violation) = first.or_else(|| memory_violation(&memory)) {
             reject(&mut out, layout, violation);
             continue;
@@ -112,7 +128,16 @@ fn judge(space: &Space<'_>, outer: &Outer, machine: &Machine) -> Partial {
                 p
             }
         };
-        let (parts, _) = step::parts(workload, machine, &layout, &Priced { shapes: &shapes, groups: &groups, prices: &prices });
+        let (parts, _) = step::parts(
+            workload,
+            machine,
+            &layout,
+            &Priced {
+                shapes: &shapes,
+                groups: &groups,
+                prices: &prices,
+            },
+        );
         let step_time_s = parts.total_s();
         #[allow(clippy::cast_precision_loss)]
         let n_devices = layout.n_devices() as f64;
@@ -159,6 +184,10 @@ fn merge(parts: Vec<Partial>, options: &Options) -> Found {
     let limit = fits.first().map_or(0.0, |b| b.step_time_s * (1.0 + options.tie_fraction));
     for candidate in &mut fits {
         candidate.tie = candidate.step_time_s <= limit;
+    }
+    if let Some(choice) = options.mark {
+        let rank = fits.iter().position(|c| choice.allows(&c.layout));
+        found.marked = rank.map(|i| (i as u64 + 1, fits[i]));
     }
     let mut least = f64::MAX;
     for candidate in &fits {

@@ -27,7 +27,17 @@ pub fn simulate(workload: &Workload, machine: &Machine, layout: &Layout) -> Step
     let groups = place(layout, machine.domain);
     let prices = prices(workload, layout, machine, &groups);
     let memory = budgets(workload, layout, &shapes, &machine.memory_context());
-    assemble(workload, machine, layout, &Priced { shapes: &shapes, groups: &groups, prices: &prices }, memory)
+    assemble(
+        workload,
+        machine,
+        layout,
+        &Priced {
+            shapes: &shapes,
+            groups: &groups,
+            prices: &prices,
+        },
+        memory,
+    )
 }
 
 /// What the closed form of a step starts from.
@@ -82,8 +92,18 @@ fn assemble(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Pr
 /// Share of kernel time by grade.
 fn evidence(seconds: &[f64; 4]) -> BTreeMap<Evidence, f64> {
     let total: f64 = seconds.iter().sum();
-    let grades = [Evidence::Measured, Evidence::Interpolated, Evidence::Extrapolated, Evidence::Datasheet];
-    grades.into_iter().zip(seconds).filter(|(_, s)| **s > 0.0).map(|(g, s)| (g, s / total)).collect()
+    let grades = [
+        Evidence::Measured,
+        Evidence::Interpolated,
+        Evidence::Extrapolated,
+        Evidence::Datasheet,
+    ];
+    grades
+        .into_iter()
+        .zip(seconds)
+        .filter(|(_, s)| **s > 0.0)
+        .map(|(g, s)| (g, s / total))
+        .collect()
 }
 
 /// A synchronous step waits for its slowest node. With node speeds normal of relative spread σ the
@@ -108,14 +128,25 @@ pub fn explain(workload: &Workload, machine: &Machine, layout: &Layout) -> Vec<E
         for op in ops {
             let timed = price::time(&op, machine, &groups);
             let times = m * n * if op.recomputed { 2.0 } else { 1.0 };
-            out.push(Explained { place: place.clone(), op, time_s: timed.time_s, times, evidence: timed.evidence, source: timed.source });
+            out.push(Explained {
+                place: place.clone(),
+                op,
+                time_s: timed.time_s,
+                times,
+                evidence: timed.evidence,
+                source: timed.source,
+            });
         }
     };
     if shape.embedding {
         add("embedding".to_string(), lower::embedding(workload, layout, &machine.stack), 1.0);
     }
     for (kind, n) in shape.kinds() {
-        add(format!("{} layer", kind.name()), lower::layer(workload, layout, kind, &machine.stack), n);
+        add(
+            format!("{} layer", kind.name()),
+            lower::layer(workload, layout, kind, &machine.stack),
+            n,
+        );
     }
     if shape.head {
         add("head".to_string(), lower::head(workload, layout, &machine.stack), 1.0);

@@ -60,7 +60,13 @@ fn symbols(unit: Unit) -> &'static [(&'static str, f64, bool)] {
     match unit {
         Unit::One => &[("", 1.0, true)],
         Unit::Bytes => &[("B", 1.0, true), ("bytes", 1.0, false), ("bit", 0.125, true)],
-        Unit::BytesPerS => &[("B/s", 1.0, true), ("bytes/s", 1.0, false), ("b/s", 0.125, true), ("bit/s", 0.125, true), ("bps", 0.125, true)],
+        Unit::BytesPerS => &[
+            ("B/s", 1.0, true),
+            ("bytes/s", 1.0, false),
+            ("b/s", 0.125, true),
+            ("bit/s", 0.125, true),
+            ("bps", 0.125, true),
+        ],
         Unit::Flop => &[("FLOP", 1.0, true), ("flop", 1.0, true)],
         Unit::FlopPerS => &[("FLOP/s", 1.0, true), ("flop/s", 1.0, true), ("FLOPS", 1.0, true)],
         Unit::S => &[
@@ -78,13 +84,34 @@ fn symbols(unit: Unit) -> &'static [(&'static str, f64, bool)] {
         Unit::W => &[("W", 1.0, true)],
         Unit::J => &[("J", 1.0, true), ("Wh", 3600.0, true)],
         Unit::Usd => &[("USD", 1.0, true), ("$", 1.0, true)],
-        Unit::UsdPerKwh => &[("USD/kWh", 1.0, false), ("$/kWh", 1.0, false), ("USD/MWh", 1e-3, false), ("$/MWh", 1e-3, false)],
+        Unit::UsdPerKwh => &[
+            ("USD/kWh", 1.0, false),
+            ("$/kWh", 1.0, false),
+            ("USD/MWh", 1e-3, false),
+            ("$/MWh", 1e-3, false),
+        ],
         Unit::UsdPerHour => &[("USD/h", 1.0, false), ("$/h", 1.0, false), ("USD/hour", 1.0, false)],
-        Unit::KgCo2e => &[("kgCO2e", 1.0, false), ("kg", 1.0, false), ("tCO2e", 1e3, false), ("t", 1e3, false), ("gCO2e", 1e-3, false)],
-        Unit::KgCo2ePerKwh => &[("kg/kWh", 1.0, false), ("kgCO2e/kWh", 1.0, false), ("g/kWh", 1e-3, false), ("gCO2e/kWh", 1e-3, false)],
+        Unit::KgCo2e => &[
+            ("kgCO2e", 1.0, false),
+            ("kg", 1.0, false),
+            ("tCO2e", 1e3, false),
+            ("t", 1e3, false),
+            ("gCO2e", 1e-3, false),
+        ],
+        Unit::KgCo2ePerKwh => &[
+            ("kg/kWh", 1.0, false),
+            ("kgCO2e/kWh", 1.0, false),
+            ("g/kWh", 1e-3, false),
+            ("gCO2e/kWh", 1e-3, false),
+        ],
         Unit::LPerKwh => &[("L/kWh", 1.0, false), ("l/kWh", 1.0, false)],
         Unit::Tokens => &[("tokens", 1.0, true), ("token", 1.0, true), ("tok", 1.0, true), ("", 1.0, true)],
-        Unit::Sequences => &[("sequences", 1.0, true), ("sequence", 1.0, true), ("seqs", 1.0, true), ("seq", 1.0, true)],
+        Unit::Sequences => &[
+            ("sequences", 1.0, true),
+            ("sequence", 1.0, true),
+            ("seqs", 1.0, true),
+            ("seq", 1.0, true),
+        ],
         Unit::Fraction => &[("%", 0.01, false), ("", 1.0, false)],
     }
 }
@@ -198,7 +225,9 @@ pub fn parse(text: &str, unit: Unit) -> Result<f64, String> {
     let split = number_end(trimmed);
     let (number, rest) = trimmed.split_at(split);
     let number: String = number.chars().filter(|c| *c != '_' && *c != ',').collect();
-    let value: f64 = number.parse().map_err(|_| format!("`{text}` does not start with a number; write for example {}", unit.example()))?;
+    let value: f64 = number
+        .parse()
+        .map_err(|_| format!("`{text}` does not start with a number; write for example {}", unit.example()))?;
     let rest = rest.trim();
     let factor = factor(rest, unit).ok_or_else(|| {
         if rest.is_empty() {
@@ -211,7 +240,11 @@ pub fn parse(text: &str, unit: Unit) -> Result<f64, String> {
 }
 
 fn finite(value: f64, text: &str) -> Result<f64, String> {
-    if value.is_finite() { Ok(value) } else { Err(format!("`{text}` is not a finite number")) }
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(format!("`{text}` is not a finite number"))
+    }
 }
 
 /// Length of the leading number, exponent included. `1e9` is a number, `1 EB` and `16E` are not exponents.

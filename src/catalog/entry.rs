@@ -64,7 +64,10 @@ impl Kind {
             "reliability" | "finance" => n.to_string(),
             _ => format!("{n}s"),
         };
-        Kind::ALL.iter().find(|(n, _, _)| *n == name || plural(n) == name).map(|(_, k, _)| *k)
+        Kind::ALL
+            .iter()
+            .find(|(n, _, _)| *n == name || plural(n) == name)
+            .map(|(_, k, _)| *k)
     }
 
     /// Folder of the built-in entries.
@@ -162,11 +165,19 @@ impl Index {
     /// Resolve `extends` and aliases of definitions given in order of layers.
     #[must_use]
     pub fn build(kind: Kind, definitions: &[Definition<'_>]) -> (Index, Vec<Diagnostic>) {
-        let mut builder = Builder { kind, definitions, problems: Vec::new(), index: Index::default() };
+        let mut builder = Builder {
+            kind,
+            definitions,
+            problems: Vec::new(),
+            index: Index::default(),
+        };
         // Later layers win: the last definition of a name is the entry.
         let mut last: BTreeMap<&str, usize> = BTreeMap::new();
         for (i, definition) in definitions.iter().enumerate() {
-            if let Some(previous) = last.insert(definition.name, i).filter(|p| definitions[*p].layer == definition.layer) {
+            if let Some(previous) = last
+                .insert(definition.name, i)
+                .filter(|p| definitions[*p].layer == definition.layer)
+            {
                 let help = format!("the other is in {}", definitions[previous].item.key_at.origin.name);
                 let text = format!("{} `{}` is defined twice", kind.name(), definition.name);
                 builder.problems.push(Diagnostic::new(text).at(&definition.item.key_at).help(help));
@@ -194,7 +205,12 @@ impl Builder<'_, '_> {
     fn add(&mut self, i: usize) {
         let definition = &self.definitions[i];
         let Value::Table(tree) = &definition.item.value else {
-            let text = format!("`{}.{}` is {}, expected a table", self.kind.name(), definition.name, definition.item.value.type_name());
+            let text = format!(
+                "`{}.{}` is {}, expected a table",
+                self.kind.name(),
+                definition.name,
+                definition.item.value.type_name()
+            );
             let help = format!("write [{}.{}] and its keys below", self.kind.name(), definition.name);
             self.problems.push(Diagnostic::new(text).at(&definition.item.key_at).help(help));
             return;
@@ -224,18 +240,27 @@ impl Builder<'_, '_> {
         let place = tree.get("extends").map_or(&definition.item.key_at, |item| &item.at);
         let Some(parent) = tree.text("extends") else {
             if let Some(item) = tree.get("extends") {
-                let text = format!("`extends` is {}, expected the name of another {}", item.value.type_name(), self.kind.name());
+                let text = format!(
+                    "`extends` is {}, expected the name of another {}",
+                    item.value.type_name(),
+                    self.kind.name()
+                );
                 self.problems.push(Diagnostic::new(text).at(place).help("write extends = \"...\""));
             }
             return Some(tree.clone());
         };
         if trail.len() > MAX_EXTENDS {
             let text = format!("more than {MAX_EXTENDS} entries extend one another");
-            self.problems.push(Diagnostic::new(text).at(place).help("extend an entry nearer to the first one"));
+            self.problems
+                .push(Diagnostic::new(text).at(place).help("extend an entry nearer to the first one"));
             return None;
         }
         // An entry that extends its own name changes the one below it.
-        let found = if parent == definition.name { self.below(i) } else { self.find(parent) };
+        let found = if parent == definition.name {
+            self.below(i)
+        } else {
+            self.find(parent)
+        };
         let Some(found) = found else {
             self.problems.push(self.no_parent(parent, definition.name).at(place));
             return None;
@@ -243,7 +268,11 @@ impl Builder<'_, '_> {
         if trail.contains(&found) {
             let names: Vec<&str> = trail.iter().chain([&found]).map(|&t| self.definitions[t].name).collect();
             let text = format!("`extends` goes in a circle: {}", names.join(" → "));
-            self.problems.push(Diagnostic::new(text).at(place).help("let one of them stand on its own, without `extends`"));
+            self.problems.push(
+                Diagnostic::new(text)
+                    .at(place)
+                    .help("let one of them stand on its own, without `extends`"),
+            );
             return None;
         }
         trail.push(found);
@@ -277,7 +306,8 @@ impl Builder<'_, '_> {
                 let other = taken.or_else(|| self.index.entries.contains_key(alias).then(|| alias.clone()));
                 if let Some(other) = other.filter(|o| *o != entry.name) {
                     let text = format!("alias `{alias}` of {} `{}` also means `{other}`", self.kind.name(), entry.name);
-                    self.problems.push(Diagnostic::new(text).at(&entry.at).help("remove it from one of them"));
+                    self.problems
+                        .push(Diagnostic::new(text).at(&entry.at).help("remove it from one of them"));
                 }
             }
         }
@@ -286,6 +316,10 @@ impl Builder<'_, '_> {
 }
 
 fn strings(tree: &Tree, key: &str) -> Vec<String> {
-    let Some(Value::Array(list)) = tree.get(key).map(|i| &i.value) else { return Vec::new() };
-    list.iter().filter_map(|i| if let Value::Text(t) = &i.value { Some(t.clone()) } else { None }).collect()
+    let Some(Value::Array(list)) = tree.get(key).map(|i| &i.value) else {
+        return Vec::new();
+    };
+    list.iter()
+        .filter_map(|i| if let Value::Text(t) = &i.value { Some(t.clone()) } else { None })
+        .collect()
 }

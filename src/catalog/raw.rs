@@ -94,7 +94,14 @@ impl Tree {
                 (Some(Value::Table(under)), Value::Table(over)) => Value::Table(under.overlaid(over)),
                 _ => item.value.clone(),
             };
-            self.entries.insert(key.clone(), Item { value: merged, at: item.at.clone(), key_at: item.key_at.clone() });
+            self.entries.insert(
+                key.clone(),
+                Item {
+                    value: merged,
+                    at: item.at.clone(),
+                    key_at: item.key_at.clone(),
+                },
+            );
         }
         self
     }
@@ -110,8 +117,14 @@ pub fn parse(origin: &Arc<Origin>) -> (Tree, Vec<Diagnostic>) {
             let first = e.message().lines().next().unwrap_or("not valid TOML").to_string();
             let problem = Diagnostic::new(format!("not valid TOML: {first}"));
             let problem = match e.span() {
-                Some(span) => problem.at(&At { origin: origin.clone(), span }),
-                None => problem.at(&At { origin: origin.clone(), span: 0..0 }),
+                Some(span) => problem.at(&At {
+                    origin: origin.clone(),
+                    span,
+                }),
+                None => problem.at(&At {
+                    origin: origin.clone(),
+                    span: 0..0,
+                }),
             };
             if first.contains("recursion") {
                 return problem.help("write tables and arrays that are at most a few deep");
@@ -134,7 +147,10 @@ fn convert_table(table: &DeTable<'_>, origin: &Arc<Origin>) -> Tree {
 }
 
 fn at(origin: &Arc<Origin>, span: Range<usize>) -> At {
-    At { origin: origin.clone(), span }
+    At {
+        origin: origin.clone(),
+        span,
+    }
 }
 
 fn convert(value: &Spanned<DeValue<'_>>, key_at: At, origin: &Arc<Origin>) -> Item {
@@ -149,7 +165,11 @@ fn convert(value: &Spanned<DeValue<'_>>, key_at: At, origin: &Arc<Origin>) -> It
         DeValue::Array(a) => Value::Array(a.iter().map(|v| convert(v, at(origin, v.span()), origin)).collect()),
         DeValue::Table(t) => Value::Table(convert_table(t, origin)),
     };
-    Item { value: converted, at: place, key_at }
+    Item {
+        value: converted,
+        at: place,
+        key_at,
+    }
 }
 
 /// Deepest table that is read. Ours are four deep; recursion over a tree must not outgrow the stack.
@@ -160,10 +180,15 @@ const MAX_DEPTH: usize = 32;
 /// # Errors
 /// When there is no `=`, the path is empty, or a step of the path is not a table.
 pub fn set(tree: &mut Tree, assignment: &str) -> Result<(), Diagnostic> {
-    let origin = Arc::new(Origin { name: "--set".to_string(), text: assignment.to_string() });
+    let origin = Arc::new(Origin {
+        name: "--set".to_string(),
+        text: assignment.to_string(),
+    });
     let whole = at(&origin, 0..assignment.len());
     let Some(equals) = assignment.find('=') else {
-        return Err(Diagnostic::new(format!("`{assignment}` has no `=`")).at(&whole).help("write --set path=value, for example --set cluster.nodes=64"));
+        return Err(Diagnostic::new(format!("`{assignment}` has no `=`"))
+            .at(&whole)
+            .help("write --set path=value, for example --set cluster.nodes=64"));
     };
     let path: Vec<&str> = assignment[..equals].trim().split('.').map(str::trim).collect();
     if path.len() > MAX_DEPTH {
@@ -172,12 +197,18 @@ pub fn set(tree: &mut Tree, assignment: &str) -> Result<(), Diagnostic> {
     }
     if path.iter().any(|p| p.is_empty()) {
         let help = "write the tables and the key with dots between, for example layout.tensor";
-        return Err(Diagnostic::new("the path before `=` has an empty part").at(&at(&origin, 0..equals)).help(help));
+        return Err(Diagnostic::new("the path before `=` has an empty part")
+            .at(&at(&origin, 0..equals))
+            .help(help));
     }
     let text = assignment[equals + 1..].trim();
     let value_at = at(&origin, equals + 1..assignment.len());
     let key_at = at(&origin, 0..equals);
-    let item = Item { value: scalar(text, &origin), at: value_at, key_at: key_at.clone() };
+    let item = Item {
+        value: scalar(text, &origin),
+        at: value_at,
+        key_at: key_at.clone(),
+    };
     place(tree, &path, item, &key_at)
 }
 
@@ -187,14 +218,21 @@ fn place(tree: &mut Tree, path: &[&str], item: Item, key_at: &At) -> Result<(), 
         tree.entries.insert(head.to_string(), item);
         return Ok(());
     }
-    let next = tree
-        .entries
-        .entry(head.to_string())
-        .or_insert_with(|| Item { value: Value::Table(Tree::default()), at: key_at.clone(), key_at: key_at.clone() });
+    let next = tree.entries.entry(head.to_string()).or_insert_with(|| Item {
+        value: Value::Table(Tree::default()),
+        at: key_at.clone(),
+        key_at: key_at.clone(),
+    });
     // `cluster.node = "x"` then `--set cluster.node.idle_w=1`: the name becomes `use` of a table.
     if let Value::Text(name) = &next.value {
-        let used = Item { value: Value::Text(name.clone()), at: next.at.clone(), key_at: next.key_at.clone() };
-        next.value = Value::Table(Tree { entries: BTreeMap::from([("use".to_string(), used)]) });
+        let used = Item {
+            value: Value::Text(name.clone()),
+            at: next.at.clone(),
+            key_at: next.key_at.clone(),
+        };
+        next.value = Value::Table(Tree {
+            entries: BTreeMap::from([("use".to_string(), used)]),
+        });
     }
     match &mut next.value {
         Value::Table(t) => place(t, rest, item, key_at),
@@ -229,7 +267,10 @@ mod tests {
     use super::*;
 
     fn origin(text: &str) -> Arc<Origin> {
-        Arc::new(Origin { name: "test.toml".into(), text: text.into() })
+        Arc::new(Origin {
+            name: "test.toml".into(),
+            text: text.into(),
+        })
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::ranges::{BANDWIDTH, MAX_NODE_DEVICES, MAX_NODES, MONEY, MTBF, PAUSE, POWER, RENT};
 use super::reader::{Bounds, Problems, Reader};
 use super::{
-    Accelerator, Attention, Catalog, Cluster, Commitment, DType, Fabric, Finance, Grid, Kind, Latent, Level, Model, Moe, Money3, Node, Offer,
-    Peak, Profile, Region, Reliability, Sliding, Stack, Topology,
+    Accelerator, Attention, Catalog, Cluster, Commitment, DType, Fabric, Finance, Grid, Kind, Latent, Level, Model, Moe, Money3, Node,
+    Offer, Peak, Profile, Region, Reliability, Sliding, Stack, Topology,
 };
 use crate::error::{Diagnostic, Error};
 use crate::units::Unit;
@@ -20,7 +20,16 @@ pub trait Entity: Sized {
 }
 
 /// Keys that any entry or sub-table may carry.
-const COMMON: [&str; 8] = ["source", "sources", "confidence", "note", "estimates", "aliases", "extends", "release"];
+const COMMON: [&str; 8] = [
+    "source",
+    "sources",
+    "confidence",
+    "note",
+    "estimates",
+    "aliases",
+    "extends",
+    "release",
+];
 
 fn common(reader: &Reader<'_>) {
     reader.skip(&COMMON);
@@ -48,7 +57,10 @@ fn money(reader: &Reader<'_>, key: &str) -> Option<Money3> {
 
 fn ordered(reader: &Reader<'_>, value: Money3) {
     if !(value.low_usd <= value.base_usd && value.base_usd <= value.high_usd) {
-        let text = format!("price range {} .. {} .. {} is not in order", value.low_usd, value.base_usd, value.high_usd);
+        let text = format!(
+            "price range {} .. {} .. {} is not in order",
+            value.low_usd, value.base_usd, value.high_usd
+        );
         reader.problem("base_usd", text, "write low, base and high so that low ≤ base ≤ high");
     }
 }
@@ -78,22 +90,42 @@ impl Entity for Accelerator {
 
 fn peak(r: &Reader<'_>) -> Peak {
     let Some(table) = r.table("peak") else {
-        r.problem("peak", format!("`{}` is missing", r.name("peak")), "add a table with bf16_flop_per_s = ... (dense, not sparse)");
-        return Peak { dense_flop_per_s: BTreeMap::new(), vector_flop_per_s: 1.0 };
+        r.problem(
+            "peak",
+            format!("`{}` is missing", r.name("peak")),
+            "add a table with bf16_flop_per_s = ... (dense, not sparse)",
+        );
+        return Peak {
+            dense_flop_per_s: BTreeMap::new(),
+            vector_flop_per_s: 1.0,
+        };
     };
     common(&table);
     let rate = |key: &str| table.number(key, Unit::FlopPerS, Within(1e6, 1e20));
-    let dense_flop_per_s: BTreeMap<DType, f64> =
-        DType::ALL.into_iter().filter_map(|d| Some((d, rate(&format!("{}_flop_per_s", d.name()))?))).collect();
+    let dense_flop_per_s: BTreeMap<DType, f64> = DType::ALL
+        .into_iter()
+        .filter_map(|d| Some((d, rate(&format!("{}_flop_per_s", d.name()))?)))
+        .collect();
     if !dense_flop_per_s.contains_key(&DType::Bf16) && !dense_flop_per_s.contains_key(&DType::Fp16) {
-        table.problem("bf16_flop_per_s", "no 16-bit peak is given", "add bf16_flop_per_s or fp16_flop_per_s");
+        table.problem(
+            "bf16_flop_per_s",
+            "no 16-bit peak is given",
+            "add bf16_flop_per_s or fp16_flop_per_s",
+        );
     }
     // A part whose sheet leaves out the vector rate gets a 16th of its 16-bit matrix rate, the
     // ratio of A100 and H100 (19.5/312, 66.9/989) rounded down.
-    let sixteen = dense_flop_per_s.get(&DType::Bf16).or(dense_flop_per_s.get(&DType::Fp16)).copied().unwrap_or(1e12);
+    let sixteen = dense_flop_per_s
+        .get(&DType::Bf16)
+        .or(dense_flop_per_s.get(&DType::Fp16))
+        .copied()
+        .unwrap_or(1e12);
     let vector_flop_per_s = rate("vector_flop_per_s").unwrap_or(sixteen / 16.0);
     table.finish();
-    Peak { dense_flop_per_s, vector_flop_per_s }
+    Peak {
+        dense_flop_per_s,
+        vector_flop_per_s,
+    }
 }
 
 impl Entity for Fabric {
@@ -102,7 +134,11 @@ impl Entity for Fabric {
     fn read(name: &str, r: &Reader<'_>, _: &Catalog) -> Self {
         let kinds = [("scale-up", true), ("scale-out", false)];
         let torus = r.count32("torus_dims", 1).unwrap_or(3);
-        let shapes = [("switched", Topology::Switched), ("mesh", Topology::Mesh), ("torus", Topology::Torus { dims: torus })];
+        let shapes = [
+            ("switched", Topology::Switched),
+            ("mesh", Topology::Mesh),
+            ("torus", Topology::Torus { dims: torus }),
+        ];
         let scale_up = r.choice("kind", &kinds).unwrap_or(false);
         Fabric {
             name: name.to_string(),
@@ -191,9 +227,13 @@ impl Entity for Cluster {
             title,
             n_nodes,
             levels: r.tables("level").iter().map(level).collect(),
-            storage_bytes_per_s: r.number("storage_bytes_per_s", Unit::BytesPerS, BANDWIDTH).unwrap_or_else(|| default_storage(f64::from(n_nodes))),
+            storage_bytes_per_s: r
+                .number("storage_bytes_per_s", Unit::BytesPerS, BANDWIDTH)
+                .unwrap_or_else(|| default_storage(f64::from(n_nodes))),
             reliability: named_or_default(r, "reliability", catalog),
-            region: r.text("region").map_or_else(|| "us-average".to_string(), |g| resolve(r, "region", &g, Kind::Region, catalog)),
+            region: r
+                .text("region")
+                .map_or_else(|| "us-average".to_string(), |g| resolve(r, "region", &g, Kind::Region, catalog)),
             node,
         }
     }
@@ -229,7 +269,10 @@ fn missing_node() -> Node {
 fn level(r: &Reader<'_>) -> Level {
     common(r);
     let _ = r.text("title");
-    let value = Level { n_devices: r.need_count("n_devices", 1), oversubscription: r.need("oversubscription", Unit::One, Within(0.01, 1000.0)) };
+    let value = Level {
+        n_devices: r.need_count("n_devices", 1),
+        oversubscription: r.need("oversubscription", Unit::One, Within(0.01, 1000.0)),
+    };
     r.finish();
     value
 }
@@ -241,7 +284,13 @@ fn named_or_default(r: &Reader<'_>, key: &str, catalog: &Catalog) -> Reliability
     for problem in problems.into_list() {
         r.problem(key, problem.message, problem.help.unwrap_or_default());
     }
-    found.unwrap_or(Reliability { name, node_mtbf_s: 1.0, detect_s: 0.0, restart_s: 0.0, planned_s_per_day: 0.0 })
+    found.unwrap_or(Reliability {
+        name,
+        node_mtbf_s: 1.0,
+        detect_s: 0.0,
+        restart_s: 0.0,
+        planned_s_per_day: 0.0,
+    })
 }
 
 impl Entity for Reliability {
@@ -392,9 +441,19 @@ impl Entity for Model {
 /// floating point and loops over layers short.
 fn limits(model: &Model, r: &Reader<'_>) {
     let widest = 10_000_000;
-    let moe = model.moe.unwrap_or(Moe { n_experts: 1, experts_per_token: 1, expert_ffn_hidden: 1, shared_ffn_hidden: 0, first_dense_layers: 0, every: 1 });
+    let moe = model.moe.unwrap_or(Moe {
+        n_experts: 1,
+        experts_per_token: 1,
+        expert_ffn_hidden: 1,
+        shared_ffn_hidden: 0,
+        first_dense_layers: 0,
+        every: 1,
+    });
     let latent = match model.attention {
-        Attention::Latent(l) => [l.q_lora_rank, l.kv_lora_rank, l.qk_nope_head_dim, l.qk_rope_head_dim, l.v_head_dim].into_iter().max().unwrap_or(0),
+        Attention::Latent(l) => [l.q_lora_rank, l.kv_lora_rank, l.qk_nope_head_dim, l.qk_rope_head_dim, l.v_head_dim]
+            .into_iter()
+            .max()
+            .unwrap_or(0),
         Attention::MultiHead => 0,
     };
     let dims = [
@@ -410,7 +469,11 @@ fn limits(model: &Model, r: &Reader<'_>) {
     ];
     for (key, value, high) in dims {
         if value > high {
-            r.problem(key, format!("`{}` is {value}, out of range", r.name(key)), format!("write a number up to {high}"));
+            r.problem(
+                key,
+                format!("`{}` is {value}, out of range", r.name(key)),
+                format!("write a number up to {high}"),
+            );
         }
     }
 }
@@ -430,7 +493,10 @@ fn latent(r: &Reader<'_>) -> Latent {
 
 fn sliding(r: &Reader<'_>) -> Sliding {
     common(r);
-    let value = Sliding { window_tokens: r.need_count("window_tokens", 1), full_every: r.count32("full_every", 0).unwrap_or(0) };
+    let value = Sliding {
+        window_tokens: r.need_count("window_tokens", 1),
+        full_every: r.count32("full_every", 0).unwrap_or(0),
+    };
     r.finish();
     value
 }
@@ -446,7 +512,11 @@ fn moe(r: &Reader<'_>) -> Moe {
         every: r.count32("every", 1).unwrap_or(1),
     };
     if value.experts_per_token > value.n_experts {
-        r.problem("experts_per_token", "more experts per token than experts", "write at most `experts`");
+        r.problem(
+            "experts_per_token",
+            "more experts per token than experts",
+            "write at most `experts`",
+        );
     }
     r.finish();
     value

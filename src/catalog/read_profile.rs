@@ -7,7 +7,17 @@ use crate::units::Unit;
 use Bounds::{NonNegative, Within};
 use std::collections::BTreeMap;
 
-const COMMON: [&str; 9] = ["source", "sources", "confidence", "note", "estimates", "aliases", "extends", "title", "licence"];
+const COMMON: [&str; 9] = [
+    "source",
+    "sources",
+    "confidence",
+    "note",
+    "estimates",
+    "aliases",
+    "extends",
+    "title",
+    "licence",
+];
 
 impl Entity for Profile {
     const KIND: Kind = Kind::Profile;
@@ -17,12 +27,15 @@ impl Entity for Profile {
         Profile {
             name: name.to_string(),
             measured_by: r.need_text("measured_by"),
+            scale_up: r.text("scale_up"),
             n_compute_units: r.need_count("n_compute_units", 1),
             memory_bytes_per_s: r.need("memory_bytes_per_s", Unit::BytesPerS, Within(1e6, 1e18)),
             peak_flop_per_s: by_dtype(r, "peak", "_flop_per_s", |t, key| t.need(key, Unit::FlopPerS, Within(1e6, 1e20))),
             tiles: tiles(r),
             gemm: by_dtype(r, "gemm", "", |t, key| t.table(key).map(|g| gemm(&g)).unwrap_or_else(|| gemm(t))),
-            attention: by_dtype(r, "attention", "", |t, key| t.table(key).map(|a| attention(&a)).unwrap_or_else(|| attention(t))),
+            attention: by_dtype(r, "attention", "", |t, key| {
+                t.table(key).map(|a| attention(&a)).unwrap_or_else(|| attention(t))
+            }),
             collectives: collectives(r),
             bus_bytes_per_s: bus(r),
         }
@@ -46,7 +59,10 @@ fn by_dtype<T>(r: &Reader<'_>, key: &str, suffix: &str, read: impl Fn(&Reader<'_
 fn tiles(r: &Reader<'_>) -> Vec<(u32, u32)> {
     let flat = r.numbers("tiles");
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let tiles: Vec<(u32, u32)> = flat.chunks_exact(2).map(|c| (c[0].clamp(1.0, 65536.0) as u32, c[1].clamp(1.0, 65536.0) as u32)).collect();
+    let tiles: Vec<(u32, u32)> = flat
+        .chunks_exact(2)
+        .map(|c| (c[0].clamp(1.0, 65536.0) as u32, c[1].clamp(1.0, 65536.0) as u32))
+        .collect();
     if flat.len() % 2 == 1 {
         r.problem("tiles", "an odd number of tile sides", "write [m1, n1, m2, n2]");
     }
@@ -95,15 +111,28 @@ fn collectives(r: &Reader<'_>) -> BTreeMap<(Collective, u32), AffinePieces> {
             continue;
         }
         let Some(pieces) = table.table(key) else { continue };
-        let name = key.split_once('/').and_then(|(op, n)| Some((Collective::from_name(op)?, n.parse::<u32>().ok().filter(|n| *n > 1)?)));
+        let name = key
+            .split_once('/')
+            .and_then(|(op, n)| Some((Collective::from_name(op)?, n.parse::<u32>().ok().filter(|n| *n > 1)?)));
         let Some(name) = name else {
-            table.problem(key, format!("`{key}` is not a collective and rank count"), "write for example \"all-reduce/8\"");
+            table.problem(
+                key,
+                format!("`{key}` is not a collective and rank count"),
+                "write for example \"all-reduce/8\"",
+            );
             continue;
         };
         pieces.skip(&COMMON);
-        let value = AffinePieces { alpha_s: pieces.numbers("alpha_s"), bytes_per_s: pieces.numbers("bytes_per_s") };
+        let value = AffinePieces {
+            alpha_s: pieces.numbers("alpha_s"),
+            bytes_per_s: pieces.numbers("bytes_per_s"),
+        };
         if value.alpha_s.is_empty() || value.alpha_s.len() != value.bytes_per_s.len() || value.bytes_per_s.contains(&0.0) {
-            pieces.problem("alpha_s", "needs as many latencies as rates, at least one, rates above 0", "write alpha_s = [..] and bytes_per_s = [..]");
+            pieces.problem(
+                "alpha_s",
+                "needs as many latencies as rates, at least one, rates above 0",
+                "write alpha_s = [..] and bytes_per_s = [..]",
+            );
         }
         pieces.finish();
         out.insert(name, value);
@@ -112,9 +141,14 @@ fn collectives(r: &Reader<'_>) -> BTreeMap<(Collective, u32), AffinePieces> {
 }
 
 fn bus(r: &Reader<'_>) -> BTreeMap<Collective, f64> {
-    let Some(table) = r.table("bus_bytes_per_s") else { return BTreeMap::new() };
+    let Some(table) = r.table("bus_bytes_per_s") else {
+        return BTreeMap::new();
+    };
     table.skip(&COMMON);
-    let out = Collective::ALL.iter().filter_map(|(n, c)| Some((*c, table.number(n, Unit::BytesPerS, Within(1e3, 1e18))?))).collect();
+    let out = Collective::ALL
+        .iter()
+        .filter_map(|(n, c)| Some((*c, table.number(n, Unit::BytesPerS, Within(1e3, 1e18))?)))
+        .collect();
     table.finish();
     out
 }

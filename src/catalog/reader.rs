@@ -86,7 +86,13 @@ impl<'a> Reader<'a> {
     /// A reader of `tree`, called `path` in messages and standing at `at`.
     #[must_use]
     pub fn new(tree: &'a Tree, path: &str, at: &At, problems: &'a Problems) -> Self {
-        Reader { tree, path: path.to_string(), at: at.clone(), problems, seen: RefCell::default() }
+        Reader {
+            tree,
+            path: path.to_string(),
+            at: at.clone(),
+            problems,
+            seen: RefCell::default(),
+        }
     }
 
     /// The place of the table.
@@ -98,7 +104,11 @@ impl<'a> Reader<'a> {
     /// Dotted path of a key, for messages.
     #[must_use]
     pub fn name(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_string() } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() {
+            key.to_string()
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 
     /// Record a problem at the value of `key`, or at the table when the key is absent.
@@ -131,12 +141,17 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong_type(&self, key: &str, item: &Item, wanted: &str) {
-        self.problem(key, format!("`{}` is {}, expected {wanted}", self.name(key), item.value.type_name()), format!("write {wanted}"));
+        self.problem(
+            key,
+            format!("`{}` is {}, expected {wanted}", self.name(key), item.value.type_name()),
+            format!("write {wanted}"),
+        );
     }
 
     fn missing(&self, key: &str, example: &str) {
         let text = format!("`{}` is missing", self.name(key));
-        self.problems.push(Diagnostic::new(text).at(&self.at).help(format!("add `{key} = {example}`")));
+        self.problems
+            .push(Diagnostic::new(text).at(&self.at).help(format!("add `{key} = {example}`")));
     }
 
     /// An optional string.
@@ -186,7 +201,11 @@ impl<'a> Reader<'a> {
             Value::Text(t) => t.clone(),
             _ => format!("{value}"),
         };
-        self.problem(key, format!("`{}` is {given}, out of range", self.name(key)), format!("write {}, for example {}", bounds.words(), unit.example()));
+        self.problem(
+            key,
+            format!("`{}` is {given}, out of range", self.name(key)),
+            format!("write {}, for example {}", bounds.words(), unit.example()),
+        );
         None
     }
 
@@ -221,7 +240,11 @@ impl<'a> Reader<'a> {
     pub fn written(&self, key: &str, unit: Unit, bounds: Bounds) -> Option<f64> {
         let item = self.item(key)?;
         if matches!(item.value, Value::Integer(_) | Value::Float(_)) {
-            self.problem(key, format!("`{}` has no unit", self.name(key)), format!("write the unit, for example {}", unit.example()));
+            self.problem(
+                key,
+                format!("`{}` has no unit", self.name(key)),
+                format!("write the unit, for example {}", unit.example()),
+            );
             return None;
         }
         self.number(key, unit, bounds)
@@ -232,7 +255,11 @@ impl<'a> Reader<'a> {
         #[allow(clippy::cast_precision_loss)]
         let value = self.number(key, Unit::One, Bounds::Within(low as f64, high as f64))?;
         if value.fract() != 0.0 {
-            self.problem(key, format!("`{}` is {value}, not a whole number", self.name(key)), format!("write a whole number from {low} to {high}"));
+            self.problem(
+                key,
+                format!("`{}` is {value}, not a whole number", self.name(key)),
+                format!("write a whole number from {low} to {high}"),
+            );
             return None;
         }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -241,7 +268,8 @@ impl<'a> Reader<'a> {
 
     /// An optional count that fits 32 bits.
     pub fn count32(&self, key: &str, low: u32) -> Option<u32> {
-        self.count(key, u64::from(low), u64::from(u32::MAX)).and_then(|v| u32::try_from(v).ok())
+        self.count(key, u64::from(low), u64::from(u32::MAX))
+            .and_then(|v| u32::try_from(v).ok())
     }
 
     /// A required count that fits 32 bits; 1 when missing or wrong.
@@ -319,7 +347,11 @@ impl<'a> Reader<'a> {
         if value.is_finite() && value >= 0.0 {
             return Some(value);
         }
-        self.problems.push(Diagnostic::new(format!("`{}` holds a value that is not a number of 0 or more", self.name(key))).at(&element.at).help("write [1.0, 2.5]"));
+        self.problems.push(
+            Diagnostic::new(format!("`{}` holds a value that is not a number of 0 or more", self.name(key)))
+                .at(&element.at)
+                .help("write [1.0, 2.5]"),
+        );
         None
     }
 
@@ -346,7 +378,11 @@ impl<'a> Reader<'a> {
                 out.push(Reader::new(tree, &format!("{}[{i}]", self.name(key)), &element.at, self.problems));
             } else {
                 let text = format!("`{}[{i}]` is {}, expected a table", self.name(key), element.value.type_name());
-                self.problems.push(Diagnostic::new(text).at(&element.at).help(format!("write [[{}]] and its keys below", self.name(key))));
+                self.problems.push(
+                    Diagnostic::new(text)
+                        .at(&element.at)
+                        .help(format!("write [[{}]] and its keys below", self.name(key))),
+                );
             }
         }
         out

@@ -19,7 +19,17 @@ pub struct Fact {
     pub origin: String,
 }
 
-const META: [&str; 9] = ["source", "sources", "confidence", "note", "estimates", "aliases", "extends", "title", "as_of"];
+const META: [&str; 9] = [
+    "source",
+    "sources",
+    "confidence",
+    "note",
+    "estimates",
+    "aliases",
+    "extends",
+    "title",
+    "as_of",
+];
 
 /// Every value of an entry, in order, with its source: `sources.KEY`, else the `source` of its
 /// table, else that of the entry. Keys listed in `estimates` have no published source.
@@ -34,7 +44,10 @@ pub fn facts(entry: &Entry) -> Vec<Fact> {
 fn walk(tree: &Tree, prefix: &str, inherited: Option<&str>, out: &mut Vec<Fact>) {
     let own = tree.text("source").or(inherited);
     let estimates: Vec<&str> = match tree.get("estimates").map(|i| &i.value) {
-        Some(Value::Array(list)) => list.iter().filter_map(|i| if let Value::Text(t) = &i.value { Some(t.as_str()) } else { None }).collect(),
+        Some(Value::Array(list)) => list
+            .iter()
+            .filter_map(|i| if let Value::Text(t) = &i.value { Some(t.as_str()) } else { None })
+            .collect(),
         _ => Vec::new(),
     };
     let estimated = tree.text("confidence") == Some("estimate");
@@ -42,7 +55,11 @@ fn walk(tree: &Tree, prefix: &str, inherited: Option<&str>, out: &mut Vec<Fact>)
         if META.contains(&key.as_str()) {
             continue;
         }
-        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        let path = if prefix.is_empty() {
+            key.clone()
+        } else {
+            format!("{prefix}.{key}")
+        };
         if let Value::Table(inner) = &item.value {
             walk(inner, &path, own, out);
             continue;
@@ -51,7 +68,13 @@ fn walk(tree: &Tree, prefix: &str, inherited: Option<&str>, out: &mut Vec<Fact>)
         let source = if estimates.contains(&key.as_str()) {
             Some(named.map_or("estimate".to_string(), |s| format!("estimate: {s}")))
         } else {
-            named.or(own).map(|s| if estimated && named.is_none() { format!("estimate: {s}") } else { s.to_string() })
+            named.or(own).map(|s| {
+                if estimated && named.is_none() {
+                    format!("estimate: {s}")
+                } else {
+                    s.to_string()
+                }
+            })
         };
         out.push(Fact {
             key: path,
@@ -92,7 +115,11 @@ pub fn unsourced(catalog: &Catalog) -> Vec<Diagnostic> {
             let bare: Vec<String> = facts(entry).into_iter().filter(|f| f.source.is_none()).map(|f| f.key).collect();
             if !bare.is_empty() {
                 let text = format!("{} `{}` has values without a source: {}", kind.name(), entry.name, bare.join(", "));
-                out.push(Diagnostic::new(text).at(&entry.at).help("add source = \"...\", or list the keys in estimates = [...]"));
+                out.push(
+                    Diagnostic::new(text)
+                        .at(&entry.at)
+                        .help("add source = \"...\", or list the keys in estimates = [...]"),
+                );
             }
         }
     }
@@ -109,10 +136,17 @@ pub fn export() -> impl Iterator<Item = (String, &'static str)> {
 /// # Errors
 /// When no kind has it; the message names the nearest over all kinds.
 pub fn find<'a>(catalog: &'a Catalog, name: &str) -> Result<(Kind, &'a Entry)> {
-    let found = Kind::ALL.iter().find_map(|(_, kind, _)| Some((*kind, catalog.index(*kind).get(name)?)));
+    let found = Kind::ALL
+        .iter()
+        .find_map(|(_, kind, _)| Some((*kind, catalog.index(*kind).get(name)?)));
     found.ok_or_else(|| {
-        let all: Vec<&str> = Kind::ALL.iter().flat_map(|(_, k, _)| catalog.index(*k).entries.keys().map(String::as_str)).collect();
+        let all: Vec<&str> = Kind::ALL
+            .iter()
+            .flat_map(|(_, k, _)| catalog.index(*k).entries.keys().map(String::as_str))
+            .collect();
         let hint = crate::error::nearest(name, all).map_or(String::new(), |n| format!("did you mean `{n}`? "));
-        Diagnostic::new(format!("nothing in the catalog is called `{name}`")).help(format!("{hint}`exaplan catalog list` lists everything")).into()
+        Diagnostic::new(format!("nothing in the catalog is called `{name}`"))
+            .help(format!("{hint}`exaplan catalog list` lists everything"))
+            .into()
     })
 }

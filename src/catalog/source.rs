@@ -26,7 +26,11 @@ pub fn embedded() -> impl Iterator<Item = (String, &'static str)> {
     for (root, dir) in [("hardware", &HARDWARE), ("profiles", &PROFILES), ("scenarios", &SCENARIOS)] {
         let mut files = Vec::new();
         walk(dir, &mut files);
-        list.extend(files.iter().filter_map(|f| Some((format!("{root}/{}", f.path().display()), f.contents_utf8()?))));
+        list.extend(
+            files
+                .iter()
+                .filter_map(|f| Some((format!("{root}/{}", f.path().display()), f.contents_utf8()?))),
+        );
     }
     list.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     list.into_iter()
@@ -36,14 +40,37 @@ pub fn embedded() -> impl Iterator<Item = (String, &'static str)> {
 #[must_use]
 pub fn embedded_scenario(name: &str) -> Option<Arc<Origin>> {
     let file = SCENARIOS.get_file(format!("{name}.toml"))?;
-    Some(Arc::new(Origin { name: format!("builtin:scenarios/{name}.toml"), text: file.contents_utf8()?.to_string() }))
+    Some(Arc::new(Origin {
+        name: format!("builtin:scenarios/{name}.toml"),
+        text: file.contents_utf8()?.to_string(),
+    }))
+}
+
+/// The embedded sets of published runs: name and CSV text.
+#[must_use]
+pub fn published() -> Vec<Arc<Origin>> {
+    let mut list: Vec<Arc<Origin>> = embedded()
+        .filter(|(path, _)| path.starts_with("scenarios/published/") && path.ends_with(".csv"))
+        .map(|(path, text)| {
+            Arc::new(Origin {
+                name: format!("builtin:{path}"),
+                text: text.to_string(),
+            })
+        })
+        .collect();
+    list.sort_by(|a, b| a.name.cmp(&b.name));
+    list
 }
 
 /// Names of the embedded scenarios.
 #[must_use]
 pub fn embedded_scenarios() -> Vec<String> {
     let stem = |f: &include_dir::File<'_>| Some(f.path().file_stem()?.to_str()?.to_string());
-    let mut names: Vec<String> = SCENARIOS.files().filter(|f| f.path().extension().is_some_and(|e| e == "toml")).filter_map(stem).collect();
+    let mut names: Vec<String> = SCENARIOS
+        .files()
+        .filter(|f| f.path().extension().is_some_and(|e| e == "toml"))
+        .filter_map(stem)
+        .collect();
     names.sort_unstable();
     names
 }
@@ -55,7 +82,12 @@ pub fn embedded_scenarios() -> Vec<String> {
 pub fn read(path: &Path) -> Result<Arc<Origin>> {
     let name = path.display().to_string();
     let fail = |message: String, help: &str| Error::invalid(Diagnostic::new(message).help(help));
-    let meta = fs::metadata(path).map_err(|e| fail(format!("cannot read `{name}`: {}", plain(&e)), "check the path; `exaplan info` lists the built-in scenarios"))?;
+    let meta = fs::metadata(path).map_err(|e| {
+        fail(
+            format!("cannot read `{name}`: {}", plain(&e)),
+            "check the path; `exaplan info` lists the built-in scenarios",
+        )
+    })?;
     if meta.is_dir() {
         return Err(fail(format!("`{name}` is a directory"), "give the path of a file"));
     }
@@ -66,13 +98,21 @@ pub fn read(path: &Path) -> Result<Arc<Origin>> {
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(|e| fail(format!("cannot open `{name}`: {}", plain(&e)), "check its permissions"))?;
     // The limit holds for pipes and devices too, whose length is not known before.
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|e| fail(format!("cannot read `{name}`: {}", plain(&e)), "check the file"))?;
+    file.take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| fail(format!("cannot read `{name}`: {}", plain(&e)), "check the file"))?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(fail(format!("`{name}` is longer than the {MAX_FILE_BYTES} bytes that are read"), "give a scenario or catalog file in TOML"));
+        return Err(fail(
+            format!("`{name}` is longer than the {MAX_FILE_BYTES} bytes that are read"),
+            "give a scenario or catalog file in TOML",
+        ));
     }
     let text = String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
-        fail(format!("`{name}` is not UTF-8 text (byte {at})"), "give a scenario or catalog file in TOML, not a binary file")
+        fail(
+            format!("`{name}` is not UTF-8 text (byte {at})"),
+            "give a scenario or catalog file in TOML, not a binary file",
+        )
     })?;
     let text = text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_string);
     Ok(Arc::new(Origin { name, text }))
@@ -119,7 +159,10 @@ fn collect(dir: &Path, depth: usize, out: &mut Vec<PathBuf>) -> Result<()> {
 /// # Errors
 /// When the target cannot be written.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let io = |source| Error::Io { path: path.to_path_buf(), source };
+    let io = |source| Error::Io {
+        path: path.to_path_buf(),
+        source,
+    };
     let mut name = path.file_name().map(std::ffi::OsStr::to_os_string).unwrap_or_default();
     name.push(".tmp");
     let temporary = path.with_file_name(name);

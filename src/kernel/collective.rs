@@ -65,10 +65,10 @@ const GATHER_OVER_RING: f64 = 0.85 / 0.9;
 const IN_NETWORK_MIN: f64 = 5.0;
 
 /// Latency and rate of the protocols relative to a small message and full bus bandwidth, roughly
-/// NCCL's LL, LL128 and Simple. Medians of three-piece fits to one- and two-node tables of A100,
-/// H100, H200, B200 and MI355X (aiconfigurator @095f58a, Vultr, Red Hat, AWS): latency 1.2 to 2.2
-/// and 2.3 to 6.9, rate 0.33 to 0.73.
-const RAMP: [(f64, f64); 3] = [(1.0, 0.02), (1.5, 0.45), (4.3, 1.0)];
+/// NCCL's LL, LL128 and Simple. Medians of three-piece fits to 37 tables of 8 and 16 devices
+/// (A100 to B300, MI300X and MI355X; aiconfigurator @095f58a and published nccl-tests runs); they
+/// range over 1.05 to 3.3 and 1.6 to 12.7 in latency and 0.11 to 0.87 in rate.
+const RAMP: [(f64, f64); 3] = [(1.0, 0.035), (1.3, 0.55), (4.1, 1.0)];
 
 /// `2(n-1)/n` for an all-reduce, `(n-1)/n` otherwise.
 fn factor(kind: Collective, n: f64) -> f64 {

@@ -80,19 +80,19 @@ impl GemmShape {
 pub const QUANTIZED_LAUNCH_S: f64 = 3e-6;
 
 /// Fraction of peak of large 16-bit products where nothing was measured: median of the fitted
-/// asymptotes of nine parts, 0.60 (L40S) to 0.88 (RTX PRO 6000), H100 0.80.
+/// asymptotes of nine parts, 0.60 (L40S) to 0.88 (RTX PRO 6000), is 0.77; rounded down.
 pub const SHEET_EFFICIENCY_16: f64 = 0.75;
 /// The same with 8-bit operands: asymptotes of 0.51 (L40S) to 0.82, less 7 to 12 % that the Azure
 /// guide's sustained cuBLASLt runs on H200 and GB200 lie below them.
 pub const SHEET_EFFICIENCY_8: f64 = 0.65;
-/// The same with 4-bit operands: 0.48 to 0.53 in the TensorRT-LLM tables, 0.76 in cuBLASLt on
-/// GB200; the lower end because few kernels are tuned.
+/// The same with 4-bit operands: on B200 to GB300 0.48 to 0.54 in the TensorRT-LLM tables and up to
+/// 0.76 in cuBLASLt (Azure guide, GB200); below the lower end because few kernels are tuned.
 pub const SHEET_EFFICIENCY_4: f64 = 0.45;
 /// Share of memory bandwidth where nothing was measured.
 pub const SHEET_MEMORY_EFFICIENCY: f64 = 0.75;
 /// Correction of CDNA 3 parts, whose peak assumes a clock that matrix math does not hold: MI300X
-/// reaches 620 of 1307 TFLOP/s in bf16 and 990 of 2615 in fp8, where H100 reaches 720 of 989 and
-/// 1280 of 1979 (SemiAnalysis, "MI300X vs H100 vs H200 Benchmark Part 1: Training", 2024-12-22).
+/// reaches about 45 % of peak in fp8, bf16 and fp16 (Ambati et al. 2025, "AMD MI300X GPU Performance
+/// Analysis"); with this factor 49 % in 16 bits and 42 % in 8.
 pub const CDNA3_FACTOR: f64 = 0.65;
 
 /// Tile of the generic kernel.

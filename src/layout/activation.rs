@@ -72,22 +72,44 @@ pub fn layer(workload: &Workload, layout: &Layout, kind: LayerKind, rules: Activ
     let (attention, scores) = attention(model, &l, workload, rules, wide);
     let (feed, feed_transient) = match (kind.moe, model.moe) {
         (true, Some(moe)) => {
-            let routed = feed_forward(model, l.expert_tokens, f64::from(moe.expert_ffn_hidden) / f64::from(layout.expert_tensor), wide, narrow);
+            let routed = feed_forward(
+                model,
+                l.expert_tokens,
+                f64::from(moe.expert_ffn_hidden) / f64::from(layout.expert_tensor),
+                wide,
+                narrow,
+            );
             let shared = feed_forward(model, l.tokens, f64::from(moe.shared_ffn_hidden) / l.tensor, wide, narrow);
             // Dispatched inputs, expert outputs (the router's gradient needs them), router logits and probabilities in fp32.
             let moved = l.expert_tokens * l.hidden * (narrow + wide);
             let router = l.cut_tokens * f64::from(moe.n_experts) * 8.0;
-            (routed.0 + shared.0 + moved + router, routed.1.max(shared.1) + 2.0 * l.expert_tokens * l.hidden * wide)
+            (
+                routed.0 + shared.0 + moved + router,
+                routed.1.max(shared.1) + 2.0 * l.expert_tokens * l.hidden * wide,
+            )
         }
         _ => feed_forward(model, l.tokens, f64::from(model.ffn_hidden) / l.tensor, wide, narrow),
     };
-    let gathered = if layout.sequence_parallel && layout.tensor > 1 { l.tokens * l.hidden * wide } else { 0.0 };
+    let gathered = if layout.sequence_parallel && layout.tensor > 1 {
+        l.tokens * l.hidden * wide
+    } else {
+        0.0
+    };
     let transient = feed_transient + gathered + l.tokens * l.hidden * wide;
     let full = norms + masks + attention + scores + feed;
     match layout.recompute {
-        Recompute::None => LayerActivations { kept_bytes: full, transient_bytes: transient },
-        Recompute::Selective => LayerActivations { kept_bytes: full - scores, transient_bytes: transient.max(scores) },
-        Recompute::Full => LayerActivations { kept_bytes: l.cut_tokens * l.hidden * wide, transient_bytes: full + transient },
+        Recompute::None => LayerActivations {
+            kept_bytes: full,
+            transient_bytes: transient,
+        },
+        Recompute::Selective => LayerActivations {
+            kept_bytes: full - scores,
+            transient_bytes: transient.max(scores),
+        },
+        Recompute::Full => LayerActivations {
+            kept_bytes: l.cut_tokens * l.hidden * wide,
+            transient_bytes: full + transient,
+        },
     }
 }
 

@@ -113,15 +113,22 @@ impl Violation {
             Violation::WidthNotDivisible { width, .. } => format!("choose a tensor degree that divides {width}"),
             Violation::SequenceNotDivisible { parts } => format!("choose a sequence length that {parts} divides, or smaller degrees"),
             Violation::TooManyStages { layers, .. } => format!("choose pipeline × virtual_stages up to {}", layers + 2),
-            Violation::BatchNotDivisible { per_step } => format!("choose a global batch that {per_step} divides, or a smaller data degree or micro-batch"),
-            Violation::InterleavingNotDivisible { .. } => "choose virtual_stages = 1, or a batch with whole rounds of the pipeline".to_string(),
+            Violation::BatchNotDivisible { per_step } => {
+                format!("choose a global batch that {per_step} divides, or a smaller data degree or micro-batch")
+            }
+            Violation::InterleavingNotDivisible { .. } => {
+                "choose virtual_stages = 1, or a batch with whole rounds of the pipeline".to_string()
+            }
             Violation::VirtualWithoutPipeline => "choose virtual_stages = 1, or pipeline above 1".to_string(),
             Violation::ExpertsNotDivisible { experts, .. } => format!("choose an expert degree that divides {experts}"),
             Violation::ExpertRanksNotDivisible { .. } => "choose expert × expert_tensor that divides tensor × context × data".to_string(),
             Violation::NoExperts => "leave `expert` and `expert_tensor` out".to_string(),
             Violation::ReplicasNotDivisible { .. } => "choose replicas that divide `data`, with sharding = \"hsdp\"".to_string(),
             Violation::OutOfMemory { short_bytes, .. } => {
-                format!("free {} per device: more devices, tensor, pipeline or sharding, a smaller micro-batch, or recompute = \"full\"", units::gib(*short_bytes))
+                format!(
+                    "free {} per device: more devices, tensor, pipeline or sharding, a smaller micro-batch, or recompute = \"full\"",
+                    units::gib(*short_bytes)
+                )
             }
         }
     }
@@ -137,14 +144,21 @@ impl fmt::Display for Violation {
             Violation::TooManyStages { chunks, layers } => write!(f, "{chunks} model chunks for {layers} layers"),
             Violation::BatchNotDivisible { per_step } => write!(f, "the global batch is not a multiple of data × micro_batch = {per_step}"),
             Violation::InterleavingNotDivisible { micro_batches, pipeline } => {
-                write!(f, "{micro_batches} micro-batches are not a multiple of pipeline = {pipeline}, which interleaving needs")
+                write!(
+                    f,
+                    "{micro_batches} micro-batches are not a multiple of pipeline = {pipeline}, which interleaving needs"
+                )
             }
             Violation::VirtualWithoutPipeline => f.write_str("virtual stages need a pipeline"),
             Violation::ExpertsNotDivisible { experts, expert } => write!(f, "{experts} experts do not split over expert = {expert}"),
-            Violation::ExpertRanksNotDivisible { ranks } => write!(f, "expert × expert_tensor = {ranks} does not divide the ranks of a stage"),
+            Violation::ExpertRanksNotDivisible { ranks } => {
+                write!(f, "expert × expert_tensor = {ranks} does not divide the ranks of a stage")
+            }
             Violation::NoExperts => f.write_str("the model has no experts to cut"),
             Violation::ReplicasNotDivisible { replicas } => write!(f, "replicas = {replicas} does not divide the sharded data ranks"),
-            Violation::OutOfMemory { stage, short_bytes } => write!(f, "stage {stage} lacks {} of memory per device", units::gib(*short_bytes)),
+            Violation::OutOfMemory { stage, short_bytes } => {
+                write!(f, "stage {stage} lacks {} of memory per device", units::gib(*short_bytes))
+            }
         }
     }
 }
@@ -159,17 +173,41 @@ pub fn shape_violations(workload: &Workload, layout: &Layout, n_devices: u64) ->
             out.push(violation);
         }
     };
-    add(layout.n_devices() != n_devices, Violation::DevicesMismatch { needs: layout.n_devices(), has: n_devices });
-    add(!model.n_heads.is_multiple_of(layout.tensor), Violation::HeadsNotDivisible { heads: model.n_heads, tensor: layout.tensor });
+    add(
+        layout.n_devices() != n_devices,
+        Violation::DevicesMismatch {
+            needs: layout.n_devices(),
+            has: n_devices,
+        },
+    );
+    add(
+        !model.n_heads.is_multiple_of(layout.tensor),
+        Violation::HeadsNotDivisible {
+            heads: model.n_heads,
+            tensor: layout.tensor,
+        },
+    );
     let widths = [model.ffn_hidden, model.moe.map_or(0, |m| m.shared_ffn_hidden)];
     for width in widths {
-        add(!width.is_multiple_of(layout.tensor), Violation::WidthNotDivisible { width, tensor: layout.tensor });
+        add(
+            !width.is_multiple_of(layout.tensor),
+            Violation::WidthNotDivisible {
+                width,
+                tensor: layout.tensor,
+            },
+        );
     }
     let zigzag = if layout.context > 1 { 2 } else { 1 };
     let parts = product(&[layout.context, zigzag, if layout.sequence_parallel { layout.tensor } else { 1 }]);
     add(!divides(workload.seq_len_tokens, parts), Violation::SequenceNotDivisible { parts });
     let chunks = u64::from(layout.pipeline) * u64::from(layout.virtual_stages);
-    add(chunks > u64::from(model.n_layers) + 2 && chunks > 1, Violation::TooManyStages { chunks, layers: model.n_layers });
+    add(
+        chunks > u64::from(model.n_layers) + 2 && chunks > 1,
+        Violation::TooManyStages {
+            chunks,
+            layers: model.n_layers,
+        },
+    );
     add(layout.virtual_stages > 1 && layout.pipeline == 1, Violation::VirtualWithoutPipeline);
     let per_step = u64::from(layout.data) * u64::from(layout.micro_batch_seqs);
     let whole = divides(workload.global_batch_seqs, per_step) && workload.global_batch_seqs >= 1.0;
@@ -178,7 +216,13 @@ pub fn shape_violations(workload: &Workload, layout: &Layout, n_devices: u64) ->
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let micro_batches = layout.n_micro_batches(workload.global_batch_seqs) as u64;
         let rest = micro_batches % u64::from(layout.pipeline);
-        add(rest != 0, Violation::InterleavingNotDivisible { micro_batches, pipeline: layout.pipeline });
+        add(
+            rest != 0,
+            Violation::InterleavingNotDivisible {
+                micro_batches,
+                pipeline: layout.pipeline,
+            },
+        );
     }
     experts(model.moe.map(|m| m.n_experts), layout, &mut out);
     let sharded = layout.replicas == 1 || (layout.sharding == Sharding::Zero3 && layout.data.is_multiple_of(layout.replicas));
@@ -203,7 +247,10 @@ fn experts(n_experts: Option<u32>, layout: &Layout, out: &mut Vec<Violation>) {
         return;
     };
     if !n_experts.is_multiple_of(layout.expert) {
-        out.push(Violation::ExpertsNotDivisible { experts: n_experts, expert: layout.expert });
+        out.push(Violation::ExpertsNotDivisible {
+            experts: n_experts,
+            expert: layout.expert,
+        });
     }
     let stage = product(&[layout.tensor, layout.context, layout.data]);
     if !stage.is_multiple_of(ranks) {
@@ -215,7 +262,10 @@ fn experts(n_experts: Option<u32>, layout: &Layout, out: &mut Vec<Violation>) {
 #[must_use]
 pub fn memory_violation(memory: &[MemoryBudget]) -> Option<Violation> {
     let worst = memory.iter().min_by(|a, b| a.headroom_bytes().total_cmp(&b.headroom_bytes()))?;
-    (worst.headroom_bytes() < 0.0).then(|| Violation::OutOfMemory { stage: worst.stage, short_bytes: -worst.headroom_bytes() })
+    (worst.headroom_bytes() < 0.0).then(|| Violation::OutOfMemory {
+        stage: worst.stage,
+        short_bytes: -worst.headroom_bytes(),
+    })
 }
 
 /// Everything that is wrong with a layout; empty when it fits.
@@ -223,7 +273,12 @@ pub fn memory_violation(memory: &[MemoryBudget]) -> Option<Violation> {
 pub fn check(workload: &Workload, layout: &Layout, n_devices: u64, memory: &MemoryContext) -> Vec<Violation> {
     let mut out = shape_violations(workload, layout, n_devices);
     if out.is_empty() {
-        out.extend(memory_violation(&budgets(workload, layout, &stages(&workload.model, layout), memory)));
+        out.extend(memory_violation(&budgets(
+            workload,
+            layout,
+            &stages(&workload.model, layout),
+            memory,
+        )));
     }
     out
 }

@@ -87,7 +87,12 @@ pub fn device_params(workload: &Workload, layout: &Layout, stage: &StageShape) -
     let h = f64::from(model.hidden);
     let vocab = f64::from(model.vocab) * h / t;
     if stage.embedding {
-        out.dense += vocab + if model.learned_positions { h * workload.seq_len_tokens } else { 0.0 };
+        out.dense += vocab
+            + if model.learned_positions {
+                h * workload.seq_len_tokens
+            } else {
+                0.0
+            };
     }
     // A tied head on another stage than the embedding keeps its own copy.
     if stage.head && !(model.tied_embeddings && stage.embedding) {
@@ -206,7 +211,11 @@ fn placeholders(workload: &Workload, layout: &Layout, shape: &StageShape) -> f64
         let own = (p.attention + p.ffn) / f64::from(layout.tensor) + p.latent;
         dense = f64::max(dense, own);
         // All experts of a rank share one shape.
-        expert = expert.max(model.moe.map_or(0.0, |m| p.experts / f64::from(m.n_experts) / f64::from(layout.expert_tensor)));
+        expert = expert.max(
+            model
+                .moe
+                .map_or(0.0, |m| p.experts / f64::from(m.n_experts) / f64::from(layout.expert_tensor)),
+        );
     }
     (dense + expert) * workload.precision.weight_bytes
 }

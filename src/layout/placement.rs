@@ -78,12 +78,25 @@ mod tests {
 
     #[test]
     fn groups_know_how_many_members_share_a_domain() {
-        let layout = Layout { tensor: 2, context: 2, pipeline: 4, data: 16, ..Layout::single() };
+        let layout = Layout {
+            tensor: 2,
+            context: 2,
+            pipeline: 4,
+            data: 16,
+            ..Layout::single()
+        };
         let g = place(&layout, 8);
         assert!(g.tensor.inside() && g.context.inside());
         assert_eq!((g.data.n, g.data.per_domain), (32.0, 4.0));
         assert!(!g.pipeline_inside);
-        let whole = place(&Layout { tensor: 8, pipeline: 2, ..Layout::single() }, 72);
+        let whole = place(
+            &Layout {
+                tensor: 8,
+                pipeline: 2,
+                ..Layout::single()
+            },
+            72,
+        );
         assert!(whole.pipeline_inside);
     }
 }

@@ -35,6 +35,33 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// True when a layout agrees with everything that is fixed.
+    #[must_use]
+    pub fn allows(&self, l: &Layout) -> bool {
+        fn ok<T: PartialEq>(fixed: Option<T>, value: T) -> bool {
+            fixed.is_none_or(|f| f == value)
+        }
+        ok(self.tensor, l.tensor)
+            && ok(self.sequence_parallel, l.sequence_parallel)
+            && ok(self.context, l.context)
+            && ok(self.pipeline, l.pipeline)
+            && ok(self.virtual_stages, l.virtual_stages)
+            && ok(self.expert, l.expert)
+            && ok(self.expert_tensor, l.expert_tensor)
+            && ok(self.data, l.data)
+            && ok(self.sharding, l.sharding)
+            && ok(self.replicas, l.replicas)
+            && ok(self.micro_batch_seqs, l.micro_batch_seqs)
+            && ok(self.schedule, l.schedule)
+            && ok(self.recompute, l.recompute)
+    }
+
+    /// True when nothing is fixed.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        *self == Choice::default()
+    }
+
     /// Everything fixed to a layout.
     #[must_use]
     pub fn fixed(l: &Layout) -> Choice {
@@ -95,14 +122,24 @@ impl Space<'_> {
                     let per_replica = product(&[tensor, context, pipeline]);
                     let free = u32::try_from(self.n_devices / per_replica.max(1)).unwrap_or(u32::MAX).max(1);
                     let data = self.choice.data.unwrap_or(free);
-                    out.push(Outer { tensor, context, pipeline, data });
+                    out.push(Outer {
+                        tensor,
+                        context,
+                        pipeline,
+                        data,
+                    });
                 }
             }
         }
         if out.is_empty() {
             // What is fixed divides nothing: judge it all the same, so that the reason can be told.
             let (c, one) = (self.choice, |fixed: Option<u32>| fixed.unwrap_or(1));
-            out.push(Outer { tensor: one(c.tensor), context: one(c.context), pipeline: one(c.pipeline), data: one(c.data) });
+            out.push(Outer {
+                tensor: one(c.tensor),
+                context: one(c.context),
+                pipeline: one(c.pipeline),
+                data: one(c.data),
+            });
         }
         out
     }
@@ -143,14 +180,20 @@ impl Space<'_> {
     fn tensors(&self) -> Vec<u32> {
         pick(self.choice.tensor, || {
             let model = &self.workload.model;
-            divisors(u64::from(model.n_heads)).into_iter().filter(|&t| t <= self.domain && self.n_devices.is_multiple_of(u64::from(t))).collect()
+            divisors(u64::from(model.n_heads))
+                .into_iter()
+                .filter(|&t| t <= self.domain && self.n_devices.is_multiple_of(u64::from(t)))
+                .collect()
         })
     }
 
     /// Context parallelism is worth trying where a rank keeps at least 2,048 tokens.
     fn contexts(&self) -> Vec<u32> {
         pick(self.choice.context, || {
-            powers_of_two(256).into_iter().filter(|&c| c == 1 || self.workload.seq_len_tokens / f64::from(c) >= 2048.0).collect()
+            powers_of_two(256)
+                .into_iter()
+                .filter(|&c| c == 1 || self.workload.seq_len_tokens / f64::from(c) >= 2048.0)
+                .collect()
         })
     }
 
@@ -177,7 +220,9 @@ impl Space<'_> {
             // layers per chunk never rise with their number, so equal ones are neighbours.
             let mut last = None;
             let per_chunk = |v: u32| Some(layers.div_ceil(o.pipeline.saturating_mul(v)));
-            (1..=most.max(1)).filter(|&v| std::mem::replace(&mut last, per_chunk(v)) != per_chunk(v)).collect()
+            (1..=most.max(1))
+                .filter(|&v| std::mem::replace(&mut last, per_chunk(v)) != per_chunk(v))
+                .collect()
         })
     }
 
@@ -207,20 +252,36 @@ impl Space<'_> {
     fn micro_batches(&self, o: &Outer) -> Vec<u32> {
         pick(self.choice.micro_batch_seqs, || {
             let per_rank = self.workload.global_batch_seqs / f64::from(o.data);
-            powers_of_two(16).into_iter().filter(|&b| b == 1 || f64::from(b) <= per_rank).collect()
+            powers_of_two(16)
+                .into_iter()
+                .filter(|&b| b == 1 || f64::from(b) <= per_rank)
+                .collect()
         })
     }
 
     fn shardings(&self, o: &Outer) -> Vec<(Sharding, u32)> {
         let ranks = product(&[o.context, o.data]);
-        let kinds = pick(self.choice.sharding, || if ranks > 1 { vec![Sharding::None, Sharding::Zero1, Sharding::Zero3] } else { vec![Sharding::None] });
+        let kinds = pick(self.choice.sharding, || {
+            if ranks > 1 {
+                vec![Sharding::None, Sharding::Zero1, Sharding::Zero3]
+            } else {
+                vec![Sharding::None]
+            }
+        });
         let replicas = self.choice.replicas.unwrap_or(1);
-        kinds.into_iter().map(|s| (s, if s == Sharding::Zero3 { replicas } else { 1 })).collect()
+        kinds
+            .into_iter()
+            .map(|s| (s, if s == Sharding::Zero3 { replicas } else { 1 }))
+            .collect()
     }
 
     fn recomputes(&self) -> Vec<Recompute> {
         pick(self.choice.recompute, || {
-            if self.selective_pays { vec![Recompute::None, Recompute::Selective, Recompute::Full] } else { vec![Recompute::None, Recompute::Full] }
+            if self.selective_pays {
+                vec![Recompute::None, Recompute::Selective, Recompute::Full]
+            } else {
+                vec![Recompute::None, Recompute::Full]
+            }
         })
     }
 }

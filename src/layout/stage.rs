@@ -25,7 +25,10 @@ impl StageShape {
     /// Kinds with how many layers of each, none left out that occurs.
     pub fn kinds(&self) -> impl Iterator<Item = (LayerKind, f64)> + use<> {
         let layers = self.layers;
-        LayerKind::ALL.into_iter().filter_map(move |k| (layers[k.index()] > 0).then(|| (k, f64::from(layers[k.index()]))))
+        LayerKind::ALL
+            .into_iter()
+            .filter(move |k| layers[k.index()] > 0)
+            .map(move |k| (k, f64::from(layers[k.index()])))
     }
 }
 

@@ -17,7 +17,13 @@ pub(super) struct CostChoice {
 
 impl Builder<'_> {
     pub(super) fn cost(&mut self, root: &Reader<'_>, _: Option<&Cluster>) -> CostChoice {
-        let none = CostChoice { offer: None, usd_per_device_hour: None, commitment: None, finance: "default".to_string(), owned: false };
+        let none = CostChoice {
+            offer: None,
+            usd_per_device_hour: None,
+            commitment: None,
+            finance: "default".to_string(),
+            owned: false,
+        };
         let Some(c) = self.section(root, "cost") else { return none };
         let offer = c.text("offer");
         if let Some(name) = &offer {
@@ -49,7 +55,11 @@ impl Builder<'_> {
                 accelerator: accelerator.name.clone(),
                 region: None,
                 commitment: choice.commitment.unwrap_or(Commitment::OnDemand),
-                usd_per_device_hour: Money3 { low_usd: price, base_usd: price, high_usd: price },
+                usd_per_device_hour: Money3 {
+                    low_usd: price,
+                    base_usd: price,
+                    high_usd: price,
+                },
                 as_of: "scenario".to_string(),
             });
         }
@@ -59,8 +69,18 @@ impl Builder<'_> {
         let commitment = choice.commitment.unwrap_or(Commitment::OnDemand);
         let found = self.best_offer(accelerator, region, commitment)?;
         let price = found.usd_per_device_hour;
-        let text = format!("{} USD per device-hour ({}, {}, {})", price.base_usd, found.name, found.commitment.name(), found.as_of);
-        let source = self.catalog.entry(Kind::Offer, &found.name).ok().and_then(|e| e.tree.text("source").map(str::to_string));
+        let text = format!(
+            "{} USD per device-hour ({}, {}, {})",
+            price.base_usd,
+            found.name,
+            found.commitment.name(),
+            found.as_of
+        );
+        let source = self
+            .catalog
+            .entry(Kind::Offer, &found.name)
+            .ok()
+            .and_then(|e| e.tree.text("source").map(str::to_string));
         self.assume("cost.offer", text, source.unwrap_or_else(|| "no source".to_string()));
         Some(found)
     }

@@ -62,9 +62,17 @@ impl Scenario {
         let own = own_entries(&tree);
         let catalog = catalog.overlay_tree(origin, own)?;
         let problems = Problems::default();
-        let at = At { origin: origin.clone(), span: 0..0 };
+        let at = At {
+            origin: origin.clone(),
+            span: 0..0,
+        };
         let root = Reader::new(&tree, "", &at, &problems);
-        let scenario = Builder { catalog: &catalog, problems: &problems, assumptions: Vec::new() }.build(&root, overrides, &origin.text);
+        let scenario = Builder {
+            catalog: &catalog,
+            problems: &problems,
+            assumptions: Vec::new(),
+        }
+        .build(&root, overrides, &origin.text);
         root.skip(&Kind::ALL.map(|(name, _, _)| name));
         root.finish();
         match scenario {
@@ -90,13 +98,24 @@ fn own_entries(tree: &Tree) -> Tree {
     if let Some(item) = tree.get("model").filter(|i| is_derived(i)) {
         own.entries.insert("model".to_string(), wrap(item));
     }
-    if let Some(item) = tree.table("cluster").and_then(|c| c.get("node")).filter(|i| matches!(i.value, Value::Table(_))) {
+    if let Some(item) = tree
+        .table("cluster")
+        .and_then(|c| c.get("node"))
+        .filter(|i| matches!(i.value, Value::Table(_)))
+    {
         let inline = wrap(item);
         let merged = match (own.entries.remove("node").map(|i| i.value), inline.value) {
             (Some(Value::Table(a)), Value::Table(b)) => Value::Table(a.overlaid(&b)),
             (_, b) => b,
         };
-        own.entries.insert("node".to_string(), Item { value: merged, at: item.at.clone(), key_at: item.key_at.clone() });
+        own.entries.insert(
+            "node".to_string(),
+            Item {
+                value: merged,
+                at: item.at.clone(),
+                key_at: item.key_at.clone(),
+            },
+        );
     }
     own
 }
@@ -113,8 +132,18 @@ fn wrap(item: &Item) -> Item {
     if let Some(used) = entry.entries.remove("use") {
         entry.entries.insert("extends".to_string(), used);
     }
-    let inner = Item { value: Value::Table(entry), at: item.at.clone(), key_at: item.key_at.clone() };
-    Item { value: Value::Table(Tree { entries: BTreeMap::from([(OWN.to_string(), inner)]) }), at: item.at.clone(), key_at: item.key_at.clone() }
+    let inner = Item {
+        value: Value::Table(entry),
+        at: item.at.clone(),
+        key_at: item.key_at.clone(),
+    };
+    Item {
+        value: Value::Table(Tree {
+            entries: BTreeMap::from([(OWN.to_string(), inner)]),
+        }),
+        at: item.at.clone(),
+        key_at: item.key_at.clone(),
+    }
 }
 
 /// Entries made by `--set` alone change the catalog's entry of that name.
@@ -126,11 +155,19 @@ fn patched(item: &Item) -> Item {
             continue;
         }
         if let Value::Table(t) = &mut entry.value {
-            let base = Item { value: Value::Text(name.clone()), at: entry.at.clone(), key_at: entry.key_at.clone() };
+            let base = Item {
+                value: Value::Text(name.clone()),
+                at: entry.at.clone(),
+                key_at: entry.key_at.clone(),
+            };
             t.entries.entry("extends".to_string()).or_insert(base);
         }
     }
-    Item { value: Value::Table(out), at: item.at.clone(), key_at: item.key_at.clone() }
+    Item {
+        value: Value::Table(out),
+        at: item.at.clone(),
+        key_at: item.key_at.clone(),
+    }
 }
 
 pub(super) struct Builder<'a> {
@@ -142,7 +179,11 @@ pub(super) struct Builder<'a> {
 impl Builder<'_> {
     /// Record a value that nobody gave.
     pub(super) fn assume(&mut self, key: &str, value: impl Into<String>, source: impl Into<String>) {
-        self.assumptions.push(Assumption { key: key.to_string(), value: value.into(), source: source.into() });
+        self.assumptions.push(Assumption {
+            key: key.to_string(),
+            value: value.into(),
+            source: source.into(),
+        });
     }
 
     fn get<T: Entity>(&self, name: &str, at: &At) -> Option<T> {
@@ -170,7 +211,7 @@ impl Builder<'_> {
         let scale_up: Fabric = self.get(&cluster.node.scale_up, root.at())?;
         let scale_out: Fabric = self.get(&cluster.node.scale_out, root.at())?;
         let region = self.get(&cluster.region, root.at())?;
-        let profile = self.profile(&accelerator, root.at());
+        let profile = self.profile(&accelerator, &scale_up.name, root.at());
         let cluster = match reliability.0 {
             Some(reliability) => Cluster { reliability, ..cluster },
             None => cluster,
@@ -203,14 +244,22 @@ impl Builder<'_> {
 
     fn model(&mut self, root: &Reader<'_>) -> Option<Model> {
         let Some(section) = self.section(root, "model") else {
-            root.problem("model", "`[model]` is missing", "add [model] with use = \"llama3-70b\"; `exaplan catalog list model` lists them");
+            root.problem(
+                "model",
+                "`[model]` is missing",
+                "add [model] with use = \"llama3-70b\"; `exaplan catalog list model` lists them",
+            );
             return None;
         };
         if section.keys().any(|k| k != "use") {
             return self.get(OWN, section.at());
         }
         let name = section.need_text("use");
-        if name.is_empty() { None } else { self.get(&name, &section.place("use")) }
+        if name.is_empty() {
+            None
+        } else {
+            self.get(&name, &section.place("use"))
+        }
     }
 
     fn stack(&mut self, root: &Reader<'_>) -> Option<Stack> {
@@ -228,7 +277,11 @@ impl Builder<'_> {
 
     fn cluster(&mut self, root: &Reader<'_>) -> Option<Cluster> {
         let Some(c) = self.section(root, "cluster") else {
-            root.problem("cluster", "`[cluster]` is missing", "add [cluster] with node = \"dgx-h100\" and nodes = 128, or use = \"...\"");
+            root.problem(
+                "cluster",
+                "`[cluster]` is missing",
+                "add [cluster] with node = \"dgx-h100\" and nodes = 128, or use = \"...\"",
+            );
             return None;
         };
         let nodes = c.count("nodes", 1, MAX_NODES).and_then(|n| u32::try_from(n).ok());
@@ -253,7 +306,11 @@ impl Builder<'_> {
         if let Some(name) = fabric {
             let fabric = self.get::<Fabric>(&name, &c.place("fabric"))?;
             if fabric.scale_up {
-                c.problem("fabric", format!("`{name}` is a scale-up fabric"), "name a scale-out network; `exaplan catalog list fabric` lists them");
+                c.problem(
+                    "fabric",
+                    format!("`{name}` is a scale-up fabric"),
+                    "name a scale-out network; `exaplan catalog list fabric` lists them",
+                );
             }
             cluster.node.scale_out = fabric.name;
         }
@@ -266,7 +323,11 @@ impl Builder<'_> {
         }
         match storage {
             Some(rate) => cluster.storage_bytes_per_s = rate,
-            None => self.assume("cluster.storage", crate::units::si(cluster.storage_bytes_per_s, "B/s"), "default (estimate: 1 GB/s per node, at most 2 TB/s)"),
+            None => self.assume(
+                "cluster.storage",
+                crate::units::si(cluster.storage_bytes_per_s, "B/s"),
+                "default (estimate: 1 GB/s per node, at most 2 TB/s)",
+            ),
         }
         let n_devices = u64::from(cluster.n_nodes) * u64::from(cluster.node.n_devices);
         if n_devices > MAX_DEVICES {
@@ -274,7 +335,10 @@ impl Builder<'_> {
             return None;
         }
         if let Some(o) = oversubscription {
-            cluster.levels = vec![crate::catalog::Level { n_devices: cluster.node.n_devices, oversubscription: o }];
+            cluster.levels = vec![crate::catalog::Level {
+                n_devices: cluster.node.n_devices,
+                oversubscription: o,
+            }];
         }
         Some(cluster)
     }
@@ -285,7 +349,8 @@ impl Builder<'_> {
             Some(Value::Table(_)) => self.get::<Node>(OWN, &c.place("node")),
             Some(_) => c.text("node").and_then(|name| self.get::<Node>(&name, &c.place("node"))),
             None => {
-                let help = "add node = \"dgx-h100\" (see `exaplan catalog list node`) or use = \"...\" (see `exaplan catalog list cluster`)";
+                let help =
+                    "add node = \"dgx-h100\" (see `exaplan catalog list node`) or use = \"...\" (see `exaplan catalog list cluster`)";
                 c.problem("node", "`cluster` names neither a node nor a cluster", help);
                 None
             }
@@ -341,12 +406,25 @@ impl Builder<'_> {
             default
         });
         let optimizer = optimizer.unwrap_or(Optimizer::AdamW);
-        let precision = Precision::recipe(precision.unwrap_or(crate::catalog::DType::Bf16), optimizer, stack.is_none_or(|s| s.fp32_gradients));
-        Some(Workload { model: model?, seq_len_tokens, global_batch_seqs, total_tokens: tokens?, precision, optimizer })
+        let precision = Precision::recipe(
+            precision.unwrap_or(crate::catalog::DType::Bf16),
+            optimizer,
+            stack.is_none_or(|s| s.fp32_gradients),
+        );
+        Some(Workload {
+            model: model?,
+            seq_len_tokens,
+            global_batch_seqs,
+            total_tokens: tokens?,
+            precision,
+            optimizer,
+        })
     }
 
     fn layout(&mut self, root: &Reader<'_>) -> Choice {
-        let Some(l) = self.section(root, "layout") else { return Choice::default() };
+        let Some(l) = self.section(root, "layout") else {
+            return Choice::default();
+        };
         let hsdp = l.item("sharding").is_some_and(|i| i.value == Value::Text("hsdp".to_string()));
         let choice = Choice {
             tensor: l.count32("tensor", 1),
@@ -364,7 +442,11 @@ impl Builder<'_> {
             recompute: l.choice("recompute", &Recompute::NAMES),
         };
         if hsdp && choice.replicas.is_none() {
-            l.problem("sharding", "`hsdp` needs `layout.replicas`", "add replicas = 2 (copies of the sharded model), or write sharding = \"fsdp\"");
+            l.problem(
+                "sharding",
+                "`hsdp` needs `layout.replicas`",
+                "add replicas = 2 (copies of the sharded model), or write sharding = \"fsdp\"",
+            );
         }
         let sharded = matches!(choice.sharding, None | Some(Sharding::Zero3));
         if choice.replicas.is_some_and(|n| n > 1) && !sharded {
@@ -376,7 +458,9 @@ impl Builder<'_> {
     }
 
     fn reliability(&mut self, root: &Reader<'_>) -> (Option<Reliability>, Option<f64>, bool) {
-        let Some(r) = self.section(root, "reliability") else { return (None, None, false) };
+        let Some(r) = self.section(root, "reliability") else {
+            return (None, None, false);
+        };
         let name = r.text("use").unwrap_or_else(|| "default".to_string());
         let base = self.get::<Reliability>(&name, &r.place("use"));
         let mtbf = r.written("node_mtbf", Unit::S, MTBF);
@@ -397,7 +481,9 @@ impl Builder<'_> {
     }
 
     fn limits(&mut self, root: &Reader<'_>) -> Limits {
-        let Some(l) = self.section(root, "limits") else { return Limits::default() };
+        let Some(l) = self.section(root, "limits") else {
+            return Limits::default();
+        };
         let limits = Limits {
             wall_s: l.written("deadline", Unit::S, Positive),
             cost_usd: l.written("budget", Unit::Usd, Positive),
@@ -408,8 +494,9 @@ impl Builder<'_> {
         limits
     }
 
-    fn profile(&mut self, accelerator: &crate::catalog::Accelerator, at: &At) -> Option<crate::catalog::Profile> {
-        self.get(accelerator.profile.as_deref()?, at)
+    fn profile(&mut self, accelerator: &crate::catalog::Accelerator, scale_up: &str, at: &At) -> Option<crate::catalog::Profile> {
+        let measured: crate::catalog::Profile = self.get(accelerator.profile.as_deref()?, at)?;
+        Some(measured.on(accelerator, scale_up))
     }
 
     /// Say where the machine's numbers come from.
@@ -439,16 +526,24 @@ fn global_batch(t: &Reader<'_>, sequence_tokens: u64) -> Option<f64> {
     #[allow(clippy::cast_precision_loss)]
     let per_sequence = sequence_tokens as f64;
     let is_tokens = text.contains("tok");
-    let (unit, divide) = if is_tokens { (Unit::Tokens, per_sequence) } else { (Unit::Sequences, 1.0) };
+    let (unit, divide) = if is_tokens {
+        (Unit::Tokens, per_sequence)
+    } else {
+        (Unit::Sequences, 1.0)
+    };
     match crate::units::parse(text, unit) {
-        Ok(value) if value >= 1.0 && value < 1e15 => {
+        Ok(value) if (1.0..1e15).contains(&value) => {
             // 16M tokens of 8,192 are 1,953.1 sequences: what people mean is 2,048 sequences or so,
             // so a batch in tokens is rounded to whole sequences.
             let sequences = if is_tokens { (value / divide).round().max(1.0) } else { value };
             if sequences.fract() == 0.0 {
                 return Some(sequences);
             }
-            t.problem("global_batch", format!("`training.global_batch` is {text}, not a whole number of sequences"), help);
+            t.problem(
+                "global_batch",
+                format!("`training.global_batch` is {text}, not a whole number of sequences"),
+                help,
+            );
             None
         }
         Ok(_) => {

@@ -1,9 +1,9 @@
 //! What happens once per step: gradient and parameter collectives and the optimizer.
 
 use super::Priced;
-use super::price;
 use super::machine::Machine;
 use super::pipeline::Timing;
+use super::price;
 use crate::catalog::Collective;
 use crate::kernel;
 use crate::layout::memory::{DeviceParams, device_params};
@@ -27,7 +27,15 @@ pub fn once_per_step(workload: &Workload, machine: &Machine, layout: &Layout, pr
     let mut out = Once::default();
     for i in candidates {
         let params = device_params(workload, layout, &priced.shapes[i]);
-        out.data_s = out.data_s.max(data_s(workload, machine, layout, priced, timing, params, priced.shapes[i].n_layers()));
+        out.data_s = out.data_s.max(data_s(
+            workload,
+            machine,
+            layout,
+            priced,
+            timing,
+            params,
+            priced.shapes[i].n_layers(),
+        ));
         out.optimizer_s = out.optimizer_s.max(optimizer_s(workload, machine, layout, params));
     }
     out
@@ -42,15 +50,25 @@ struct Volumes {
 fn volumes(workload: &Workload, machine: &Machine, layout: &Layout, params: f64, group: Placed, replica: Placed) -> Volumes {
     let p = &workload.precision;
     let run = |kind, group: Placed, bytes: f64| {
-        if group.n <= 1.0 || bytes <= 0.0 { 0.0 } else { price::communicate(machine, kind, group, bytes).time_s }
+        if group.n <= 1.0 || bytes <= 0.0 {
+            0.0
+        } else {
+            price::communicate(machine, kind, group, bytes).time_s
+        }
     };
     let (gradients, weights) = (params * p.gradient_bytes, params * p.weight_bytes);
     if layout.sharding == Sharding::None {
-        return Volumes { reduce_s: run(Collective::AllReduce, group, gradients), gather_s: 0.0 };
+        return Volumes {
+            reduce_s: run(Collective::AllReduce, group, gradients),
+            gather_s: 0.0,
+        };
     }
     // HSDP: reduce-scatter inside the sharding group, then all-reduce of the shard over the copies.
     let copies = run(Collective::AllReduce, replica, gradients / group.n.max(1.0));
-    Volumes { reduce_s: run(Collective::ReduceScatter, group, gradients) + copies, gather_s: run(Collective::AllGather, group, weights) }
+    Volumes {
+        reduce_s: run(Collective::ReduceScatter, group, gradients) + copies,
+        gather_s: run(Collective::AllGather, group, weights),
+    }
 }
 
 fn data_s(
@@ -64,7 +82,14 @@ fn data_s(
 ) -> f64 {
     let g = priced.groups;
     let dense = volumes(workload, machine, layout, params.dense, g.shard, g.replica);
-    let expert = volumes(workload, machine, layout, params.expert, g.expert_data, Placed { n: 1.0, per_domain: 1.0 });
+    let expert = volumes(
+        workload,
+        machine,
+        layout,
+        params.expert,
+        g.expert_data,
+        Placed { n: 1.0, per_domain: 1.0 },
+    );
     let (reduce_s, gather_s) = (dense.reduce_s + expert.reduce_s, dense.gather_s + expert.gather_s);
     let share = machine.stack.data_overlap_fraction;
     let slow = machine.stack.overlap_slowdown - 1.0;
@@ -104,5 +129,11 @@ fn optimizer_s(workload: &Workload, machine: &Machine, layout: &Layout, params: 
     let zero_and_norm = 2.0 * p.gradient_bytes * if layout.sharding >= Sharding::Zero2 { owned } else { whole };
     let update = owned * (p.gradient_bytes + 2.0 * p.optimizer_bytes + p.weight_bytes);
     let stack = &machine.stack;
-    kernel::stream(&machine.device(), zero_and_norm + update, stack.stream_forward_efficiency, stack.kernel_floor_s).time_s
+    kernel::stream(
+        &machine.device(),
+        zero_and_norm + update,
+        stack.stream_forward_efficiency,
+        stack.kernel_floor_s,
+    )
+    .time_s
 }

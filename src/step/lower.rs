@@ -85,7 +85,13 @@ struct List<'a> {
 impl List<'_> {
     fn push(&mut self, name: &'static str, pass: Pass, work: Work) {
         let recomputed = pass == Pass::Forward && self.layout.recompute == Recompute::Full;
-        self.ops.push(Op { name, pass, work, recomputed, beside_weight_gradient: false });
+        self.ops.push(Op {
+            name,
+            pass,
+            work,
+            recomputed,
+            beside_weight_gradient: false,
+        });
     }
 
     /// `m` tokens through a `k × n` weight, `batch` independent ones at a time: three multiplies.
@@ -93,7 +99,16 @@ impl List<'_> {
         if m <= 0.0 || n <= 0.0 || k <= 0.0 {
             return;
         }
-        let shape = |m, n, k, accumulate_fp32| Work::Gemm(GemmShape { m, n, k, batch, dtype, accumulate_fp32 });
+        let shape = |m, n, k, accumulate_fp32| {
+            Work::Gemm(GemmShape {
+                m,
+                n,
+                k,
+                batch,
+                dtype,
+                accumulate_fp32,
+            })
+        };
         self.quantize(m * k * batch, Pass::Forward, dtype);
         self.push(names[0], Pass::Forward, shape(m, n, k, false));
         self.quantize(m * n * batch, Pass::Backward, dtype);
@@ -133,11 +148,29 @@ impl List<'_> {
         }
         if self.layout.sequence_parallel {
             self.collective("gather sequence", Pass::Forward, Collective::AllGather, GroupName::Tensor, bytes);
-            self.collective("gather sequence again", Pass::Backward, Collective::AllGather, GroupName::Tensor, bytes);
+            self.collective(
+                "gather sequence again",
+                Pass::Backward,
+                Collective::AllGather,
+                GroupName::Tensor,
+                bytes,
+            );
             self.hide_last();
-            self.collective("scatter input gradient", Pass::Backward, Collective::ReduceScatter, GroupName::Tensor, bytes);
+            self.collective(
+                "scatter input gradient",
+                Pass::Backward,
+                Collective::ReduceScatter,
+                GroupName::Tensor,
+                bytes,
+            );
         } else {
-            self.collective("reduce input gradient", Pass::Backward, Collective::AllReduce, GroupName::Tensor, bytes);
+            self.collective(
+                "reduce input gradient",
+                Pass::Backward,
+                Collective::AllReduce,
+                GroupName::Tensor,
+                bytes,
+            );
         }
         self.hide_last();
     }
@@ -149,7 +182,13 @@ impl List<'_> {
         }
         if self.layout.sequence_parallel {
             self.collective("scatter output", Pass::Forward, Collective::ReduceScatter, GroupName::Tensor, bytes);
-            self.collective("gather output gradient", Pass::Backward, Collective::AllGather, GroupName::Tensor, bytes);
+            self.collective(
+                "gather output gradient",
+                Pass::Backward,
+                Collective::AllGather,
+                GroupName::Tensor,
+                bytes,
+            );
         } else {
             self.collective("reduce output", Pass::Forward, Collective::AllReduce, GroupName::Tensor, bytes);
         }
@@ -181,7 +220,13 @@ pub fn layer(workload: &Workload, layout: &Layout, kind: LayerKind, stack: &Stac
 
 fn new_list<'a>(workload: &Workload, layout: &'a Layout, stack: &Stack) -> List<'a> {
     let p = &workload.precision;
-    List { ops: Vec::with_capacity(48), layout, compute: p.compute, sensitive: p.sensitive, fp32_gradients: stack.fp32_gradients }
+    List {
+        ops: Vec::with_capacity(48),
+        layout,
+        compute: p.compute,
+        sensitive: p.sensitive,
+        fp32_gradients: stack.fp32_gradients,
+    }
 }
 
 /// One norm (reads x, writes y; backward reads x and dy, writes dx) and one residual addition, with
@@ -204,7 +249,14 @@ fn attention_block(list: &mut List<'_>, model: &Model, workload: &Workload, l: &
     match model.attention {
         Attention::MultiHead => {
             let width = heads * qk + kv_heads * (qk + v);
-            list.linear(["query-key-value", "query-key-value dgrad", "query-key-value wgrad"], l.tokens, width, l.hidden, 1.0, list.compute);
+            list.linear(
+                ["query-key-value", "query-key-value dgrad", "query-key-value wgrad"],
+                l.tokens,
+                width,
+                l.hidden,
+                1.0,
+                list.compute,
+            );
             let rotated = 4.0 * l.tokens * (heads + kv_heads) * qk;
             if !model.learned_positions {
                 list.both("rotary", rotated, rotated);
@@ -213,22 +265,54 @@ fn attention_block(list: &mut List<'_>, model: &Model, workload: &Workload, l: &
         Attention::Latent(lat) => latent_projections(list, &lat, l, heads),
     }
     core(list, model, workload, l, kind, stack, (heads, kv_heads));
-    list.linear(["attention output", "attention output dgrad", "attention output wgrad"], l.tokens, l.hidden, heads * v, 1.0, list.compute);
+    list.linear(
+        ["attention output", "attention output dgrad", "attention output wgrad"],
+        l.tokens,
+        l.hidden,
+        heads * v,
+        1.0,
+        list.compute,
+    );
     list.leave_tensor(buffer);
 }
 
 /// Multi-head latent attention: down-projections on every rank, norms, up-projections, rotary
 /// (DeepSeek-V2, arXiv 2405.04434 §2.1).
 fn latent_projections(list: &mut List<'_>, lat: &crate::catalog::Latent, l: &Local, heads: f64) {
-    let (q_rank, kv_rank, rope) = (f64::from(lat.q_lora_rank), f64::from(lat.kv_lora_rank), f64::from(lat.qk_rope_head_dim));
+    let (q_rank, kv_rank, rope) = (
+        f64::from(lat.q_lora_rank),
+        f64::from(lat.kv_lora_rank),
+        f64::from(lat.qk_rope_head_dim),
+    );
     let qk = f64::from(lat.qk_nope_head_dim) + rope;
-    list.linear(["latent down", "latent down dgrad", "latent down wgrad"], l.tokens, q_rank + kv_rank + rope, l.hidden, 1.0, list.compute);
+    list.linear(
+        ["latent down", "latent down dgrad", "latent down wgrad"],
+        l.tokens,
+        q_rank + kv_rank + rope,
+        l.hidden,
+        1.0,
+        list.compute,
+    );
     let ranks = l.tokens * (q_rank + kv_rank);
     list.both("latent norms", 4.0 * ranks, 6.0 * ranks);
     let query_input = if lat.q_lora_rank > 0 { q_rank } else { l.hidden };
-    list.linear(["query up", "query up dgrad", "query up wgrad"], l.tokens, heads * qk, query_input, 1.0, list.compute);
+    list.linear(
+        ["query up", "query up dgrad", "query up wgrad"],
+        l.tokens,
+        heads * qk,
+        query_input,
+        1.0,
+        list.compute,
+    );
     let kv_width = heads * f64::from(lat.qk_nope_head_dim + lat.v_head_dim);
-    list.linear(["key-value up", "key-value up dgrad", "key-value up wgrad"], l.tokens, kv_width, kv_rank, 1.0, list.compute);
+    list.linear(
+        ["key-value up", "key-value up dgrad", "key-value up wgrad"],
+        l.tokens,
+        kv_width,
+        kv_rank,
+        1.0,
+        list.compute,
+    );
     // Rotary on the positional part, then queries and keys are assembled from their two parts.
     let assembled = 4.0 * l.tokens * heads * 2.0 * qk;
     list.both("rotary and assembly", assembled, assembled);
@@ -255,11 +339,33 @@ fn core(list: &mut List<'_>, model: &Model, workload: &Workload, l: &Local, kind
         // Keys and values of the whole sequence pass every context rank; backward passes them again
         // and reduces their gradients (ring attention, arXiv 2310.01889).
         let bytes = batch * workload.seq_len_tokens * heads.1 * (qk + v) * 2.0;
-        list.collective("exchange keys and values", Pass::Forward, Collective::AllGather, GroupName::Context, bytes);
-        list.collective("exchange keys and values", Pass::Backward, Collective::AllGather, GroupName::Context, bytes);
-        list.collective("reduce key and value gradients", Pass::Backward, Collective::ReduceScatter, GroupName::Context, bytes);
+        list.collective(
+            "exchange keys and values",
+            Pass::Forward,
+            Collective::AllGather,
+            GroupName::Context,
+            bytes,
+        );
+        list.collective(
+            "exchange keys and values",
+            Pass::Backward,
+            Collective::AllGather,
+            GroupName::Context,
+            bytes,
+        );
+        list.collective(
+            "reduce key and value gradients",
+            Pass::Backward,
+            Collective::ReduceScatter,
+            GroupName::Context,
+            bytes,
+        );
     }
-    let work = if stack.flash_attention { Work::Flash(shape) } else { Work::Unfused(shape) };
+    let work = if stack.flash_attention {
+        Work::Flash(shape)
+    } else {
+        Work::Unfused(shape)
+    };
     list.push("attention core", Pass::Forward, work);
     if let Some(op) = list.ops.last_mut() {
         // Flash attention recomputes its scores by itself; storing nothing more is free.
@@ -285,9 +391,23 @@ fn feed_forward(list: &mut List<'_>, model: &Model, l: &Local, ffn_hidden: f64) 
     let halves = if model.gated_ffn { 2.0 } else { 1.0 };
     let buffer = l.tokens * l.hidden * 2.0;
     list.enter_tensor(buffer);
-    list.linear(["feed-forward in", "feed-forward in dgrad", "feed-forward in wgrad"], l.tokens, halves * width, l.hidden, 1.0, list.compute);
+    list.linear(
+        ["feed-forward in", "feed-forward in dgrad", "feed-forward in wgrad"],
+        l.tokens,
+        halves * width,
+        l.hidden,
+        1.0,
+        list.compute,
+    );
     activation(list, model.gated_ffn, l.tokens * width);
-    list.linear(["feed-forward out", "feed-forward out dgrad", "feed-forward out wgrad"], l.tokens, l.hidden, width, 1.0, list.compute);
+    list.linear(
+        ["feed-forward out", "feed-forward out dgrad", "feed-forward out wgrad"],
+        l.tokens,
+        l.hidden,
+        width,
+        1.0,
+        list.compute,
+    );
     list.leave_tensor(buffer);
 }
 
@@ -296,7 +416,14 @@ fn feed_forward(list: &mut List<'_>, model: &Model, l: &Local, ffn_hidden: f64) 
 fn mixture(list: &mut List<'_>, model: &Model, moe: &Moe, l: &Local, stack: &Stack) {
     let layout = list.layout;
     let n_experts = f64::from(moe.n_experts);
-    list.linear(["router", "router dgrad", "router wgrad"], l.cut_tokens, n_experts, l.hidden, 1.0, list.sensitive);
+    list.linear(
+        ["router", "router dgrad", "router wgrad"],
+        l.cut_tokens,
+        n_experts,
+        l.hidden,
+        1.0,
+        list.sensitive,
+    );
     list.both("top-k", l.cut_tokens * n_experts * 8.0, l.cut_tokens * n_experts * 8.0);
     let routed = l.tokens * f64::from(moe.experts_per_token) / l.tensor;
     let bytes = routed * l.hidden * 2.0;
@@ -307,10 +434,34 @@ fn mixture(list: &mut List<'_>, model: &Model, moe: &Moe, l: &Local, stack: &Sta
     }
     if layout.expert_tensor > 1 {
         let whole = bytes * f64::from(layout.expert_tensor);
-        list.collective("gather expert tokens", Pass::Forward, Collective::AllGather, GroupName::ExpertTensor, whole);
-        list.collective("scatter expert gradient", Pass::Backward, Collective::ReduceScatter, GroupName::ExpertTensor, whole);
-        list.collective("scatter expert output", Pass::Forward, Collective::ReduceScatter, GroupName::ExpertTensor, whole);
-        list.collective("gather expert gradient", Pass::Backward, Collective::AllGather, GroupName::ExpertTensor, whole);
+        list.collective(
+            "gather expert tokens",
+            Pass::Forward,
+            Collective::AllGather,
+            GroupName::ExpertTensor,
+            whole,
+        );
+        list.collective(
+            "scatter expert gradient",
+            Pass::Backward,
+            Collective::ReduceScatter,
+            GroupName::ExpertTensor,
+            whole,
+        );
+        list.collective(
+            "scatter expert output",
+            Pass::Forward,
+            Collective::ReduceScatter,
+            GroupName::ExpertTensor,
+            whole,
+        );
+        list.collective(
+            "gather expert gradient",
+            Pass::Backward,
+            Collective::AllGather,
+            GroupName::ExpertTensor,
+            whole,
+        );
     }
     let local_experts = n_experts / f64::from(layout.expert);
     // The busiest rank of a group decides; a lone rank holds all experts and has no busiest.
@@ -318,9 +469,23 @@ fn mixture(list: &mut List<'_>, model: &Model, moe: &Moe, l: &Local, stack: &Sta
     let per_expert = l.expert_tokens * imbalance / local_experts;
     let width = f64::from(moe.expert_ffn_hidden) / f64::from(layout.expert_tensor);
     let halves = if model.gated_ffn { 2.0 } else { 1.0 };
-    list.linear(["expert in", "expert in dgrad", "expert in wgrad"], per_expert, halves * width, l.hidden, local_experts, list.compute);
+    list.linear(
+        ["expert in", "expert in dgrad", "expert in wgrad"],
+        per_expert,
+        halves * width,
+        l.hidden,
+        local_experts,
+        list.compute,
+    );
     activation(list, model.gated_ffn, l.expert_tokens * imbalance * width);
-    list.linear(["expert out", "expert out dgrad", "expert out wgrad"], per_expert, l.hidden, width, local_experts, list.compute);
+    list.linear(
+        ["expert out", "expert out dgrad", "expert out wgrad"],
+        per_expert,
+        l.hidden,
+        width,
+        local_experts,
+        list.compute,
+    );
     if layout.expert > 1 {
         list.collective("combine", Pass::Forward, Collective::AllToAll, GroupName::Expert, bytes);
         list.collective("combine gradient", Pass::Backward, Collective::AllToAll, GroupName::Expert, bytes);
@@ -350,7 +515,14 @@ pub fn head(workload: &Workload, layout: &Layout, stack: &Stack) -> Vec<Op> {
     let normed = l.cut_tokens * l.hidden;
     list.both("final norm", 4.0 * normed, 6.0 * normed);
     list.enter_tensor(2.0 * l.tokens * l.hidden);
-    list.linear(["output head", "output head dgrad", "output head wgrad"], l.tokens, vocab, l.hidden, 1.0, list.sensitive);
+    list.linear(
+        ["output head", "output head dgrad", "output head wgrad"],
+        l.tokens,
+        vocab,
+        l.hidden,
+        1.0,
+        list.sensitive,
+    );
     // Fused cross-entropy reads and writes the 16-bit logits once each way; unfused it casts to
     // fp32, takes the maximum, exponentiates and divides in separate passes.
     let (forward, backward) = if stack.fused_loss { (4.0, 4.0) } else { (22.0, 10.0) };

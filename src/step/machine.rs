@@ -28,7 +28,10 @@ impl Machine {
     /// The device with its kernels.
     #[must_use]
     pub fn device(&self) -> Device<'_> {
-        Device { accelerator: &self.accelerator, profile: self.profile.as_ref() }
+        Device {
+            accelerator: &self.accelerator,
+            profile: self.profile.as_ref(),
+        }
     }
 
     /// What memory depends on.
@@ -36,7 +39,10 @@ impl Machine {
     pub fn memory_context(&self) -> MemoryContext {
         MemoryContext {
             capacity_bytes: self.accelerator.memory_bytes,
-            rules: ActivationRules { flash_attention: self.stack.flash_attention, dropout: !self.stack.flash_attention },
+            rules: ActivationRules {
+                flash_attention: self.stack.flash_attention,
+                dropout: !self.stack.flash_attention,
+            },
             fused_loss: self.stack.fused_loss,
         }
     }

@@ -91,6 +91,11 @@ impl Step {
     /// The worst grade that more than one percent of kernel time rests on.
     #[must_use]
     pub fn worst_evidence(&self) -> Evidence {
-        self.evidence.iter().filter(|(_, share)| **share > 0.01).map(|(e, _)| *e).max().unwrap_or(Evidence::Datasheet)
+        self.evidence
+            .iter()
+            .filter(|(_, share)| **share > 0.01)
+            .map(|(e, _)| *e)
+            .max()
+            .unwrap_or(Evidence::Datasheet)
     }
 }

@@ -6,10 +6,10 @@
 //! With equal stages the second term is the `(p − 1)/v · (f + b)` of Narayanan et al.
 //! (arXiv 2104.04473 §2.2). `GPipe` has the same length; it differs in memory.
 
+use super::Priced;
 use super::machine::Machine;
 use super::parts::Parts;
 use super::price::{Price, Prices};
-use super::Priced;
 use crate::kernel;
 use crate::layout::{Layout, StageShape, activation};
 use crate::workload::Workload;

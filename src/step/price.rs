@@ -107,14 +107,20 @@ pub fn time(op: &Op, machine: &Machine, groups: &Groups) -> Timed {
             let both = kernel::unfused(&device, &shape, &score_kernels(stack));
             sustained(if backward { both.backward } else { both.forward }, stack)
         }
-        Work::Stream { bytes } => kernel::stream(&device, bytes * stack.passes, stream_efficiency(stack, backward), stack.kernel_floor_s),
-        Work::Collective { kind, group: name, bytes } => {
-            communicate(machine, kind, group(groups, name), bytes)
-        }
+        Work::Stream { bytes } => kernel::stream(
+            &device,
+            bytes * stack.passes,
+            stream_efficiency(stack, backward),
+            stack.kernel_floor_s,
+        ),
+        Work::Collective { kind, group: name, bytes } => communicate(machine, kind, group(groups, name), bytes),
     };
     match op.work {
         Work::Collective { .. } => timed,
-        _ => Timed { time_s: timed.time_s.max(stack.kernel_floor_s), ..timed },
+        _ => Timed {
+            time_s: timed.time_s.max(stack.kernel_floor_s),
+            ..timed
+        },
     }
 }
 
@@ -130,18 +136,28 @@ fn score_kernels(stack: &Stack) -> ScoreKernels {
 /// A collective among a placed group.
 #[must_use]
 pub fn communicate(machine: &Machine, kind: Collective, placed: Placed, bytes: f64) -> Timed {
-    let group = kernel::Group { n: placed.n, per_domain: placed.per_domain };
+    let group = kernel::Group {
+        n: placed.n,
+        per_domain: placed.per_domain,
+    };
     kernel::collective(&machine.network, machine.profile.as_ref(), kind, group, bytes)
 }
 
 fn stream_efficiency(stack: &Stack, backward: bool) -> f64 {
-    if backward { stack.stream_backward_efficiency } else { stack.stream_forward_efficiency }
+    if backward {
+        stack.stream_backward_efficiency
+    } else {
+        stack.stream_forward_efficiency
+    }
 }
 
 /// Kernel tables are short bursts at boost clock; under the sustained load of a step large matrix
 /// kernels sit at the power limit (power-monitored tables of `NVIDIA` aiconfigurator).
 fn sustained(timed: Timed, stack: &Stack) -> Timed {
-    Timed { time_s: timed.time_s * stack.sustained_factor, ..timed }
+    Timed {
+        time_s: timed.time_s * stack.sustained_factor,
+        ..timed
+    }
 }
 
 /// FLOP that an operation executes.
@@ -166,7 +182,11 @@ pub fn price(ops: &[Op], machine: &Machine, groups: &Groups, kernels: f64) -> Pr
         let timed = time(op, machine, groups);
         let evidence = timed.evidence as usize;
         out.evidence_s[evidence] += timed.time_s * if op.recomputed { 2.0 } else { 1.0 };
-        let slot = if op.pass == Pass::Forward { &mut out.forward } else { &mut out.backward };
+        let slot = if op.pass == Pass::Forward {
+            &mut out.forward
+        } else {
+            &mut out.backward
+        };
         match op.work {
             Work::Collective { group, .. } => {
                 if op.beside_weight_gradient && stack.hides_tensor_backward {
@@ -249,7 +269,12 @@ pub fn prices(workload: &Workload, layout: &Layout, machine: &Machine, groups: &
         if !used.contains(&kind) {
             return Price::default();
         }
-        price(&lower::layer(workload, layout, kind, stack), machine, groups, stack.kernels_per_layer)
+        price(
+            &lower::layer(workload, layout, kind, stack),
+            machine,
+            groups,
+            stack.kernels_per_layer,
+        )
     });
     Prices {
         layers,

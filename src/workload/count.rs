@@ -18,9 +18,18 @@ pub struct LayerKind {
 impl LayerKind {
     /// The four kinds; the position is the index used in per-stage counts.
     pub const ALL: [LayerKind; 4] = [
-        LayerKind { moe: false, windowed: false },
-        LayerKind { moe: false, windowed: true },
-        LayerKind { moe: true, windowed: false },
+        LayerKind {
+            moe: false,
+            windowed: false,
+        },
+        LayerKind {
+            moe: false,
+            windowed: true,
+        },
+        LayerKind {
+            moe: true,
+            windowed: false,
+        },
         LayerKind { moe: true, windowed: true },
     ];
 
@@ -47,7 +56,9 @@ impl LayerKind {
 pub fn pattern(model: &Model) -> Vec<LayerKind> {
     (0..model.n_layers)
         .map(|i| LayerKind {
-            moe: model.moe.is_some_and(|m| i >= m.first_dense_layers && (i - m.first_dense_layers) % m.every == m.every - 1),
+            moe: model
+                .moe
+                .is_some_and(|m| i >= m.first_dense_layers && (i - m.first_dense_layers) % m.every == m.every - 1),
             windowed: model.sliding.is_some_and(|s| s.full_every == 0 || (i + 1) % s.full_every != 0),
         })
         .collect()
@@ -93,7 +104,10 @@ pub fn layer_params(model: &Model, kind: LayerKind) -> LayerParams {
     let h = f64::from(model.hidden);
     let matrices = if model.gated_ffn { 3.0 } else { 2.0 };
     let heads = f64::from(model.n_heads);
-    let mut out = LayerParams { norms: 2.0 * h, ..LayerParams::default() };
+    let mut out = LayerParams {
+        norms: 2.0 * h,
+        ..LayerParams::default()
+    };
     match model.attention {
         Attention::MultiHead => {
             let q = heads * f64::from(model.head_dim);
@@ -127,9 +141,8 @@ fn latent_params(l: &Latent, h: f64, heads: f64, out: &mut LayerParams) {
     let (q_rank, kv_rank) = (f64::from(l.q_lora_rank), f64::from(l.kv_lora_rank));
     let query_input = if l.q_lora_rank > 0 { q_rank } else { h };
     out.latent = h * (q_rank + kv_rank + f64::from(l.qk_rope_head_dim));
-    out.attention = query_input * heads * qk
-        + kv_rank * heads * f64::from(l.qk_nope_head_dim + l.v_head_dim)
-        + heads * f64::from(l.v_head_dim) * h;
+    out.attention =
+        query_input * heads * qk + kv_rank * heads * f64::from(l.qk_nope_head_dim + l.v_head_dim) + heads * f64::from(l.v_head_dim) * h;
     out.norms += q_rank + kv_rank;
 }
 
@@ -264,8 +277,18 @@ mod tests {
 
     fn check(model: &Model, params: f64, active: f64) {
         let c = count(model, 4096.0);
-        assert!((c.params_total / params - 1.0).abs() < 1e-3, "{}: {:e} != {params:e}", model.name, c.params_total);
-        assert!((c.params_active / active - 1.0).abs() < 0.01, "{}: {:e} != {active:e}", model.name, c.params_active);
+        assert!(
+            (c.params_total / params - 1.0).abs() < 1e-3,
+            "{}: {:e} != {params:e}",
+            model.name,
+            c.params_total
+        );
+        assert!(
+            (c.params_active / active - 1.0).abs() < 0.01,
+            "{}: {:e} != {active:e}",
+            model.name,
+            c.params_active
+        );
         let parts: f64 = c.params_by_part.iter().map(|(_, p)| p).sum();
         assert!((parts / c.params_total - 1.0).abs() < 1e-12);
     }
@@ -279,8 +302,21 @@ mod tests {
     #[test]
     fn deepseek_v3_has_its_published_parameters() {
         // DeepSeek-V3, arXiv 2412.19437 §4.2: 671B total, 37B active.
-        let latent = Latent { q_lora_rank: 1536, kv_lora_rank: 512, qk_nope_head_dim: 128, qk_rope_head_dim: 64, v_head_dim: 128 };
-        let moe = Moe { n_experts: 256, experts_per_token: 8, expert_ffn_hidden: 2048, shared_ffn_hidden: 2048, first_dense_layers: 3, every: 1 };
+        let latent = Latent {
+            q_lora_rank: 1536,
+            kv_lora_rank: 512,
+            qk_nope_head_dim: 128,
+            qk_rope_head_dim: 64,
+            v_head_dim: 128,
+        };
+        let moe = Moe {
+            n_experts: 256,
+            experts_per_token: 8,
+            expert_ffn_hidden: 2048,
+            shared_ffn_hidden: 2048,
+            first_dense_layers: 3,
+            every: 1,
+        };
         let model = Model {
             name: "deepseek-v3".into(),
             n_layers: 61,
@@ -325,7 +361,13 @@ mod tests {
 
     #[test]
     fn a_window_limits_attention() {
-        let windowed = Model { sliding: Some(Sliding { window_tokens: 1024, full_every: 0 }), ..llama3_405b() };
+        let windowed = Model {
+            sliding: Some(Sliding {
+                window_tokens: 1024,
+                full_every: 0,
+            }),
+            ..llama3_405b()
+        };
         let c = count(&windowed, 65536.0);
         let core = c.forward_flop_by_part[1].1;
         let bound = 126.0 * 4.0 * 16384.0 * 1024.0;
@@ -334,8 +376,23 @@ mod tests {
 
     #[test]
     fn patterns_place_mixtures_and_windows() {
-        let moe = Moe { n_experts: 8, experts_per_token: 2, expert_ffn_hidden: 64, shared_ffn_hidden: 0, first_dense_layers: 1, every: 2 };
-        let model = Model { n_layers: 6, moe: Some(moe), sliding: Some(Sliding { window_tokens: 8, full_every: 3 }), ..llama3_405b() };
+        let moe = Moe {
+            n_experts: 8,
+            experts_per_token: 2,
+            expert_ffn_hidden: 64,
+            shared_ffn_hidden: 0,
+            first_dense_layers: 1,
+            every: 2,
+        };
+        let model = Model {
+            n_layers: 6,
+            moe: Some(moe),
+            sliding: Some(Sliding {
+                window_tokens: 8,
+                full_every: 3,
+            }),
+            ..llama3_405b()
+        };
         let kinds = pattern(&model);
         let mixtures: Vec<bool> = kinds.iter().map(|k| k.moe).collect();
         let windows: Vec<bool> = kinds.iter().map(|k| k.windowed).collect();

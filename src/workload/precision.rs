@@ -34,8 +34,12 @@ pub enum Optimizer {
 
 impl Optimizer {
     /// Every optimizer with its name in files.
-    pub const ALL: [(&'static str, Optimizer); 4] =
-        [("adamw", Optimizer::AdamW), ("adamw-bf16", Optimizer::AdamWBf16), ("sgd", Optimizer::Sgd), ("muon", Optimizer::Muon)];
+    pub const ALL: [(&'static str, Optimizer); 4] = [
+        ("adamw", Optimizer::AdamW),
+        ("adamw-bf16", Optimizer::AdamWBf16),
+        ("sgd", Optimizer::Sgd),
+        ("muon", Optimizer::Muon),
+    ];
 
     /// Bytes of state per parameter, master copy included.
     #[must_use]
@@ -61,7 +65,11 @@ impl Precision {
             sensitive: if full { compute } else { sixteen },
             weight_bytes: if full { 4.0 } else { 2.0 },
             gradient_bytes: if full || fp32_gradients { 4.0 } else { 2.0 },
-            optimizer_bytes: if full { optimizer.state_bytes() - 4.0 } else { optimizer.state_bytes() },
+            optimizer_bytes: if full {
+                optimizer.state_bytes() - 4.0
+            } else {
+                optimizer.state_bytes()
+            },
             activation_bytes: if full { 4.0 } else { 2.0 },
         }
     }

@@ -1,0 +1,155 @@
+//! Charts as SVG: plain text, no script, the same bytes for the same numbers.
+//!
+//! Colors are attributes, so that a chart stands alone; a page may replace them through the classes
+//! `c0`..`c7` (fill), `s0`..`s7` (stroke), `ink`, `dim`, `grid` and `rim`.
+
+mod axis;
+mod bars;
+mod frame;
+mod lines;
+
+use super::{Cell, Column, Kind, Table};
+
+/// A picture of numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Chart {
+    /// Horizontal bars, stacked when there are several parts.
+    Bars(Bars),
+    /// Lines through points.
+    Lines(Lines),
+}
+
+/// Horizontal bars over one value axis that contains zero.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bars {
+    /// What it shows.
+    pub title: String,
+    /// How people see the values, which are in its base unit.
+    pub kind: Kind,
+    /// Names of the parts of each bar, in drawing order.
+    pub parts: Vec<String>,
+    /// The bars from top to bottom.
+    pub bars: Vec<Bar>,
+}
+
+/// One bar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bar {
+    /// Its name.
+    pub label: String,
+    /// One value per part.
+    pub values: Vec<f64>,
+}
+
+/// One axis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Axis {
+    /// What it measures.
+    pub label: String,
+    /// How people see the values, which are in its base unit.
+    pub kind: Kind,
+    /// Whether it is logarithmic; values that are not positive are then left out.
+    pub log: bool,
+}
+
+/// A named list of points (x, y).
+pub type Series = (String, Vec<(f64, f64)>);
+
+/// Lines through points.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lines {
+    /// What it shows.
+    pub title: String,
+    /// The horizontal axis.
+    pub x: Axis,
+    /// The vertical axis.
+    pub y: Axis,
+    /// The lines; a point that is not finite makes a gap.
+    pub series: Vec<Series>,
+}
+
+/// `chart` as one `svg` element.
+#[must_use]
+pub fn render(chart: &Chart) -> String {
+    match chart {
+        Chart::Bars(chart) => bars::render(chart),
+        Chart::Lines(chart) => lines::render(chart),
+    }
+}
+
+impl Chart {
+    /// Its title.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        match self {
+            Chart::Bars(chart) => &chart.title,
+            Chart::Lines(chart) => &chart.title,
+        }
+    }
+
+    /// Its numbers, for formats without pictures: all of the bars, the ends of the lines.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        match self {
+            Chart::Bars(chart) => bars_table(chart),
+            Chart::Lines(chart) => lines_table(chart),
+        }
+    }
+}
+
+/// More bars than this stand below each other in a table, fewer beside each other.
+const BESIDE: usize = 5;
+
+fn bars_table(chart: &Bars) -> Table {
+    let largest = chart
+        .bars
+        .iter()
+        .flat_map(|bar| &bar.values)
+        .copied()
+        .filter(|v| v.is_finite())
+        .fold(0.0, |a: f64, v| v.abs().max(a));
+    let unit = chart.kind.scale(largest).unit;
+    let value = |bar: usize, part: usize| {
+        let value = chart.bars.get(bar).and_then(|bar| bar.values.get(part));
+        value.map_or(Cell::Missing, |v| Cell::quantity(*v, chart.kind))
+    };
+    let labels: Vec<&str> = chart.bars.iter().map(|bar| bar.label.as_str()).collect();
+    let parts: Vec<&str> = chart.parts.iter().map(String::as_str).collect();
+    let beside = parts.len() > 1 && labels.len() <= BESIDE;
+    let (down, across) = if beside { (parts, labels) } else { (labels, parts) };
+    let columns = across.iter().map(|name| Column::numbers(*name).unit(&unit));
+    let mut table = Table::new(&chart.title, std::iter::once(Column::words("")).chain(columns).collect());
+    for (row, name) in down.into_iter().enumerate() {
+        let values = (0..across.len()).map(|column| if beside { value(column, row) } else { value(row, column) });
+        table.rows.push(std::iter::once(Cell::from(name)).chain(values).collect());
+    }
+    table
+}
+
+fn lines_table(chart: &Lines) -> Table {
+    let (x, y) = (&chart.x, &chart.y);
+    let columns = [end_of(x, "from"), end_of(x, "to"), end_of(y, "at first"), end_of(y, "at last")];
+    let columns = columns.into_iter().map(Column::numbers);
+    let mut table = Table::new(&chart.title, std::iter::once(Column::words("")).chain(columns).collect());
+    for (name, points) in &chart.series {
+        let ends = [points.first(), points.last()];
+        let xs = ends.iter().map(|p| p.map_or(Cell::Missing, |p| Cell::quantity(p.0, x.kind)));
+        let ys = ends.iter().map(|p| p.map_or(Cell::Missing, |p| Cell::quantity(p.1, y.kind)));
+        table
+            .rows
+            .push(std::iter::once(Cell::from(name.as_str())).chain(xs).chain(ys).collect());
+    }
+    table
+}
+
+/// The name of an end of an axis; a label that is only the unit is not said twice.
+fn end_of(axis: &Axis, end: &str) -> String {
+    if axis.kind.suffix() == super::cell::slug(&axis.label) {
+        end.to_string()
+    } else {
+        format!("{} {end}", axis.label)
+    }
+}
+
+#[cfg(test)]
+mod tests;

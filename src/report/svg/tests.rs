@@ -1,0 +1,141 @@
+//! Charts must hold whatever numbers and names they get.
+
+use super::super::sample::HOSTILE;
+use super::*;
+use proptest::prelude::*;
+
+/// Checks that tags nest, attributes are quoted and no number is broken.
+fn check(svg: &str) {
+    assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    let mut open: Vec<&str> = Vec::new();
+    let mut pieces = svg.split('<');
+    assert_eq!(pieces.next(), Some(""));
+    for piece in pieces {
+        let (tag, text) = piece.split_once('>').expect("a tag ends");
+        assert!(
+            !text.contains('>') && text.matches('&').count() <= text.matches(';').count(),
+            "{piece}"
+        );
+        assert_eq!(tag.matches('"').count() % 2, 0, "{tag}");
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name));
+        } else if !tag.ends_with('/') {
+            open.push(tag.split(' ').next().unwrap());
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+fn bars(kind: Kind, bars: Vec<Vec<f64>>) -> Chart {
+    let bar = |values: Vec<f64>| Bar {
+        label: HOSTILE.to_string(),
+        values,
+    };
+    Chart::Bars(Bars {
+        title: HOSTILE.to_string(),
+        kind,
+        parts: vec![HOSTILE.to_string(), "b".into()],
+        bars: bars.into_iter().map(bar).collect(),
+    })
+}
+
+fn lines(kind: Kind, log: (bool, bool), series: Vec<Vec<(f64, f64)>>) -> Chart {
+    let axis = |log| Axis {
+        label: HOSTILE.to_string(),
+        kind,
+        log,
+    };
+    let series = series.into_iter().map(|points| (HOSTILE.to_string(), points)).collect();
+    Chart::Lines(Lines {
+        title: HOSTILE.to_string(),
+        x: axis(log.0),
+        y: axis(log.1),
+        series,
+    })
+}
+
+fn number() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        any::<f64>(),
+        any::<u64>().prop_map(f64::from_bits),
+        -1e6..1e6f64,
+        proptest::sample::select(vec![
+            0.0,
+            -0.0,
+            1.0,
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            f64::MAX,
+            f64::MIN,
+            f64::MIN_POSITIVE,
+            5e-324
+        ]),
+    ]
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    proptest::sample::select(vec![
+        Kind::Duration,
+        Kind::Bytes,
+        Kind::Si("tokens"),
+        Kind::Energy,
+        Kind::Carbon,
+        Kind::Percent,
+        Kind::Plain(2),
+        Kind::Usd,
+    ])
+}
+
+proptest! {
+    #[test]
+    fn bars_hold_any_numbers(kind in kind(), values in prop::collection::vec(prop::collection::vec(number(), 0..4), 0..5)) {
+        let chart = bars(kind, values);
+        check(&render(&chart));
+        prop_assert_eq!(render(&chart), render(&chart.clone()));
+        let _ = chart.table();
+    }
+
+    #[test]
+    fn lines_hold_any_numbers(
+        kind in kind(),
+        log in any::<(bool, bool)>(),
+        series in prop::collection::vec(prop::collection::vec((number(), number()), 0..6), 0..4),
+    ) {
+        let chart = lines(kind, log, series);
+        check(&render(&chart));
+        let _ = chart.table();
+    }
+}
+
+#[test]
+fn charts_without_data_say_so() {
+    for chart in [
+        bars(Kind::Usd, vec![]),
+        bars(Kind::Usd, vec![vec![f64::NAN]]),
+        lines(Kind::Usd, (true, true), vec![vec![(-1.0, 0.0)]]),
+    ] {
+        assert!(render(&chart).contains("no data"));
+    }
+}
+
+#[test]
+fn single_points_and_zeros_are_drawn() {
+    let point = render(&lines(Kind::Duration, (false, false), vec![vec![(3.0, 4.0)]]));
+    assert_eq!(point.matches("<circle").count(), 1);
+    let zeros = render(&bars(Kind::Duration, vec![vec![0.0, 0.0]]));
+    assert!(zeros.contains("width=\"0.00\""));
+    let gap = render(&lines(
+        Kind::Duration,
+        (false, false),
+        vec![vec![(1.0, 1.0), (2.0, f64::NAN), (3.0, 1.0), (4.0, 2.0)]],
+    ));
+    assert_eq!(gap.matches('M').count() - gap.matches("Middle").count(), 2);
+}
+
+#[test]
+fn names_are_text() {
+    let svg = render(&bars(Kind::Usd, vec![vec![1.0, 2.0]]));
+    assert!(!svg.contains("<script") && !svg.contains('\x1b') && !svg.contains('\u{202e}'));
+    assert!(svg.contains("role=\"img\"") && svg.contains("<desc>"));
+}
