@@ -83,8 +83,15 @@ fn format(plan: &Plan) -> Vec<Warning> {
     if accelerator.peak.matrix_flop_per_s(wanted).is_some() {
         return Vec::new();
     }
-    let text = format!("{} has no {wanted} units: its math is timed in the next wider format", accelerator.title);
-    vec![warn("precision", text, "write precision = \"bf16\", or choose a device that has the format")]
+    let text = format!(
+        "{} has no {wanted} units: its math is timed in the next wider format",
+        accelerator.title
+    );
+    vec![warn(
+        "precision",
+        text,
+        "write precision = \"bf16\", or choose a device that has the format",
+    )]
 }
 
 fn memory(plan: &Plan) -> Vec<Warning> {

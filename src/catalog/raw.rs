@@ -158,7 +158,8 @@ fn convert(value: &Spanned<DeValue<'_>>, key_at: At, origin: &Arc<Origin>) -> It
     let converted = match value.get_ref() {
         DeValue::String(s) => Value::Text(s.to_string()),
         // Larger than 64 bits is still a number; whoever reads it refuses it with the value in words.
-        DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix()).map_or_else(|_| Value::Float(i.as_str().parse().unwrap_or(f64::INFINITY)), Value::Integer),
+        DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix())
+            .map_or_else(|_| Value::Float(i.as_str().parse().unwrap_or(f64::INFINITY)), Value::Integer),
         DeValue::Float(f) => Value::Float(f.as_str().replace('_', "").parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(b) => Value::Bool(*b),
         DeValue::Datetime(d) => Value::Date(d.to_string()),
@@ -193,7 +194,9 @@ pub fn set(tree: &mut Tree, assignment: &str) -> Result<(), Diagnostic> {
     let path: Vec<&str> = assignment[..equals].trim().split('.').map(str::trim).collect();
     if path.len() > MAX_DEPTH {
         let text = format!("the path before `=` has {} parts", path.len());
-        return Err(Diagnostic::new(text).at(&at(&origin, 0..equals)).help(format!("write at most {MAX_DEPTH}, for example layout.tensor")));
+        return Err(Diagnostic::new(text)
+            .at(&at(&origin, 0..equals))
+            .help(format!("write at most {MAX_DEPTH}, for example layout.tensor")));
     }
     if path.iter().any(|p| p.is_empty()) {
         let help = "write the tables and the key with dots between, for example layout.tensor";
@@ -238,7 +241,9 @@ fn place(tree: &mut Tree, path: &[&str], item: Item, key_at: &At) -> Result<(), 
         Value::Table(t) => place(t, rest, item, key_at),
         other => {
             let help = format!("`{head}` is a value: write --set ending in {head}=..., without what follows it");
-            Err(Diagnostic::new(format!("`{head}` is {}, not a table", other.type_name())).at(key_at).help(help))
+            Err(Diagnostic::new(format!("`{head}` is {}, not a table", other.type_name()))
+                .at(key_at)
+                .help(help))
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A scenario file, read and checked: everything a plan starts from.
 
 use super::{Assumption, Limits, Scenario};
-use crate::catalog::raw::{self, Item, Tree, Value};
 use crate::catalog::ranges::{BANDWIDTH, MAX_DEVICES, MAX_NODES, MTBF, PAUSE};
+use crate::catalog::raw::{self, Item, Tree, Value};
 use crate::catalog::reader::{Bounds, Problems, Reader};
 use crate::catalog::{Catalog, Cluster, Entity, Fabric, Kind, Model, Node, Reliability, Stack, digest_text, source};
 use crate::error::{At, Diagnostic, Error, Origin, Result, nearest};
@@ -331,7 +331,11 @@ impl Builder<'_> {
         }
         let n_devices = u64::from(cluster.n_nodes) * u64::from(cluster.node.n_devices);
         if n_devices > MAX_DEVICES {
-            c.problem("nodes", format!("the cluster has {n_devices} devices"), format!("choose nodes so that there are at most {MAX_DEVICES}"));
+            c.problem(
+                "nodes",
+                format!("the cluster has {n_devices} devices"),
+                format!("choose nodes so that there are at most {MAX_DEVICES}"),
+            );
             return None;
         }
         if let Some(o) = oversubscription {
@@ -451,7 +455,11 @@ impl Builder<'_> {
         let sharded = matches!(choice.sharding, None | Some(Sharding::Zero3));
         if choice.replicas.is_some_and(|n| n > 1) && !sharded {
             // The search would pass over it without a word.
-            l.problem("replicas", "`layout.replicas` has no meaning without sharded weights", "write sharding = \"hsdp\", or leave replicas out");
+            l.problem(
+                "replicas",
+                "`layout.replicas` has no meaning without sharded weights",
+                "write sharding = \"hsdp\", or leave replicas out",
+            );
         }
         l.finish();
         choice

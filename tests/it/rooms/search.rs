@@ -15,13 +15,15 @@ fn few() -> impl Strategy<Value = Draw> {
     })
 }
 
-const ALL: Options = Options {
-    n_best: usize::MAX,
-    tie_fraction: 0.02,
-};
+fn all() -> Options {
+    Options {
+        n_best: usize::MAX,
+        ..Options::default()
+    }
+}
 
 fn found(draw: &Draw, then: impl FnOnce(&Scenario, Found) -> Result<(), TestCaseError>) -> Result<(), TestCaseError> {
-    with_scenario(&draw.free(), &[], |scenario, _| then(scenario, search(scenario, &ALL))).unwrap()
+    with_scenario(&draw.free(), &[], |scenario, _| then(scenario, search(scenario, &all()))).unwrap()
 }
 
 /// At least as good in both, better in one.
@@ -93,7 +95,7 @@ fn any_number_of_threads_finds_the_same() {
             let text = format!("[model]\nuse = \"{model}\"\n[training]\ntokens = \"1T\"\n[cluster]\nnode = \"{node}\"\nnodes = 8\n");
             let run = |threads| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                with_scenario(&text, &[], |s, _| pool.install(|| format!("{:?}", search(s, &ALL)))).unwrap()
+                with_scenario(&text, &[], |s, _| pool.install(|| format!("{:?}", search(s, &all())))).unwrap()
             };
             let one = run(1);
             assert!(one.contains("Candidate"));

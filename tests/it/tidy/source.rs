@@ -89,6 +89,14 @@ const NAMES: &[&str] = &[
     "expert_imbalance",
     "oversubscription",
     "node_devices",
+    // A cell of a table and the points of a chart carry their unit beside them.
+    "value",
+    "values",
+    // Absolute relative errors.
+    "bias",
+    "median_ape",
+    "mean_ape",
+    "p90_ape",
     // FLOPs under the other convention; the suffix says which.
     "model_flop_full_attention",
     "train_flop_per_token_full",
