@@ -161,6 +161,7 @@ impl Catalog {
 
     /// Entries of a kind, as written.
     #[must_use]
+    #[allow(clippy::should_implement_trait)] // A kind is no position: `catalog[kind]` would say less.
     pub fn index(&self, kind: Kind) -> &Index {
         &self.slot(kind).0
     }
