@@ -14,8 +14,8 @@ pub const MONEY: Bounds = Within(0.0, 1e12);
 pub const RENT: Bounds = Within(0.0, 1e5);
 /// Up to three thousand years.
 pub const PAUSE: Bounds = Within(0.0, 1e11);
-/// From a second to three million years.
-pub const MTBF: Bounds = Within(1.0, 1e14);
+/// From a second to thirty billion years, which is never.
+pub const MTBF: Bounds = Within(1.0, 1e18);
 /// Devices of one node or scale-up domain.
 pub const MAX_NODE_DEVICES: u64 = 100_000;
 /// Nodes of one cluster: a thousand times the largest announced.

@@ -41,7 +41,7 @@ proptest! {
         draw in draws(), low in any::<bool>(), which in 0usize..8,
     ) {
         let (key, least, most) = [
-            ("cluster.nic", "1 kB/s", "1e18 B/s"), ("cluster.storage", "1 kB/s", "1e18 B/s"), ("reliability.node_mtbf", "1 s", "1e14 s"),
+            ("cluster.nic", "1 kB/s", "1e18 B/s"), ("cluster.storage", "1 kB/s", "1e18 B/s"), ("reliability.node_mtbf", "1 s", "1e18 s"),
             ("reliability.restart", "0 s", "1e11 s"), ("reliability.checkpoint_every", "1e-300 s", "1e300 s"), ("training.tokens", "1", "1e18"),
             ("cluster.nodes", "1", "8192"), ("cost.usd_per_device_hour", "0", "1e5"),
         ][which];

@@ -31,7 +31,11 @@ const TABLE: &[(&str, &str, &str)] = &[
     ),
     // It measures; it does not predict.
     ("bench", "units error catalog", ""),
-    ("cli", "*", "clap clap_complete annotate_snippets serde serde_json"),
+    (
+        "cli",
+        "*",
+        "clap clap_complete annotate_snippets terminal_size serde serde_json csv",
+    ),
     ("main", "*", "clap"),
     ("lib", "*", ""),
 ];
