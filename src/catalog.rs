@@ -7,6 +7,7 @@ pub mod fabric;
 pub mod market;
 pub mod model;
 pub mod profile;
+pub mod ranges;
 pub mod raw;
 mod read;
 mod read_profile;
@@ -48,9 +49,13 @@ impl Part {
 
 /// Named accelerators, networks, prices, models and the rest. Immutable once built.
 pub struct Catalog {
-    parts: Vec<Part>,
+    parts: Vec<Arc<Part>>,
     indexes: Vec<OnceLock<(Index, Vec<Diagnostic>)>>,
+    digest: OnceLock<String>,
 }
+
+/// The embedded files, parsed at most once in a process: every scenario builds a catalog on them.
+static BUILTIN: OnceLock<Vec<Arc<Part>>> = OnceLock::new();
 
 /// Tables that are not catalog entries but may stand in a catalog file.
 const FILE_KEYS: [&str; 1] = ["format"];
@@ -59,25 +64,29 @@ impl Catalog {
     /// The catalog in the binary.
     #[must_use]
     pub fn builtin() -> Catalog {
-        let parts = source::embedded().filter_map(|(path, text)| {
+        let part = |(path, text): (String, &str)| {
             let (_, kind, _) = Kind::ALL.iter().find(|(_, _, folder)| path.starts_with(folder))?;
             let origin = Arc::new(Origin {
                 name: format!("builtin:{path}"),
                 text: text.to_string(),
             });
-            Some(Part {
+            Some(Arc::new(Part {
                 origin,
                 layer: Layer::Builtin,
                 only: Some(*kind),
                 parsed: OnceLock::new(),
-            })
-        });
-        Catalog::from_parts(parts.collect())
+            }))
+        };
+        Catalog::from_parts(BUILTIN.get_or_init(|| source::embedded().filter_map(part).collect()).clone())
     }
 
-    fn from_parts(parts: Vec<Part>) -> Catalog {
+    fn from_parts(parts: Vec<Arc<Part>>) -> Catalog {
         let indexes = Kind::ALL.iter().map(|_| OnceLock::new()).collect();
-        Catalog { parts, indexes }
+        Catalog {
+            parts,
+            indexes,
+            digest: OnceLock::new(),
+        }
     }
 
     /// The same with the files of a directory on top. Every problem of the directory is reported.
@@ -87,12 +96,12 @@ impl Catalog {
     pub fn overlay_dir(self, dir: &Path, layer: Layer) -> Result<Catalog> {
         let mut parts = self.parts;
         for origin in source::read_dir(dir)? {
-            parts.push(Part {
+            parts.push(Arc::new(Part {
                 origin,
                 layer,
                 only: None,
                 parsed: OnceLock::new(),
-            });
+            }));
         }
         let catalog = Catalog::from_parts(parts);
         let problems = catalog.check(layer);
@@ -118,7 +127,7 @@ impl Catalog {
             parsed: OnceLock::from((tree, Vec::new())),
         };
         let mut parts = self.parts;
-        parts.push(part);
+        parts.push(Arc::new(part));
         let catalog = Catalog::from_parts(parts);
         let problems = catalog.check(Layer::Scenario);
         if problems.is_empty() {
@@ -152,6 +161,7 @@ impl Catalog {
 
     /// Entries of a kind, as written.
     #[must_use]
+    #[allow(clippy::should_implement_trait)] // A kind is no position: `catalog[kind]` would say less.
     pub fn index(&self, kind: Kind) -> &Index {
         &self.slot(kind).0
     }
@@ -175,6 +185,14 @@ impl Catalog {
         let reader = Reader::new(&entry.tree, &format!("{}.{}", T::KIND.name(), entry.name), &entry.at, &problems);
         let value = T::read(&entry.name, &reader, self);
         reader.finish();
+        if let (false, Some(layer), None) = (problems.is_empty(), entry.shadows, &entry.extends) {
+            let text = format!("{} `{}` replaces the {} one as a whole", T::KIND.name(), entry.name, layer.name());
+            problems.push(
+                Diagnostic::new(text)
+                    .at(&entry.at)
+                    .help(format!("to change some keys only, add extends = \"{}\"", entry.name)),
+            );
+        }
         if problems.is_empty() {
             Ok(value)
         } else {
@@ -248,14 +266,17 @@ impl Catalog {
     /// Digest of every file, for provenance.
     #[must_use]
     pub fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        for part in self.parts.iter().filter(|p| p.layer != Layer::Scenario) {
-            hash.update(part.origin.name.as_bytes());
-            hash.update([0]);
-            hash.update(part.origin.text.as_bytes());
-            hash.update([0]);
-        }
-        hex(&hash.finalize())
+        let compute = || {
+            let mut hash = Sha256::new();
+            for part in self.parts.iter().filter(|p| p.layer != Layer::Scenario) {
+                hash.update(part.origin.name.as_bytes());
+                hash.update([0]);
+                hash.update(part.origin.text.as_bytes());
+                hash.update([0]);
+            }
+            hex(&hash.finalize())
+        };
+        self.digest.get_or_init(compute).clone()
     }
 
     /// User entries that hide one of a lower layer.

@@ -49,7 +49,7 @@ impl Diagnostic {
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
         Diagnostic {
-            message: message.into(),
+            message: cut(message.into()),
             at: None,
             help: None,
         }
@@ -65,9 +65,21 @@ impl Diagnostic {
     /// The same, with a way out.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(cut(help.into()));
         self
     }
+}
+
+/// Longest sentence of a diagnostic, in characters: a key of a megabyte is named by its two ends.
+const LONGEST: usize = 2000;
+
+fn cut(text: String) -> String {
+    if text.len() <= LONGEST || text.chars().count() <= LONGEST {
+        return text;
+    }
+    let chars: Vec<char> = text.chars().collect();
+    let (head, tail) = (&chars[..LONGEST / 8], &chars[chars.len() - LONGEST / 8..]);
+    head.iter().chain(&['…']).chain(tail).collect()
 }
 
 impl fmt::Display for Diagnostic {
@@ -151,13 +163,15 @@ fn reasons(rejected: &BTreeMap<String, u64>) -> String {
 #[must_use]
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = name.to_lowercase();
-    let limit = (wanted.chars().count() / 3).max(2);
+    // As `distance` looks at 64 characters, a longer name must not buy a wider limit.
+    let limit = (wanted.chars().take(64).count() / 3).max(2);
     candidates
         .into_iter()
-        .map(|c| (distance(&wanted, &c.to_lowercase()), c))
+        // Of equally near names one of the same length: a wrong letter is likelier than a lost one.
+        .map(|c| (distance(&wanted, &c.to_lowercase()), c.len().abs_diff(wanted.len()), c))
         .min()
-        .filter(|(d, c)| *d <= limit || (wanted.len() > 3 && c.to_lowercase().contains(&wanted)))
-        .map(|(_, c)| c)
+        .filter(|(d, _, c)| *d <= limit || (wanted.len() > 3 && c.to_lowercase().contains(&wanted)))
+        .map(|(_, _, c)| c)
 }
 
 /// Levenshtein distance (Wagner and Fischer 1974), on characters; names are cut at 64.

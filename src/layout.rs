@@ -145,13 +145,10 @@ impl Layout {
         }
     }
 
-    /// Devices it needs.
+    /// Devices it needs; absurd degrees saturate instead of wrapping around to a number that fits.
     #[must_use]
     pub fn n_devices(&self) -> u64 {
-        [self.tensor, self.context, self.pipeline, self.data]
-            .iter()
-            .map(|&n| u64::from(n))
-            .product()
+        product(&[self.tensor, self.context, self.pipeline, self.data])
     }
 
     /// Micro-batches per data-parallel rank and step.
@@ -177,6 +174,11 @@ impl Layout {
         let ranks = f64::from(self.tensor) * f64::from(self.context) * f64::from(self.data);
         (ranks / (f64::from(self.expert) * f64::from(self.expert_tensor))).max(1.0)
     }
+}
+
+/// Product of degrees, saturated.
+fn product(degrees: &[u32]) -> u64 {
+    degrees.iter().fold(1, |n, &d| n.saturating_mul(u64::from(d)))
 }
 
 impl fmt::Display for Layout {

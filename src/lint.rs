@@ -18,7 +18,7 @@ pub struct Warning {
 /// Everything worth a second look, gravest first.
 #[must_use]
 pub fn warnings(plan: &Plan) -> Vec<Warning> {
-    let checks = [limits, memory, bubble, communication, goodput, evidence, units_of_price];
+    let checks = [limits, format, memory, bubble, communication, goodput, evidence, units_of_price];
     checks.iter().flat_map(|check| check(plan)).collect()
 }
 
@@ -76,6 +76,22 @@ fn limits(plan: &Plan) -> Vec<Warning> {
         ));
     }
     out
+}
+
+fn format(plan: &Plan) -> Vec<Warning> {
+    let (wanted, accelerator) = (plan.scenario.workload.precision.compute, &plan.scenario.accelerator);
+    if accelerator.peak.matrix_flop_per_s(wanted).is_some() {
+        return Vec::new();
+    }
+    let text = format!(
+        "{} has no {wanted} units: its math is timed in the next wider format",
+        accelerator.title
+    );
+    vec![warn(
+        "precision",
+        text,
+        "write precision = \"bf16\", or choose a device that has the format",
+    )]
 }
 
 fn memory(plan: &Plan) -> Vec<Warning> {

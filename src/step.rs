@@ -70,13 +70,10 @@ fn assemble(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Pr
     let counts = count(&workload.model, workload.seq_len_tokens);
     #[allow(clippy::cast_precision_loss)]
     let n_devices = layout.n_devices() as f64;
-    let peak = machine
-        .accelerator
-        .peak
-        .matrix_flop_per_s(workload.precision.compute)
-        .unwrap_or(f64::MAX);
+    // Of the format that the kernels really run in: a device without FP8 computes in 16 bits.
+    let peak = machine.device().sheet_flop_per_s(workload.precision.compute);
     let model_flop = counts.train_flop_per_token * tokens;
-    let hardware_flop = timing.hardware_flop * f64::from(layout.tensor * layout.context * layout.data);
+    let hardware_flop = timing.hardware_flop * f64::from(layout.tensor) * f64::from(layout.context) * f64::from(layout.data);
     Step {
         time_s,
         tokens,

@@ -191,6 +191,9 @@ impl Index {
     }
 }
 
+/// Longest chain of `extends`: each link is a recursion, and nobody follows a longer one.
+const MAX_EXTENDS: usize = 16;
+
 struct Builder<'a, 'b> {
     kind: Kind,
     definitions: &'b [Definition<'a>],
@@ -234,10 +237,24 @@ impl Builder<'_, '_> {
     fn resolve(&mut self, i: usize, trail: &mut Vec<usize>) -> Option<Tree> {
         let definition = &self.definitions[i];
         let Value::Table(tree) = &definition.item.value else { return None };
+        let place = tree.get("extends").map_or(&definition.item.key_at, |item| &item.at);
         let Some(parent) = tree.text("extends") else {
+            if let Some(item) = tree.get("extends") {
+                let text = format!(
+                    "`extends` is {}, expected the name of another {}",
+                    item.value.type_name(),
+                    self.kind.name()
+                );
+                self.problems.push(Diagnostic::new(text).at(place).help("write extends = \"...\""));
+            }
             return Some(tree.clone());
         };
-        let place = tree.get("extends").map_or(&definition.item.key_at, |item| &item.at);
+        if trail.len() > MAX_EXTENDS {
+            let text = format!("more than {MAX_EXTENDS} entries extend one another");
+            self.problems
+                .push(Diagnostic::new(text).at(place).help("extend an entry nearer to the first one"));
+            return None;
+        }
         // An entry that extends its own name changes the one below it.
         let found = if parent == definition.name {
             self.below(i)

@@ -126,6 +126,9 @@ pub fn parse(origin: &Arc<Origin>) -> (Tree, Vec<Diagnostic>) {
                     span: 0..0,
                 }),
             };
+            if first.contains("recursion") {
+                return problem.help("write tables and arrays that are at most a few deep");
+            }
             problem.help("a value is written `key = \"text\"`, `key = 1.5` or `key = true` under a `[table]`")
         })
         .collect();
@@ -154,7 +157,9 @@ fn convert(value: &Spanned<DeValue<'_>>, key_at: At, origin: &Arc<Origin>) -> It
     let place = at(origin, value.span());
     let converted = match value.get_ref() {
         DeValue::String(s) => Value::Text(s.to_string()),
-        DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix()).map_or(Value::Float(f64::INFINITY), Value::Integer),
+        // Larger than 64 bits is still a number; whoever reads it refuses it with the value in words.
+        DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix())
+            .map_or_else(|_| Value::Float(i.as_str().parse().unwrap_or(f64::INFINITY)), Value::Integer),
         DeValue::Float(f) => Value::Float(f.as_str().replace('_', "").parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(b) => Value::Bool(*b),
         DeValue::Datetime(d) => Value::Date(d.to_string()),
@@ -167,6 +172,9 @@ fn convert(value: &Spanned<DeValue<'_>>, key_at: At, origin: &Arc<Origin>) -> It
         key_at,
     }
 }
+
+/// Deepest table that is read. Ours are four deep; recursion over a tree must not outgrow the stack.
+const MAX_DEPTH: usize = 32;
 
 /// Apply one `--set path=value` to a tree. The value may be any TOML value; what is not one is a string.
 ///
@@ -184,6 +192,12 @@ pub fn set(tree: &mut Tree, assignment: &str) -> Result<(), Diagnostic> {
             .help("write --set path=value, for example --set cluster.nodes=64"));
     };
     let path: Vec<&str> = assignment[..equals].trim().split('.').map(str::trim).collect();
+    if path.len() > MAX_DEPTH {
+        let text = format!("the path before `=` has {} parts", path.len());
+        return Err(Diagnostic::new(text)
+            .at(&at(&origin, 0..equals))
+            .help(format!("write at most {MAX_DEPTH}, for example layout.tensor")));
+    }
     if path.iter().any(|p| p.is_empty()) {
         let help = "write the tables and the key with dots between, for example layout.tensor";
         return Err(Diagnostic::new("the path before `=` has an empty part")
@@ -225,7 +239,12 @@ fn place(tree: &mut Tree, path: &[&str], item: Item, key_at: &At) -> Result<(), 
     }
     match &mut next.value {
         Value::Table(t) => place(t, rest, item, key_at),
-        other => Err(Diagnostic::new(format!("`{head}` is {}, not a table", other.type_name())).at(key_at)),
+        other => {
+            let help = format!("`{head}` is a value: write --set ending in {head}=..., without what follows it");
+            Err(Diagnostic::new(format!("`{head}` is {}, not a table", other.type_name()))
+                .at(key_at)
+                .help(help))
+        }
     }
 }
 

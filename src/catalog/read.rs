@@ -1,5 +1,6 @@
 //! From entries as written to checked entities, one small function per kind.
 
+use super::ranges::{BANDWIDTH, MAX_NODE_DEVICES, MAX_NODES, MONEY, MTBF, PAUSE, POWER, RENT};
 use super::reader::{Bounds, Problems, Reader};
 use super::{
     Accelerator, Attention, Catalog, Cluster, Commitment, DType, Fabric, Finance, Grid, Kind, Latent, Level, Model, Moe, Money3, Node,
@@ -30,10 +31,6 @@ const COMMON: [&str; 8] = [
     "release",
 ];
 
-/// Usable range of physical quantities, wide enough for anything built and narrow enough for slips.
-const BANDWIDTH: Bounds = Within(1e3, 1e18);
-const POWER: Bounds = Within(0.0, 1e9);
-
 fn common(reader: &Reader<'_>) {
     reader.skip(&COMMON);
 }
@@ -46,11 +43,11 @@ fn title(name: &str, reader: &Reader<'_>) -> String {
 fn money(reader: &Reader<'_>, key: &str) -> Option<Money3> {
     let price = reader.table(key)?;
     common(&price);
-    let base_usd = price.need("base_usd", Unit::Usd, NonNegative);
+    let base_usd = price.need("base_usd", Unit::Usd, MONEY);
     let value = Money3 {
-        low_usd: price.number("low_usd", Unit::Usd, NonNegative).unwrap_or(base_usd),
+        low_usd: price.number("low_usd", Unit::Usd, MONEY).unwrap_or(base_usd),
         base_usd,
-        high_usd: price.number("high_usd", Unit::Usd, NonNegative).unwrap_or(base_usd),
+        high_usd: price.number("high_usd", Unit::Usd, MONEY).unwrap_or(base_usd),
     };
     let _ = price.text("as_of");
     ordered(&price, value);
@@ -84,7 +81,7 @@ impl Entity for Accelerator {
             host_bytes_per_s: r.number("host_bytes_per_s", Unit::BytesPerS, BANDWIDTH).unwrap_or(3.2e10),
             tdp_w: r.need("tdp_w", Unit::W, Within(1.0, 1e6)),
             idle_w: r.number("idle_w", Unit::W, POWER).unwrap_or(0.0),
-            embodied_kg_co2e: r.number("embodied_kg_co2e", Unit::KgCo2e, NonNegative),
+            embodied_kg_co2e: r.number("embodied_kg_co2e", Unit::KgCo2e, Within(0.0, 1e12)),
             price: money(r, "price"),
             profile: r.text("profile"),
         }
@@ -162,7 +159,7 @@ impl Entity for Node {
 
     fn read(name: &str, r: &Reader<'_>, catalog: &Catalog) -> Self {
         let title = title(name, r);
-        let n_devices = r.need_count("n_devices", 1);
+        let n_devices = r.need_count_to("n_devices", MAX_NODE_DEVICES);
         let node = Node {
             name: name.to_string(),
             title,
@@ -176,7 +173,7 @@ impl Entity for Node {
             idle_w: r.need("idle_w", Unit::W, POWER),
             active_w: r.need("active_w", Unit::W, POWER),
             max_w: r.need("max_w", Unit::W, POWER),
-            embodied_kg_co2e: r.need("embodied_kg_co2e", Unit::KgCo2e, NonNegative),
+            embodied_kg_co2e: r.need("embodied_kg_co2e", Unit::KgCo2e, Within(0.0, 1e12)),
             price: money(r, "price"),
         };
         if node.idle_w > node.active_w {
@@ -224,7 +221,7 @@ impl Entity for Cluster {
         if let Some(rate) = r.number("nic_bytes_per_s", Unit::BytesPerS, BANDWIDTH) {
             node.nic_bytes_per_s = rate;
         }
-        let n_nodes = r.need_count("n_nodes", 1);
+        let n_nodes = r.need_count_to("n_nodes", MAX_NODES);
         Cluster {
             name: name.to_string(),
             title,
@@ -303,9 +300,9 @@ impl Entity for Reliability {
         let _ = title(name, r);
         Reliability {
             name: name.to_string(),
-            node_mtbf_s: r.need("node_mtbf_s", Unit::S, Positive),
-            detect_s: r.need("detect_s", Unit::S, NonNegative),
-            restart_s: r.need("restart_s", Unit::S, NonNegative),
+            node_mtbf_s: r.need("node_mtbf_s", Unit::S, MTBF),
+            detect_s: r.need("detect_s", Unit::S, PAUSE),
+            restart_s: r.need("restart_s", Unit::S, PAUSE),
             planned_s_per_day: r.number("planned_s_per_day", Unit::S, Within(0.0, 80_000.0)).unwrap_or(0.0),
         }
     }
@@ -316,8 +313,8 @@ impl Entity for Offer {
 
     fn read(name: &str, r: &Reader<'_>, catalog: &Catalog) -> Self {
         let _ = title(name, r);
-        let price = |key: &str| r.number(key, Unit::UsdPerHour, Within(0.0, 1e5));
-        let base_usd = r.need("base_usd_per_device_hour", Unit::UsdPerHour, Within(0.0, 1e5));
+        let price = |key: &str| r.number(key, Unit::UsdPerHour, RENT);
+        let base_usd = r.need("base_usd_per_device_hour", Unit::UsdPerHour, RENT);
         let usd_per_device_hour = Money3 {
             low_usd: price("low_usd_per_device_hour").unwrap_or(base_usd),
             base_usd,
@@ -391,7 +388,7 @@ impl Entity for Finance {
         let part = |key: &str, high: f64| r.need(key, Unit::Fraction, Within(0.0, high));
         Finance {
             name: name.to_string(),
-            life_s: r.need("life_s", Unit::S, Positive),
+            life_s: r.need("life_s", Unit::S, Within(86_400.0, 1e11)),
             network_fraction: part("network_fraction", 5.0),
             residual_fraction: part("residual_fraction", 1.0),
             capital_rate_fraction: part("capital_rate_fraction", 1.0),
@@ -440,17 +437,43 @@ impl Entity for Model {
     }
 }
 
-/// Far above anything published; keeps products of dimensions within exact floating point.
+/// Far above anything published; keeps sums of dimensions inside 32 bits, products within exact
+/// floating point and loops over layers short.
 fn limits(model: &Model, r: &Reader<'_>) {
+    let widest = 10_000_000;
+    let moe = model.moe.unwrap_or(Moe {
+        n_experts: 1,
+        experts_per_token: 1,
+        expert_ffn_hidden: 1,
+        shared_ffn_hidden: 0,
+        first_dense_layers: 0,
+        every: 1,
+    });
+    let latent = match model.attention {
+        Attention::Latent(l) => [l.q_lora_rank, l.kv_lora_rank, l.qk_nope_head_dim, l.qk_rope_head_dim, l.v_head_dim]
+            .into_iter()
+            .max()
+            .unwrap_or(0),
+        Attention::MultiHead => 0,
+    };
     let dims = [
-        ("layers", model.n_layers, 100_000),
-        ("hidden", model.hidden, 10_000_000),
+        ("layers", model.n_layers, 10_000),
+        ("hidden", model.hidden, widest),
         ("heads", model.n_heads, 1_000_000),
+        ("head_dim", model.head_dim, 1_000_000),
         ("ffn_hidden", model.ffn_hidden, 100_000_000),
+        ("vocab", model.vocab, 1_000_000_000),
+        ("mla", latent, widest),
+        ("moe", moe.n_experts, 1_000_000),
+        ("moe", moe.expert_ffn_hidden.max(moe.shared_ffn_hidden), 100_000_000),
     ];
     for (key, value, high) in dims {
         if value > high {
-            r.problem(key, format!("`{}` is {value}", r.name(key)), format!("write a number up to {high}"));
+            r.problem(
+                key,
+                format!("`{}` is {value}, out of range", r.name(key)),
+                format!("write a number up to {high}"),
+            );
         }
     }
 }

@@ -172,7 +172,11 @@ impl<'a> Reader<'a> {
         if self.item(key).is_none() {
             self.missing(key, "\"...\"");
         }
-        self.text(key).unwrap_or_default()
+        let text = self.text(key);
+        if text.as_deref() == Some("") {
+            self.problem(key, format!("`{}` is empty", self.name(key)), "write a name between the quotes");
+        }
+        text.unwrap_or_default()
     }
 
     /// An optional truth value.
@@ -276,6 +280,14 @@ impl<'a> Reader<'a> {
         self.count32(key, low).unwrap_or(1)
     }
 
+    /// A required count from 1 to `high`; 1 when missing or wrong.
+    pub fn need_count_to(&self, key: &str, high: u64) -> u32 {
+        if self.item(key).is_none() {
+            self.missing(key, "1");
+        }
+        self.count(key, 1, high).and_then(|v| u32::try_from(v).ok()).unwrap_or(1)
+    }
+
     /// An optional choice among names.
     pub fn choice<T: Clone>(&self, key: &str, choices: &[(&str, T)]) -> Option<T> {
         let text = self.text(key)?;
@@ -365,13 +377,11 @@ impl<'a> Reader<'a> {
             if let Value::Table(tree) = &element.value {
                 out.push(Reader::new(tree, &format!("{}[{i}]", self.name(key)), &element.at, self.problems));
             } else {
+                let text = format!("`{}[{i}]` is {}, expected a table", self.name(key), element.value.type_name());
                 self.problems.push(
-                    Diagnostic::new(format!(
-                        "`{}[{i}]` is {}, expected a table",
-                        self.name(key),
-                        element.value.type_name()
-                    ))
-                    .at(&element.at),
+                    Diagnostic::new(text)
+                        .at(&element.at)
+                        .help(format!("write [[{}]] and its keys below", self.name(key))),
                 );
             }
         }

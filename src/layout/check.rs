@@ -1,6 +1,6 @@
 //! Why a layout does not work, as values.
 
-use super::{Layout, MemoryBudget, MemoryContext, Sharding, budgets, stages};
+use super::{Layout, MemoryBudget, MemoryContext, Sharding, budgets, product, stages};
 use crate::units;
 use crate::workload::Workload;
 use std::fmt;
@@ -126,7 +126,7 @@ impl Violation {
             Violation::ReplicasNotDivisible { .. } => "choose replicas that divide `data`, with sharding = \"hsdp\"".to_string(),
             Violation::OutOfMemory { short_bytes, .. } => {
                 format!(
-                    "free {} per device: more tensor, pipeline or sharding, a smaller micro-batch, or recompute = \"full\"",
+                    "free {} per device: more devices, tensor, pipeline or sharding, a smaller micro-batch, or recompute = \"full\"",
                     units::gib(*short_bytes)
                 )
             }
@@ -198,7 +198,7 @@ pub fn shape_violations(workload: &Workload, layout: &Layout, n_devices: u64) ->
         );
     }
     let zigzag = if layout.context > 1 { 2 } else { 1 };
-    let parts = u64::from(layout.context) * zigzag * if layout.sequence_parallel { u64::from(layout.tensor) } else { 1 };
+    let parts = product(&[layout.context, zigzag, if layout.sequence_parallel { layout.tensor } else { 1 }]);
     add(!divides(workload.seq_len_tokens, parts), Violation::SequenceNotDivisible { parts });
     let chunks = u64::from(layout.pipeline) * u64::from(layout.virtual_stages);
     add(
@@ -252,7 +252,7 @@ fn experts(n_experts: Option<u32>, layout: &Layout, out: &mut Vec<Violation>) {
             expert: layout.expert,
         });
     }
-    let stage = u64::from(layout.tensor) * u64::from(layout.context) * u64::from(layout.data);
+    let stage = product(&[layout.tensor, layout.context, layout.data]);
     if !stage.is_multiple_of(ranks) {
         out.push(Violation::ExpertRanksNotDivisible { ranks });
     }

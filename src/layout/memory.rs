@@ -99,7 +99,8 @@ pub fn device_params(workload: &Workload, layout: &Layout, stage: &StageShape) -
         out.dense += vocab;
     }
     if stage.head {
-        out.dense += h;
+        // The final norm; models with biases have one there too.
+        out.dense += if model.biases { 2.0 * h } else { h };
     }
     out
 }

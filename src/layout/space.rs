@@ -1,6 +1,6 @@
 //! Candidate layouts: every combination of the degrees that are free, one after another.
 
-use super::{Layout, Recompute, Schedule, Sharding};
+use super::{Layout, Recompute, Schedule, Sharding, product};
 use crate::workload::Workload;
 
 /// Which parts of a layout the user fixed.
@@ -119,7 +119,7 @@ impl Space<'_> {
         for tensor in self.tensors() {
             for context in self.contexts() {
                 for pipeline in self.pipelines(tensor, context) {
-                    let per_replica = u64::from(tensor) * u64::from(context) * u64::from(pipeline);
+                    let per_replica = product(&[tensor, context, pipeline]);
                     let free = u32::try_from(self.n_devices / per_replica.max(1)).unwrap_or(u32::MAX).max(1);
                     let data = self.choice.data.unwrap_or(free);
                     out.push(Outer {
@@ -130,6 +130,16 @@ impl Space<'_> {
                     });
                 }
             }
+        }
+        if out.is_empty() {
+            // What is fixed divides nothing: judge it all the same, so that the reason can be told.
+            let (c, one) = (self.choice, |fixed: Option<u32>| fixed.unwrap_or(1));
+            out.push(Outer {
+                tensor: one(c.tensor),
+                context: one(c.context),
+                pipeline: one(c.pipeline),
+                data: one(c.data),
+            });
         }
         out
     }
@@ -206,15 +216,12 @@ impl Space<'_> {
             }
             let layers = self.workload.model.n_layers;
             let most = (layers + 2) / o.pipeline;
-            // Of the chunk counts with the same layers per chunk only the smallest can win.
-            let mut sizes = Vec::new();
+            // Of the chunk counts with the same layers per chunk only the smallest can win; the
+            // layers per chunk never rise with their number, so equal ones are neighbours.
+            let mut last = None;
+            let per_chunk = |v: u32| Some(layers.div_ceil(o.pipeline.saturating_mul(v)));
             (1..=most.max(1))
-                .filter(|v| {
-                    let size = layers.div_ceil(o.pipeline * v);
-                    let new = !sizes.contains(&size);
-                    sizes.push(size);
-                    new
-                })
+                .filter(|&v| std::mem::replace(&mut last, per_chunk(v)) != per_chunk(v))
                 .collect()
         })
     }
@@ -223,7 +230,7 @@ impl Space<'_> {
         let Some(moe) = self.workload.model.moe else {
             return vec![(self.choice.expert.unwrap_or(1), self.choice.expert_tensor.unwrap_or(1))];
         };
-        let ranks = u64::from(o.tensor) * u64::from(o.context) * u64::from(o.data);
+        let ranks = product(&[o.tensor, o.context, o.data]);
         let degrees = pick(self.choice.expert, || divisors(u64::from(moe.n_experts)));
         let inner = pick(self.choice.expert_tensor, || if o.tensor > 1 { vec![1, o.tensor] } else { vec![1] });
         let mut out = Vec::new();
@@ -234,6 +241,10 @@ impl Space<'_> {
                     out.push((e, et));
                 }
             }
+        }
+        if out.is_empty() {
+            // As in `outer`: a degree that divides nothing is judged, not dropped.
+            out.push((self.choice.expert.unwrap_or(1), self.choice.expert_tensor.unwrap_or(1)));
         }
         out
     }
@@ -249,7 +260,7 @@ impl Space<'_> {
     }
 
     fn shardings(&self, o: &Outer) -> Vec<(Sharding, u32)> {
-        let ranks = o.context * o.data;
+        let ranks = product(&[o.context, o.data]);
         let kinds = pick(self.choice.sharding, || {
             if ranks > 1 {
                 vec![Sharding::None, Sharding::Zero1, Sharding::Zero3]

@@ -1,7 +1,8 @@
 //! Which price a scenario is billed at.
 
 use super::scenario::Builder;
-use crate::catalog::reader::{Bounds, Reader};
+use crate::catalog::ranges::RENT;
+use crate::catalog::reader::Reader;
 use crate::catalog::{Accelerator, Cluster, Commitment, Kind, Money3, Offer, Region};
 use crate::units::Unit;
 
@@ -34,7 +35,7 @@ impl Builder<'_> {
         }
         let out = CostChoice {
             offer,
-            usd_per_device_hour: c.number("usd_per_device_hour", Unit::UsdPerHour, Bounds::NonNegative),
+            usd_per_device_hour: c.number("usd_per_device_hour", Unit::UsdPerHour, RENT),
             commitment: c.choice("commitment", &Commitment::ALL),
             finance: c.text("finance").unwrap_or(none.finance),
             owned: c.flag("owned").unwrap_or(false),

@@ -1,6 +1,7 @@
 //! A scenario file, read and checked: everything a plan starts from.
 
 use super::{Assumption, Limits, Scenario};
+use crate::catalog::ranges::{BANDWIDTH, MAX_DEVICES, MAX_NODES, MTBF, PAUSE};
 use crate::catalog::raw::{self, Item, Tree, Value};
 use crate::catalog::reader::{Bounds, Problems, Reader};
 use crate::catalog::{Catalog, Cluster, Entity, Fabric, Kind, Model, Node, Reliability, Stack, digest_text, source};
@@ -8,7 +9,7 @@ use crate::error::{At, Diagnostic, Error, Origin, Result, nearest};
 use crate::layout::{Choice, Recompute, Schedule, Sharding};
 use crate::units::Unit;
 use crate::workload::{Optimizer, Precision, Workload};
-use Bounds::{NonNegative, Positive, Within};
+use Bounds::{Positive, Within};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -283,16 +284,16 @@ impl Builder<'_> {
             );
             return None;
         };
-        let nodes = c.count32("nodes", 1);
+        let nodes = c.count("nodes", 1, MAX_NODES).and_then(|n| u32::try_from(n).ok());
         let base = match c.text("use") {
             Some(name) => self.get::<Cluster>(&name, &c.place("use")),
             None => self.own_cluster(&c, nodes),
         };
         let accelerator = c.text("accelerator");
         let fabric = c.text("fabric");
-        let nic = c.written("nic", Unit::BytesPerS, Positive);
+        let nic = c.written("nic", Unit::BytesPerS, BANDWIDTH);
         let region = c.text("region");
-        let storage = c.written("storage", Unit::BytesPerS, Positive);
+        let storage = c.written("storage", Unit::BytesPerS, BANDWIDTH);
         let oversubscription = c.number("oversubscription", Unit::One, Within(1.0, 1000.0));
         c.finish();
         let mut cluster = base?;
@@ -327,6 +328,15 @@ impl Builder<'_> {
                 crate::units::si(cluster.storage_bytes_per_s, "B/s"),
                 "default (estimate: 1 GB/s per node, at most 2 TB/s)",
             ),
+        }
+        let n_devices = u64::from(cluster.n_nodes) * u64::from(cluster.node.n_devices);
+        if n_devices > MAX_DEVICES {
+            c.problem(
+                "nodes",
+                format!("the cluster has {n_devices} devices"),
+                format!("choose nodes so that there are at most {MAX_DEVICES}"),
+            );
+            return None;
         }
         if let Some(o) = oversubscription {
             cluster.levels = vec![crate::catalog::Level {
@@ -442,6 +452,15 @@ impl Builder<'_> {
                 "add replicas = 2 (copies of the sharded model), or write sharding = \"fsdp\"",
             );
         }
+        let sharded = matches!(choice.sharding, None | Some(Sharding::Zero3));
+        if choice.replicas.is_some_and(|n| n > 1) && !sharded {
+            // The search would pass over it without a word.
+            l.problem(
+                "replicas",
+                "`layout.replicas` has no meaning without sharded weights",
+                "write sharding = \"hsdp\", or leave replicas out",
+            );
+        }
         l.finish();
         choice
     }
@@ -452,9 +471,9 @@ impl Builder<'_> {
         };
         let name = r.text("use").unwrap_or_else(|| "default".to_string());
         let base = self.get::<Reliability>(&name, &r.place("use"));
-        let mtbf = r.written("node_mtbf", Unit::S, Positive);
-        let detect = r.written("detect", Unit::S, NonNegative);
-        let restart = r.written("restart", Unit::S, NonNegative);
+        let mtbf = r.written("node_mtbf", Unit::S, MTBF);
+        let detect = r.written("detect", Unit::S, PAUSE);
+        let restart = r.written("restart", Unit::S, PAUSE);
         let planned = r.written("planned_per_day", Unit::S, Within(0.0, 80_000.0));
         let every = r.written("checkpoint_every", Unit::S, Positive);
         let asynchronous = r.flag("asynchronous_checkpoint").unwrap_or(false);

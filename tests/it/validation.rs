@@ -3,7 +3,7 @@
 
 use exaplan::catalog::{Catalog, source};
 use exaplan::study::runs::{Row, read_csv};
-use exaplan::study::validate::{Prediction, predict, summary};
+use exaplan::study::validate::{Prediction, predict};
 
 fn published(name: &str) -> Vec<Row> {
     let origin = source::published()

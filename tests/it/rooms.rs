@@ -1,0 +1,11 @@
+//! Laws that hold for any scenario (rooms.md §7), on scenarios drawn at random.
+//!
+//! The seed is fixed: a test that fails here fails everywhere, and again tomorrow.
+
+mod finite;
+mod memory;
+mod parse;
+mod scale;
+mod search;
+mod strategy;
+mod sums;
