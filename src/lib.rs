@@ -1,5 +1,6 @@
 //! Exaplan tells what a large-model training cluster will do before it is bought or rented.
 
+pub mod bench;
 pub mod bill;
 pub mod catalog;
 pub mod error;
@@ -11,5 +12,7 @@ pub mod report;
 pub mod run;
 pub mod search;
 pub mod step;
+#[cfg(feature = "tui")]
+pub mod tui;
 pub mod units;
 pub mod workload;
