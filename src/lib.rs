@@ -73,6 +73,7 @@
 //! - The parts of a step sum to its time, the parts of a run to its wall time.
 //! - No number is tuned on the published run that it is compared with.
 
+pub mod bench;
 pub mod bill;
 pub mod catalog;
 pub mod error;
@@ -84,7 +85,12 @@ pub mod report;
 pub mod run;
 pub mod search;
 pub mod step;
+<<<<<<< HEAD
 pub mod study;
+=======
+#[cfg(feature = "tui")]
+pub mod tui;
+>>>>>>> tuibench
 pub mod units;
 pub mod workload;
 
