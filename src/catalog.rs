@@ -20,7 +20,7 @@ pub use cluster::{Cluster, Level, Node, Reliability};
 pub use entry::{Entry, Index, Kind, Layer};
 pub use fabric::{Fabric, Topology};
 pub use market::{Commitment, Finance, Grid, Offer, Region};
-pub use model::{Attention, Latent, Model, Moe, Sliding};
+pub use model::{Attention, Delta, Feed, Latent, LayerKind, Mamba, Mixer, Model, Moe, N_KINDS, Sliding};
 pub use profile::{AffinePieces, AttentionWave, Collective, GemmWave, Profile, Stack};
 pub use read::{Entity, default_storage};
 

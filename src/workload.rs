@@ -1,9 +1,11 @@
 //! The training run as work: a model, its batch and its tokens.
 
 pub mod count;
+pub mod mixer;
 pub mod precision;
 
-pub use count::{Counts, LayerKind, count, pattern};
+pub use crate::catalog::{Feed, LayerKind, Mixer};
+pub use count::{Counts, count, pattern};
 pub use precision::{Optimizer, Precision};
 
 use crate::catalog::Model;

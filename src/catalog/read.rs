@@ -3,8 +3,8 @@
 use super::ranges::{BANDWIDTH, MAX_NODE_DEVICES, MAX_NODES, MONEY, MTBF, PAUSE, POWER, RENT};
 use super::reader::{Bounds, Problems, Reader};
 use super::{
-    Accelerator, Attention, Catalog, Cluster, Commitment, DType, Fabric, Finance, Grid, Kind, Latent, Level, Model, Moe, Money3, Node,
-    Offer, Peak, Profile, Region, Reliability, Sliding, Stack, Topology,
+    Accelerator, Attention, Catalog, Cluster, Commitment, DType, Delta, Fabric, Feed, Finance, Grid, Kind, Latent, LayerKind, Level, Mamba,
+    Mixer, Model, Moe, Money3, Node, Offer, Peak, Profile, Region, Reliability, Sliding, Stack, Topology,
 };
 use crate::error::{Diagnostic, Error};
 use crate::units::Unit;
@@ -425,6 +425,9 @@ impl Entity for Model {
             attention: r.table("mla").map_or(Attention::MultiHead, |t| Attention::Latent(latent(&t))),
             sliding: r.table("sliding").map(|t| sliding(&t)),
             moe: r.table("moe").map(|t| moe(&t)),
+            mamba: r.table("mamba").map(|t| mamba(&t)),
+            delta: r.table("delta").map(|t| delta(&t)),
+            pattern: pattern(r),
             stated_params: r.number("params_total", Unit::One, Positive),
         };
         let _ = r.number("params_active", Unit::One, Positive);
@@ -433,6 +436,7 @@ impl Entity for Model {
             r.problem("kv_heads", text, "write a divisor of `heads`");
         }
         limits(&model, r);
+        mixers(&model, r);
         model
     }
 }
@@ -476,6 +480,66 @@ fn limits(model: &Model, r: &Reader<'_>) {
             );
         }
     }
+}
+
+/// `layer_pattern`, one character per layer; the layers it names must have their dimensions.
+fn pattern(r: &Reader<'_>) -> Option<Vec<LayerKind>> {
+    let text = r.text("layer_pattern")?;
+    let kinds: Option<Vec<LayerKind>> = text.chars().map(LayerKind::from_char).collect();
+    if kinds.is_none() {
+        let wrong: String = text.chars().filter(|c| LayerKind::from_char(*c).is_none()).take(8).collect();
+        r.problem("layer_pattern", format!("`layer_pattern` holds `{wrong}`"), LayerKind::PATTERN_HELP);
+    }
+    kinds
+}
+
+/// A pattern must be as long as the model and name only mixers whose dimensions are given.
+fn mixers(model: &Model, r: &Reader<'_>) {
+    let Some(pattern) = &model.pattern else { return };
+    if pattern.len() != model.n_layers as usize {
+        let text = format!("`layer_pattern` has {} characters for {} layers", pattern.len(), model.n_layers);
+        r.problem("layer_pattern", text, LayerKind::PATTERN_HELP);
+    }
+    let uses = |mixer: Mixer| pattern.iter().any(|k| k.mixer == mixer);
+    let needs = [
+        (uses(Mixer::StateSpace) && model.mamba.is_none(), "mamba"),
+        (uses(Mixer::Delta) && model.delta.is_none(), "delta"),
+        (uses(Mixer::Windowed) && model.sliding.is_none(), "sliding"),
+        (pattern.iter().any(|k| k.feed == Feed::Mixture) && model.moe.is_none(), "moe"),
+    ];
+    for (missing, table) in needs {
+        if missing {
+            let text = format!("`layer_pattern` needs the table `{}`", r.name(table));
+            r.problem("layer_pattern", text, format!("add [{}] with its dimensions", r.name(table)));
+        }
+    }
+}
+
+fn mamba(r: &Reader<'_>) -> Mamba {
+    common(r);
+    let value = Mamba {
+        n_heads: r.need_count("n_heads", 1),
+        head_dim: r.need_count("head_dim", 1),
+        state_dim: r.need_count("state_dim", 1),
+        n_groups: r.count32("n_groups", 1).unwrap_or(1),
+        conv_kernel: r.count32("conv_kernel", 1).unwrap_or(4),
+    };
+    r.skip(&["inner", "expand"]);
+    r.finish();
+    value
+}
+
+fn delta(r: &Reader<'_>) -> Delta {
+    common(r);
+    let value = Delta {
+        n_key_heads: r.need_count("n_key_heads", 1),
+        n_value_heads: r.need_count("n_value_heads", 1),
+        key_head_dim: r.need_count("key_head_dim", 1),
+        value_head_dim: r.need_count("value_head_dim", 1),
+        conv_kernel: r.count32("conv_kernel", 1).unwrap_or(4),
+    };
+    r.finish();
+    value
 }
 
 fn latent(r: &Reader<'_>) -> Latent {

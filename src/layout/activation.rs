@@ -7,7 +7,7 @@
 
 use super::{Layout, Recompute};
 use crate::catalog::{Attention, Model};
-use crate::workload::{LayerKind, Workload, count::head_dims};
+use crate::workload::{Feed, LayerKind, Mixer, Workload, count::head_dims, mixer};
 
 /// Activation bytes of one layer and micro-batch on one device.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -67,36 +67,22 @@ pub fn layer(workload: &Workload, layout: &Layout, kind: LayerKind, rules: Activ
     let wide = workload.precision.activation_bytes;
     // 8-bit linears keep the quantized copy of their input; block scales are counted in `bytes()`.
     let narrow = workload.precision.compute.bytes().max(1.0).min(wide);
-    let norms = 2.0 * l.cut_tokens * l.hidden * (wide + narrow);
-    let masks = if rules.dropout { 2.0 * l.cut_tokens * l.hidden } else { 0.0 };
-    let (attention, scores) = attention(model, &l, workload, rules, wide);
-    let (feed, feed_transient) = match (kind.moe, model.moe) {
-        (true, Some(moe)) => {
-            let routed = feed_forward(
-                model,
-                l.expert_tokens,
-                f64::from(moe.expert_ffn_hidden) / f64::from(layout.expert_tensor),
-                wide,
-                narrow,
-            );
-            let shared = feed_forward(model, l.tokens, f64::from(moe.shared_ffn_hidden) / l.tensor, wide, narrow);
-            // Dispatched inputs, expert outputs (the router's gradient needs them), router logits and probabilities in fp32.
-            let moved = l.expert_tokens * l.hidden * (narrow + wide);
-            let router = l.cut_tokens * f64::from(moe.n_experts) * 8.0;
-            (
-                routed.0 + shared.0 + moved + router,
-                routed.1.max(shared.1) + 2.0 * l.expert_tokens * l.hidden * wide,
-            )
-        }
-        _ => feed_forward(model, l.tokens, f64::from(model.ffn_hidden) / l.tensor, wide, narrow),
+    let halves = f64::from(u8::from(kind.mixer != Mixer::None)) + f64::from(u8::from(kind.feed != Feed::None));
+    let norms = halves * l.cut_tokens * l.hidden * (wide + narrow);
+    let masks = if rules.dropout { halves * l.cut_tokens * l.hidden } else { 0.0 };
+    let (mixed, scores) = match kind.mixer {
+        Mixer::None => (0.0, 0.0),
+        Mixer::Attention | Mixer::Windowed => attention(model, &l, workload, rules, wide),
+        Mixer::StateSpace | Mixer::Delta | Mixer::Recurrent => (scan(model, kind.mixer, &l, wide), 0.0),
     };
+    let (feed, feed_transient) = feed(model, layout, kind.feed, &l, wide, narrow);
     let gathered = if layout.sequence_parallel && layout.tensor > 1 {
         l.tokens * l.hidden * wide
     } else {
         0.0
     };
     let transient = feed_transient + gathered + l.tokens * l.hidden * wide;
-    let full = norms + masks + attention + scores + feed;
+    let full = norms + masks + mixed + scores + feed;
     match layout.recompute {
         Recompute::None => LayerActivations {
             kept_bytes: full,
@@ -111,6 +97,43 @@ pub fn layer(workload: &Workload, layout: &Layout, kind: LayerKind, rules: Activ
             transient_bytes: full + transient,
         },
     }
+}
+
+fn feed(model: &Model, layout: &Layout, feed: Feed, l: &Local, wide: f64, narrow: f64) -> (f64, f64) {
+    match (feed, model.moe) {
+        (Feed::None, _) => (0.0, 0.0),
+        (Feed::Mixture, Some(moe)) => {
+            let width = f64::from(moe.expert_ffn_hidden) / f64::from(layout.expert_tensor);
+            let routed = feed_forward(model, l.expert_tokens, width, wide, narrow);
+            let shared = feed_forward(model, l.tokens, f64::from(moe.shared_ffn_hidden) / l.tensor, wide, narrow);
+            // Dispatched inputs, expert outputs (the router's gradient needs them), router logits and probabilities in fp32.
+            let moved = l.expert_tokens * l.hidden * (narrow + wide);
+            let router = l.cut_tokens * f64::from(moe.n_experts) * 8.0;
+            let transient = routed.1.max(shared.1) + 2.0 * l.expert_tokens * l.hidden * wide;
+            (routed.0 + shared.0 + moved + router, transient)
+        }
+        _ => feed_forward(model, l.tokens, f64::from(model.ffn_hidden) / l.tensor, wide, narrow),
+    }
+}
+
+/// What the scans keep: projections before and after the convolution, the output before and after
+/// its gated norm, and the state at every chunk boundary in fp32 (`mamba_ssm` and
+/// `flash-linear-attention` recompute the rest). An LSTM keeps four gates, state and output per token.
+fn scan(model: &Model, mixer: Mixer, l: &Local, wide: f64) -> f64 {
+    let per_token = match (mixer, model.mamba, model.delta) {
+        (Mixer::StateSpace, Some(m), _) => {
+            let states = mixer::inner(&m) * f64::from(m.state_dim) * 4.0 / mixer::STATE_SPACE_CHUNK;
+            wide * (mixer::state_space_width(&m) + mixer::state_space_channels(&m) + 2.0 * mixer::inner(&m)) + states
+        }
+        (Mixer::Delta, _, Some(d)) => {
+            let (keys, values) = mixer::delta_widths(&d);
+            let states = values * f64::from(d.key_head_dim) * 4.0 / mixer::DELTA_CHUNK;
+            wide * (2.0 * (2.0 * keys + values) + 3.0 * values) + states
+        }
+        (Mixer::Recurrent, ..) => 6.0 * l.hidden * wide,
+        _ => 0.0,
+    };
+    l.tokens * per_token / l.tensor
 }
 
 /// Queries, keys, values, output, statistics; and the stored scores of unfused attention.

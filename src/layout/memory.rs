@@ -2,6 +2,7 @@
 
 use super::activation::{self, ActivationRules, LayerActivations};
 use super::{Layout, Schedule, Sharding, StageShape};
+use crate::catalog::N_KINDS;
 use crate::workload::count::{LayerParams, layer_params};
 use crate::workload::{LayerKind, Workload};
 
@@ -183,7 +184,7 @@ pub fn budgets(workload: &Workload, layout: &Layout, stages: &[StageShape], cont
 
 /// Transient bytes: weight-gradient placeholders, gathered weights, and the larger of the loss
 /// and of one layer's backward.
-fn buffers(workload: &Workload, layout: &Layout, shape: &StageShape, context: &MemoryContext, layers: &[LayerActivations; 4]) -> f64 {
+fn buffers(workload: &Workload, layout: &Layout, shape: &StageShape, context: &MemoryContext, layers: &[LayerActivations; N_KINDS]) -> f64 {
     let l = activation::local(workload, layout);
     let a = workload.precision.activation_bytes;
     let layer = shape.kinds().map(|(k, _)| layers[k.index()].transient_bytes).fold(0.0, f64::max);

@@ -1,14 +1,14 @@
 //! Which layers each pipeline stage holds.
 
 use super::Layout;
-use crate::catalog::Model;
+use crate::catalog::{Model, N_KINDS};
 use crate::workload::{LayerKind, pattern};
 
 /// The layers of one stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StageShape {
     /// Layers by [`LayerKind::index`].
-    pub layers: [u32; 4],
+    pub layers: [u32; N_KINDS],
     /// Holds the input embedding.
     pub embedding: bool,
     /// Holds the output head and loss.

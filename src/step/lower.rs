@@ -4,12 +4,14 @@
 //! their own shapes; memory-bound operations are bytes; communication names its group. The list is
 //! the single source of step time, of `explain`, and later of the event simulation.
 
+mod scan;
+
 use crate::catalog::{Attention, Collective, DType, Model, Moe, Stack};
 use crate::kernel::{AttentionShape, GemmShape};
 use crate::layout::activation::{Local, local};
 use crate::layout::{Layout, Recompute};
 use crate::workload::count::head_dims;
-use crate::workload::{LayerKind, Workload};
+use crate::workload::{Feed, LayerKind, Mixer, Workload};
 
 /// Which way an operation runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,13 @@ pub enum Work {
     Flash(AttentionShape),
     /// Attention core as separate batched multiplies and softmax.
     Unfused(AttentionShape),
+    /// A matrix multiply repeated one after another, each waiting for the last.
+    Serial {
+        /// One of them.
+        shape: GemmShape,
+        /// How often.
+        times: f64,
+    },
     /// Memory-bound work.
     Stream {
         /// Bytes read and written by a fully fused kernel.
@@ -83,7 +92,7 @@ struct List<'a> {
 }
 
 impl List<'_> {
-    fn push(&mut self, name: &'static str, pass: Pass, work: Work) {
+    pub(super) fn push(&mut self, name: &'static str, pass: Pass, work: Work) {
         let recomputed = pass == Pass::Forward && self.layout.recompute == Recompute::Full;
         self.ops.push(Op {
             name,
@@ -208,11 +217,22 @@ pub fn layer(workload: &Workload, layout: &Layout, kind: LayerKind, stack: &Stac
     let mut list = new_list(workload, layout, stack);
     let model = &workload.model;
     let dropout = if stack.flash_attention { 0.0 } else { 1.0 };
-    norm_and_residual(&mut list, &l, dropout);
-    attention_block(&mut list, model, workload, &l, kind, stack);
-    norm_and_residual(&mut list, &l, dropout);
-    match (kind.moe, model.moe) {
-        (true, Some(moe)) => mixture(&mut list, model, &moe, &l, stack),
+    if !matches!(kind.mixer, Mixer::None | Mixer::Recurrent) {
+        norm_and_residual(&mut list, &l, dropout);
+    }
+    match kind.mixer {
+        Mixer::None => {}
+        Mixer::Attention | Mixer::Windowed => attention_block(&mut list, model, workload, &l, kind, stack),
+        Mixer::StateSpace => scan::state_space(&mut list, model, &l),
+        Mixer::Delta => scan::delta(&mut list, model, &l),
+        Mixer::Recurrent => scan::recurrent(&mut list, workload, &l),
+    }
+    if kind.feed != Feed::None {
+        norm_and_residual(&mut list, &l, dropout);
+    }
+    match (kind.feed, model.moe) {
+        (Feed::None, _) => {}
+        (Feed::Mixture, Some(moe)) => mixture(&mut list, model, &moe, &l, stack),
         _ => feed_forward(&mut list, model, &l, f64::from(model.ffn_hidden)),
     }
     list.ops
@@ -322,7 +342,10 @@ fn core(list: &mut List<'_>, model: &Model, workload: &Workload, l: &Local, kind
     let (qk, v) = head_dims(model);
     let context = f64::from(list.layout.context);
     let batch = f64::from(list.layout.micro_batch_seqs);
-    let window_tokens = model.sliding.filter(|_| kind.windowed).map(|s| f64::from(s.window_tokens));
+    let window_tokens = model
+        .sliding
+        .filter(|_| kind.mixer == Mixer::Windowed)
+        .map(|s| f64::from(s.window_tokens));
     let shape = AttentionShape {
         batch,
         query_tokens: workload.seq_len_tokens / context,

@@ -2,7 +2,7 @@
 
 use super::lower::{self, GroupName, Op, Pass, Work};
 use super::machine::Machine;
-use crate::catalog::{Collective, Stack};
+use crate::catalog::{Collective, N_KINDS, Stack};
 use crate::kernel::attention::ScoreKernels;
 use crate::kernel::{self, Evidence, Source, Timed};
 use crate::layout::{Groups, Layout, Placed};
@@ -101,6 +101,11 @@ pub fn time(op: &Op, machine: &Machine, groups: &Groups) -> Timed {
     let backward = op.pass == Pass::Backward;
     let timed = match op.work {
         Work::Gemm(shape) => sustained(kernel::gemm(&device, &shape), stack),
+        Work::Serial { shape, times } => {
+            let one = sustained(kernel::gemm(&device, &shape), stack);
+            // Steps of a recurrence cannot overlap: each costs at least a kernel.
+            one.times((one.time_s.max(stack.kernel_floor_s) / one.time_s.max(1e-12)) * times)
+        }
         Work::Flash(shape) if backward => sustained(kernel::attention_backward(&device, &shape), stack),
         Work::Flash(shape) => sustained(kernel::attention(&device, &shape), stack),
         Work::Unfused(shape) => {
@@ -165,6 +170,7 @@ fn sustained(timed: Timed, stack: &Stack) -> Timed {
 pub fn flop(op: &Op) -> f64 {
     match op.work {
         Work::Gemm(s) => s.flop(),
+        Work::Serial { shape, times } => shape.flop() * times,
         // Backward of attention: two multiplies for each of the forward's (Korthikanti, appendix A);
         // the scores that flash attention forms again are not counted, as in published HFU figures.
         Work::Flash(s) | Work::Unfused(s) => s.flop() * if op.pass == Pass::Backward { 2.0 } else { 1.0 },
@@ -253,7 +259,7 @@ fn launch_bound(price: &mut Price, kernels: f64, stack: &Stack) {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Prices {
     /// By [`LayerKind::index`].
-    pub layers: [Price; 4],
+    pub layers: [Price; N_KINDS],
     /// Input embedding.
     pub embedding: Price,
     /// Output head and loss.

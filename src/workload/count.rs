@@ -4,64 +4,26 @@
 //! `s × s` square (`PaLM` appendix B, arXiv 2204.02311; Megatron's formula, arXiv 2104.04473 §5.1),
 //! *causal* counts the half that a causal mask leaves (Llama 3, arXiv 2407.21783; `FlashAttention`).
 
-use crate::catalog::{Attention, Latent, Model};
-
-/// What distinguishes one layer from another in the same model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LayerKind {
-    /// Mixture of experts instead of a dense feed-forward.
-    pub moe: bool,
-    /// Attention limited to the sliding window.
-    pub windowed: bool,
-}
-
-impl LayerKind {
-    /// The four kinds; the position is the index used in per-stage counts.
-    pub const ALL: [LayerKind; 4] = [
-        LayerKind {
-            moe: false,
-            windowed: false,
-        },
-        LayerKind {
-            moe: false,
-            windowed: true,
-        },
-        LayerKind {
-            moe: true,
-            windowed: false,
-        },
-        LayerKind { moe: true, windowed: true },
-    ];
-
-    /// Position in [`LayerKind::ALL`].
-    #[must_use]
-    pub fn index(self) -> usize {
-        usize::from(self.moe) * 2 + usize::from(self.windowed)
-    }
-
-    /// Name for people.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match (self.moe, self.windowed) {
-            (false, false) => "dense",
-            (false, true) => "dense, windowed",
-            (true, false) => "mixture",
-            (true, true) => "mixture, windowed",
-        }
-    }
-}
+use super::mixer;
+use crate::catalog::{Attention, Feed, Latent, LayerKind, Mixer, Model};
 
 /// Kind of every layer, first to last.
 #[must_use]
 pub fn pattern(model: &Model) -> Vec<LayerKind> {
-    (0..model.n_layers)
-        .map(|i| LayerKind {
-            moe: model
-                .moe
-                .is_some_and(|m| i >= m.first_dense_layers && (i - m.first_dense_layers) % m.every == m.every - 1),
-            windowed: model.sliding.is_some_and(|s| s.full_every == 0 || (i + 1) % s.full_every != 0),
-        })
-        .collect()
+    if let Some(pattern) = &model.pattern {
+        return pattern.clone();
+    }
+    let kind = |i: u32| {
+        let mixture = model
+            .moe
+            .is_some_and(|m| i >= m.first_dense_layers && (i - m.first_dense_layers) % m.every == m.every - 1);
+        let windowed = model.sliding.is_some_and(|s| s.full_every == 0 || (i + 1) % s.full_every != 0);
+        LayerKind {
+            mixer: if windowed { Mixer::Windowed } else { Mixer::Attention },
+            feed: if mixture { Feed::Mixture } else { Feed::Dense },
+        }
+    };
+    (0..model.n_layers).map(kind).collect()
 }
 
 /// Parameters of one layer by how they are cut over devices.
@@ -98,29 +60,50 @@ pub fn head_dims(model: &Model) -> (f64, f64) {
     }
 }
 
-/// Parameters of one layer of a kind.
+/// Parameters of one layer of a kind. A norm goes before each half that the layer has.
 #[must_use]
 pub fn layer_params(model: &Model, kind: LayerKind) -> LayerParams {
     let h = f64::from(model.hidden);
-    let matrices = if model.gated_ffn { 3.0 } else { 2.0 };
+    let mut out = LayerParams::default();
+    match kind.mixer {
+        Mixer::None => {}
+        Mixer::Attention | Mixer::Windowed => attention_params(model, h, &mut out),
+        Mixer::StateSpace => mixer::state_space_params(model, h, &mut out),
+        Mixer::Delta => mixer::delta_params(model, h, &mut out),
+        Mixer::Recurrent => mixer::recurrent_params(h, &mut out),
+    }
+    // An LSTM layer has no norm.
+    if !matches!(kind.mixer, Mixer::None | Mixer::Recurrent) {
+        out.norms += h;
+    }
+    feed_params(model, kind.feed, h, &mut out);
+    out
+}
+
+fn attention_params(model: &Model, h: f64, out: &mut LayerParams) {
     let heads = f64::from(model.n_heads);
-    let mut out = LayerParams {
-        norms: 2.0 * h,
-        ..LayerParams::default()
-    };
     match model.attention {
         Attention::MultiHead => {
             let q = heads * f64::from(model.head_dim);
             let kv = f64::from(model.n_kv_heads) * f64::from(model.head_dim);
             out.attention = h * (2.0 * q + 2.0 * kv);
             if model.biases {
-                out.norms += 2.0 * h + q + 2.0 * kv + h;
+                // Norm bias, query-key-value biases, output bias.
+                out.norms += h + q + 2.0 * kv + h;
             }
         }
-        Attention::Latent(l) => latent_params(&l, h, heads, &mut out),
+        Attention::Latent(l) => latent_params(&l, h, heads, out),
     }
-    match (kind.moe, model.moe) {
-        (true, Some(moe)) => {
+}
+
+fn feed_params(model: &Model, feed: Feed, h: f64, out: &mut LayerParams) {
+    let matrices = if model.gated_ffn { 3.0 } else { 2.0 };
+    if feed != Feed::None {
+        out.norms += h;
+    }
+    match (feed, model.moe) {
+        (Feed::None, _) => {}
+        (Feed::Mixture, Some(moe)) => {
             out.experts = f64::from(moe.n_experts) * matrices * h * f64::from(moe.expert_ffn_hidden);
             out.router = h * f64::from(moe.n_experts);
             out.ffn = matrices * h * f64::from(moe.shared_ffn_hidden);
@@ -128,11 +111,10 @@ pub fn layer_params(model: &Model, kind: LayerKind) -> LayerParams {
         _ => {
             out.ffn = matrices * h * f64::from(model.ffn_hidden);
             if model.biases {
-                out.norms += f64::from(model.ffn_hidden) + h;
+                out.norms += h + f64::from(model.ffn_hidden) + h;
             }
         }
     }
-    out
 }
 
 /// DeepSeek-V2, arXiv 2405.04434 §2.1.2 and appendix C: down-projections (whole on each rank) and up-projections.
@@ -150,7 +132,7 @@ fn latent_params(l: &Latent, h: f64, heads: f64, out: &mut LayerParams) {
 fn active_matmul(model: &Model, kind: LayerKind) -> f64 {
     let p = layer_params(model, kind);
     let routed = match model.moe {
-        Some(moe) if kind.moe => p.experts * f64::from(moe.experts_per_token) / f64::from(moe.n_experts),
+        Some(moe) if kind.feed == Feed::Mixture => p.experts * f64::from(moe.experts_per_token) / f64::from(moe.n_experts),
         _ => 0.0,
     };
     p.attention + p.latent + p.ffn + p.router + routed
@@ -160,7 +142,7 @@ fn active_matmul(model: &Model, kind: LayerKind) -> f64 {
 /// where that is shorter (the ramp at the start counted).
 fn causal_keys(model: &Model, kind: LayerKind, seq: f64) -> f64 {
     match model.sliding {
-        Some(s) if kind.windowed && f64::from(s.window_tokens) < seq => {
+        Some(s) if kind.mixer == Mixer::Windowed && f64::from(s.window_tokens) < seq => {
             let w = f64::from(s.window_tokens);
             w - w * w / (2.0 * seq)
         }
@@ -170,7 +152,7 @@ fn causal_keys(model: &Model, kind: LayerKind, seq: f64) -> f64 {
 
 fn full_keys(model: &Model, kind: LayerKind, seq: f64) -> f64 {
     match model.sliding {
-        Some(s) if kind.windowed => f64::from(s.window_tokens).min(seq),
+        Some(s) if kind.mixer == Mixer::Windowed => f64::from(s.window_tokens).min(seq),
         _ => seq,
     }
 }
@@ -215,8 +197,18 @@ pub fn count(model: &Model, seq_len_tokens: f64) -> Counts {
         routers += 2.0 * p.router;
         ffn += 2.0 * (matmul - p.attention - p.latent - p.router);
         // QK^T costs 2·d_qk and PV 2·d_v per visible key and head.
-        core_causal += 2.0 * heads * (qk + v) * causal_keys(model, kind, seq_len_tokens);
-        core_full += 2.0 * heads * (qk + v) * full_keys(model, kind, seq_len_tokens);
+        match kind.mixer {
+            Mixer::Attention | Mixer::Windowed => {
+                core_causal += 2.0 * heads * (qk + v) * causal_keys(model, kind, seq_len_tokens);
+                core_full += 2.0 * heads * (qk + v) * full_keys(model, kind, seq_len_tokens);
+            }
+            other => {
+                // A scan sees each token once: both conventions count it alike.
+                let scan = mixer::scan_flop_per_token(model, other);
+                core_causal += scan;
+                core_full += scan;
+            }
+        }
     }
     let positions = if model.learned_positions { h * seq_len_tokens } else { 0.0 };
     let embedding = vocab * h + positions;
@@ -270,6 +262,9 @@ mod tests {
             biases: false,
             attention: Attention::MultiHead,
             sliding: None,
+            mamba: None,
+            delta: None,
+            pattern: None,
             moe: None,
             stated_params: None,
         }
@@ -394,8 +389,8 @@ mod tests {
             ..llama3_405b()
         };
         let kinds = pattern(&model);
-        let mixtures: Vec<bool> = kinds.iter().map(|k| k.moe).collect();
-        let windows: Vec<bool> = kinds.iter().map(|k| k.windowed).collect();
+        let mixtures: Vec<bool> = kinds.iter().map(|k| k.feed == Feed::Mixture).collect();
+        let windows: Vec<bool> = kinds.iter().map(|k| k.mixer == Mixer::Windowed).collect();
         assert_eq!(mixtures, [false, false, true, false, true, false]);
         assert_eq!(windows, [true, true, false, true, true, false]);
     }
