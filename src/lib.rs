@@ -85,12 +85,10 @@ pub mod report;
 pub mod run;
 pub mod search;
 pub mod step;
-<<<<<<< HEAD
 pub mod study;
-=======
 #[cfg(feature = "tui")]
+#[doc(hidden)]
 pub mod tui;
->>>>>>> tuibench
 pub mod units;
 pub mod workload;
 
