@@ -4,9 +4,12 @@
 
 pub mod cell;
 pub mod csv;
+pub mod explain;
 pub mod html;
 pub mod json;
 pub mod markdown;
+pub mod plan;
+pub mod search;
 pub mod shown;
 pub mod svg;
 pub mod text;
