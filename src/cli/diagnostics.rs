@@ -53,10 +53,14 @@ fn one(diagnostic: &Diagnostic, color: bool) -> String {
         let name = shorten(&at.origin.name, MAX_MESSAGE);
         match Excerpt::new(at) {
             Some(excerpt) => {
-                let origin = Origin::path(name).line(excerpt.line).char_column(excerpt.column);
                 let mark = AnnotationKind::Primary.span(excerpt.span.clone());
-                // The origin says the column in the file: the excerpt may be cut out of a long line.
-                group = group.element(origin).element(Snippet::source(excerpt.text).line_start(excerpt.line).path(None::<String>).annotation(mark));
+                let snippet = Snippet::source(excerpt.text).line_start(excerpt.line).annotation(mark);
+                // The place in a line that was cut is not that in its excerpt.
+                group = if excerpt.cut {
+                    group.element(Origin::path(name).line(excerpt.line).char_column(excerpt.column)).element(snippet)
+                } else {
+                    group.element(snippet.path(name))
+                };
             }
             None => group = group.element(Origin::path(name)),
         }

@@ -137,12 +137,8 @@ fn answers(plan: &Plan) -> Vec<KeyValue> {
         KeyValue::new("MFU", Cell::quantity(step.mfu, Kind::Percent)).note(format!("causal model FLOPs over dense {peak} peak")),
         KeyValue::new("Model rate", Cell::quantity(full, Kind::Si("FLOP/s")))
             .note("per device, attention counted over the full square as Megatron-LM does"),
-        KeyValue::new("Layout", layout_name(plan)).note(ties(plan)),
+        KeyValue::new("Layout", Cell::Text(plan.layout.to_string())).note(ties(plan)),
     ]
-}
-
-fn layout_name(plan: &Plan) -> Cell {
-    Cell::Text(plan.layout.to_string())
 }
 
 fn ties(plan: &Plan) -> String {
@@ -236,17 +232,20 @@ fn run(plan: &Plan) -> Vec<KeyValue> {
         ("planned pauses", lost.planned_s),
         ("evaluation", lost.evaluation_s),
     ];
-    let goodput = if lost.total_s() > 0.0 { format!("of the wall time; lost: {}", list(&names, Kind::Duration)) } else { "of the wall time".to_string() };
+    let mut goodput = "of the wall time".to_string();
+    if lost.total_s() > 0.0 {
+        goodput += &format!("; lost: {}", list(&names, Kind::Duration));
+    }
+    if let Some(usd) = plan.bill.cost.goodput_loss_usd.filter(|usd| *usd > 0.0) {
+        goodput += &format!(", {} of the cost", human(usd, Kind::Usd));
+    }
     let failures = if run.job_mtbf_s.is_finite() { format!("one each {}", units::duration(run.job_mtbf_s)) } else { "nothing fails".to_string() };
-    let checkpoint = format!(
-        "{} each, training stands still for {}",
-        units::si(plan.checkpoint_bytes, "B"),
-        units::duration(run.checkpoint_stall_s)
-    );
+    let checkpoint =
+        format!("apart; {} each, training stands still for {}", units::si(plan.checkpoint_bytes, "B"), units::duration(run.checkpoint_stall_s));
     vec![
         KeyValue::new("Goodput", Cell::quantity(run.goodput, Kind::Percent)).note(goodput),
         KeyValue::new("Failures", Cell::Count(run.expected_failures)).note(failures),
-        KeyValue::new("Checkpoint", Cell::Text(format!("each {}", units::duration(run.checkpoint_every_s)))).note(checkpoint),
+        KeyValue::new("Checkpoints", Cell::quantity(run.checkpoint_every_s, Kind::Duration)).note(checkpoint),
     ]
 }
 

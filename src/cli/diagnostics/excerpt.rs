@@ -20,6 +20,8 @@ pub struct Excerpt {
     pub line: usize,
     /// One-based column in characters of the whole line.
     pub column: usize,
+    /// The line begins before the excerpt does.
+    pub cut: bool,
 }
 
 impl Excerpt {
@@ -48,7 +50,7 @@ impl Excerpt {
         let tail = shorten(&clean(&after.chars().take(left + 1).collect::<String>()), left);
         let span = head.len()..head.len() + marked.len();
         let line = text.as_bytes()[..line_start].iter().filter(|&&b| b == b'\n').count() + 1;
-        Some(Excerpt { text: format!("{head}{marked}{tail}"), span, line, column })
+        Some(Excerpt { text: format!("{head}{marked}{tail}"), span, line, column, cut: skip > 0 })
     }
 }
 

@@ -14,16 +14,11 @@ pub(super) fn headline(plan: &Plan) -> KeyValue {
     let item = KeyValue::new("Cost", Cell::quantity(total, Kind::Usd)).answer();
     match (&cost.cloud, &plan.scenario.offer) {
         (Some(cloud), Some(offer)) if !plan.scenario.owned => {
-            let name = format!("{} USD per device-hour, {} {} ({})", price(cloud.usd_per_device_hour), offer.name, offer.commitment.name(), offer.as_of);
             let range = price_range(cloud).map_or(String::new(), |r| format!("; {r} over its price range"));
-            item.note(format!("{name}{range}"))
+            item.note(format!("{:.2} USD per device-hour, {} ({}){range}", cloud.usd_per_device_hour, offer.name, offer.as_of))
         }
         _ => item.note("owned: its share of what the cluster costs"),
     }
-}
-
-fn price(usd: f64) -> String {
-    format!("{usd:.2}")
 }
 
 fn price_range(cloud: &Cloud) -> Option<String> {
@@ -82,9 +77,6 @@ fn money(plan: &Plan) -> Vec<KeyValue> {
         });
         let note = format!("{}{}", list(&owned_lines(o), Kind::Usd), use_above.unwrap_or_default());
         out.push(KeyValue::new("Owned", Cell::quantity(o.total_usd, Kind::Usd)).note(note));
-    }
-    if let Some(lost) = cost.goodput_loss_usd {
-        out.push(KeyValue::new("Lost time costs", Cell::quantity(lost, Kind::Usd)).note("part of the cost, not on top of it"));
     }
     out
 }
