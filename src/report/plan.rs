@@ -117,7 +117,7 @@ pub(super) fn list(parts: &[(&str, f64)], kind: Kind) -> String {
     let largest = parts.iter().map(|(_, v)| v.abs()).fold(0.0, f64::max);
     let scale = kind.scale(largest);
     let shown: Vec<String> =
-        parts.iter().filter(|(_, v)| v.abs() > largest * 5e-4).map(|(name, v)| format!("{name} {}", kind.number(*v, &scale))).collect();
+        parts.iter().filter(|(_, v)| v.abs() > largest * 1e-4).map(|(name, v)| format!("{name} {}", kind.number(*v, &scale))).collect();
     format!("{} {}", shown.join(", "), scale.unit)
 }
 

@@ -2,6 +2,7 @@
 
 use super::svg::{Axis, Lines};
 use super::{Block, Cell, Chart, Column, Document, Kind, KeyValue, Span, Table, plan};
+use crate::layout::Layout;
 use crate::plan::{Provenance, Scenario};
 use crate::search::{Candidate, Found};
 use serde_json::{Map, Value, json};
@@ -90,6 +91,7 @@ fn summary(shown: &Shown<'_>) -> Vec<KeyValue> {
         out.push(KeyValue::new("Fastest", Cell::Text(best.layout.to_string())).answer());
         let note = match found.best.iter().filter(|c| c.tie).count() {
             0 | 1 => "no other layout within 2 %".to_string(),
+            2 => "1 other is within 2 %, and no model of a step can tell them apart".to_string(),
             n => format!("{} others within 2 %, which no model of a step can tell apart", n - 1),
         };
         out.push(KeyValue::new("Step", Cell::quantity(best.step_time_s, Kind::Duration)).note(note).answer());
@@ -118,11 +120,17 @@ fn best(found: &Found) -> Table {
 fn row(c: &Candidate, mark: &str) -> Vec<Cell> {
     vec![
         mark.into(),
-        Cell::Text(c.layout.to_string()),
+        Cell::Text(compact(&c.layout)),
         Cell::quantity(c.step_time_s, Kind::Duration),
         Cell::quantity(c.tokens_per_s_per_device, Kind::Plain(0)),
         Cell::quantity(c.peak_bytes, Kind::Bytes),
     ]
+}
+
+/// `TP8 CP2 PP16 VP8 DP64 zero1 MB1`: what a column has room for.
+fn compact(layout: &Layout) -> String {
+    let text = layout.to_string().replace("micro-batch", "MB");
+    text.split(" · ").map(|degree| if degree.starts_with("recompute") { degree.to_string() } else { degree.replacen(' ', "", 1) }).collect::<Vec<_>>().join(" ")
 }
 
 fn pareto(found: &Found) -> Table {

@@ -22,6 +22,7 @@ pub fn plan(plan: &Plan) -> Value {
     json!({
         "schema": "exaplan.plan/1",
         "scenario": scenario(&plan.scenario),
+        "inputs": inputs(&plan.scenario),
         "model": model(plan),
         "layout": layout(&plan.layout),
         "step": step(&plan.step),
@@ -61,6 +62,33 @@ fn scenario(s: &Scenario) -> Value {
             "facility_w": limits.facility_w,
             "carbon_kg_co2e": limits.carbon_kg_co2e,
         },
+    })
+}
+
+/// Numbers of the catalog that the results rest on most, for `explain`.
+fn inputs(s: &Scenario) -> Value {
+    let (node, region, finance, reliability) = (&s.cluster.node, &s.region, &s.finance, &s.cluster.reliability);
+    json!({
+        "peak_flop_per_s": s.accelerator.peak.matrix_flop_per_s(s.workload.precision.compute),
+        "storage_bytes_per_s": s.cluster.storage_bytes_per_s,
+        "node_mtbf_s": reliability.node_mtbf_s,
+        "detect_s": reliability.detect_s,
+        "restart_s": reliability.restart_s,
+        "planned_s_per_day": reliability.planned_s_per_day,
+        "node_idle_w": node.idle_w,
+        "node_active_w": node.active_w,
+        "network_power_fraction": finance.network_power_fraction,
+        "pue": region.pue,
+        "grid_kg_co2e_per_kwh": region.grid.location_kg_co2e_per_kwh,
+        "node_embodied_kg_co2e": node.embodied_kg_co2e,
+        "wue_l_per_kwh": region.wue_l_per_kwh,
+        "grid_water_l_per_kwh": region.grid.water_l_per_kwh,
+        "electricity_usd_per_kwh": region.electricity_usd_per_kwh,
+        "node_price_usd": node.price.map(|p| p.base_usd),
+        "network_fraction": finance.network_fraction,
+        "life_s": finance.life_s,
+        "utilization_fraction": finance.utilization_fraction,
+        "capital_rate_fraction": finance.capital_rate_fraction,
     })
 }
 
