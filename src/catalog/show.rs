@@ -99,6 +99,8 @@ fn written(value: &Value) -> String {
     match value {
         Value::Text(t) | Value::Date(t) => t.clone(),
         Value::Integer(i) => i.to_string(),
+        // Powers of ten only where zeros would be many.
+        Value::Float(f) if *f == 0.0 || (1e-4..1e7).contains(&f.abs()) => f.to_string(),
         Value::Float(f) => format!("{f:e}"),
         Value::Bool(b) => b.to_string(),
         Value::Array(list) => format!("[{}]", list.iter().map(|i: &Item| written(&i.value)).collect::<Vec<_>>().join(", ")),

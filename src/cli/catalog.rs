@@ -174,12 +174,15 @@ fn show_entry(args: &ShowArgs, console: &Console) -> Done {
         emit_json(&whole)?;
         return Ok(DONE);
     }
-    let mut about = vec![KeyValue::new("Kind", kind.name().into()), KeyValue::new("Read from", Cell::Text(format!("{} ({})", origin(entry), entry.layer.name())))];
+    let mut about = Vec::new();
     let mut add = |key: &str, text: String| {
         if !text.is_empty() {
-            about.push(KeyValue::new(key, Cell::Text(String::new())).note(text));
+            // As notes they wrap.
+            about.push(KeyValue::new(key, "".into()).note(text));
         }
     };
+    add("Kind", kind.name().to_string());
+    add("Read from", format!("{} ({})", origin(entry), entry.layer.name()));
     add("Also called", entry.aliases.join(", "));
     add("Extends", entry.extends.clone().unwrap_or_default());
     add("Replaces", entry.shadows.map_or(String::new(), |l| format!("the {} entry of this name", l.name())));

@@ -7,6 +7,7 @@ use super::{Block, Cell, Column, Document, KeyValue, Span, Table, plan as plan_r
 use crate::catalog::{self, Catalog, show};
 use crate::error::{Diagnostic, Result, nearest};
 use crate::plan::Plan;
+use crate::step::Explained;
 use serde_json::{Value, json};
 use topics::{Input, TOPICS, Topic};
 
@@ -20,7 +21,7 @@ pub struct Explanation {
     /// Its value.
     pub value: Value,
     inputs: Vec<(String, Value, String)>,
-    ops: Option<Table>,
+    ops: Vec<Explained>,
 }
 
 /// Explain the number at `path` of the plan's JSON.
@@ -35,7 +36,7 @@ pub fn explain(plan: &Plan, catalog: &Catalog, path: &str) -> Result<Explanation
     let found = at(&whole, path).map(|v| v.get("total").or_else(|| v.get("peak_bytes")).unwrap_or(v)).filter(|v| !v.is_object() && !v.is_array());
     let (Some(topic), Some(value)) = (topic, found) else { return Err(unknown(&whole, path).into()) };
     let inputs = topic.inputs.iter().filter(|i| i.path != path).filter_map(|i| input(plan, catalog, &whole, i)).collect();
-    Ok(Explanation { path: path.to_string(), topic, value: value.clone(), inputs, ops: ops::table(plan, topic.ops) })
+    Ok(Explanation { path: path.to_string(), topic, value: value.clone(), inputs, ops: ops::list(plan, topic.ops) })
 }
 
 /// Every path with its value and formula.
@@ -46,8 +47,9 @@ pub fn overview(plan: &Plan) -> Document {
     table.rows = TOPICS
         .iter()
         .filter_map(|t| {
+            // A topic that stands for a table shows its total.
             let v = at(&whole, t.path)?;
-            let v = v.get("total").or_else(|| v.get("peak_bytes")).or_else(|| v.get("total_s")).or_else(|| v.get("mean")).unwrap_or(v);
+            let v = v.get("total").or_else(|| v.get("peak_bytes")).or_else(|| v.get("total_s")).or_else(|| v.get("mean")).or_else(|| v.get("usd_per_device_hour")).unwrap_or(v);
             // Columns of different quantities: each with its own unit.
             Some(vec![t.path.into(), Cell::Text(cell(t.path, v).human()), t.formula.into()])
         })
@@ -82,7 +84,9 @@ impl Explanation {
             table.rows = self.inputs.iter().map(row).collect();
             blocks.push(Block::Table(table));
         }
-        blocks.extend(self.ops.clone().map(Block::Table));
+        if !self.ops.is_empty() {
+            blocks.push(Block::Table(ops::table(plan, &self.ops)));
+        }
         document(plan, &format!("Where {} comes from", self.path), blocks)
     }
 
@@ -96,7 +100,7 @@ impl Explanation {
             "formula": self.topic.formula,
             "source": Some(self.topic.source).filter(|s| !s.is_empty()),
             "inputs": self.inputs.iter().map(|(path, value, from)| json!({"path": path, "value": value, "from": from})).collect::<Vec<_>>(),
-            "ops": self.ops.as_ref().map(|t| super::json::table(t)["rows"].clone()),
+            "ops": ops::json(&self.ops),
             "provenance": plan_report::provenance_json(&plan.provenance),
         })
     }

@@ -41,6 +41,7 @@ pub fn kind_of(path: &str) -> Option<Kind> {
     ];
     match last {
         "mfu" | "hfu" | "goodput" | "efficiency" => return Some(Kind::Percent),
+        "checkpoint_bytes" => return Some(Kind::Si("B")),
         "pue" => return Some(Kind::Plain(2)),
         "params_total" | "params_active" | "stated_params" => return Some(Kind::Si("")),
         "low_usd" | "base_usd" | "high_usd" => return Some(Kind::Usd),
@@ -63,8 +64,12 @@ pub fn cell(path: &str, number: f64) -> Cell {
     match kind_of(path) {
         Some(kind) => Cell::quantity(number, kind),
         None if number.fract() == 0.0 => Cell::Count(number),
-        // Three significant digits of a pure number below one need more decimals than of a large one.
-        None if number.abs() < 1.0 => Cell::quantity(number, Kind::Plain(4)),
-        None => Cell::quantity(number, Kind::Plain(2)),
+        // Three significant digits, as everywhere.
+        None => Cell::quantity(number, Kind::Plain(match number.abs() {
+            a if a < 1.0 => 4,
+            a if a < 10.0 => 2,
+            a if a < 100.0 => 1,
+            _ => 0,
+        })),
     }
 }

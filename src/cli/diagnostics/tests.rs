@@ -13,7 +13,15 @@ fn problem(text: &str, span: std::ops::Range<usize>) -> Error {
 fn a_problem_shows_its_line() {
     let text = "[cluster]\nnode = \"dgx-h100\"\nnods = 3\n";
     let start = text.find("nods").unwrap();
-    insta::assert_snapshot!(render(&problem(text, start..start + 4), false), @"");
+    insta::assert_snapshot!(render(&problem(text, start..start + 4), false), @r"
+    error: unknown key `nods`
+     --> a.toml:3:1
+      |
+    3 | nods = 3
+      | ^^^^
+      |
+      = help: did you mean `nodes`?
+    ");
 }
 
 #[test]
@@ -46,5 +54,13 @@ fn many_problems_are_counted() {
 fn reasons_are_listed_most_first() {
     let rejected = BTreeMap::from([("out of memory".to_string(), 1200), ("more stages than layers".to_string(), 3)]);
     let shown = render(&Error::NoFeasibleLayout { rejected, nearest: Some("TP 8: stage 0 lacks 2 GiB".to_string()) }, false);
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r"
+    error: none of 1,203 layouts fits
+     |
+     = note: layouts by the first reason they fell for
+             1,200  out of memory
+                 3  more stages than layers
+     = note: the nearest is TP 8: stage 0 lacks 2 GiB
+     = help: add devices (--set cluster.nodes=...), a device with more memory, or free the layout: exaplan search
+    ");
 }

@@ -6,20 +6,27 @@ use crate::report::{Cell, Column, Kind, Table};
 use crate::step::lower::{GroupName, Pass, Work};
 use crate::step::{Explained, explain};
 use crate::units;
-use std::collections::BTreeMap;
+use serde_json::{Value, json};
 
-/// The table, if the topic has one and it has rows.
-pub(super) fn table(plan: &Plan, which: Ops) -> Option<Table> {
+/// The operations of a topic; the same one twice in a layer is one line.
+pub(super) fn list(plan: &Plan, which: Ops) -> Vec<Explained> {
     if which == Ops::No {
-        return None;
+        return Vec::new();
     }
     let machine = plan.scenario.machine();
-    let mut list: Vec<Explained> =
-        explain(&plan.scenario.workload, &machine, &plan.layout).into_iter().filter(|e| wanted(which, &e.op.work)).collect();
-    list.sort_by(|a, b| (b.time_s * b.times).total_cmp(&(a.time_s * a.times)));
-    if list.is_empty() {
-        return None;
+    let mut list: Vec<Explained> = Vec::new();
+    for e in explain(&plan.scenario.workload, &machine, &plan.layout).into_iter().filter(|e| wanted(which, &e.op.work)) {
+        match list.iter_mut().find(|o| o.place == e.place && o.op == e.op) {
+            Some(same) => same.times += e.times,
+            None => list.push(e),
+        }
     }
+    list.sort_by(|a, b| (b.time_s * b.times).total_cmp(&(a.time_s * a.times)));
+    list
+}
+
+/// The operations for people.
+pub(super) fn table(plan: &Plan, list: &[Explained]) -> Table {
     let columns = vec![
         Column::words("Place"),
         Column::words("Operation"),
@@ -29,33 +36,55 @@ pub(super) fn table(plan: &Plan, which: Ops) -> Option<Table> {
         Column::numbers("Times"),
         Column::numbers("Total"),
         Column::numbers("Share"),
-        Column::words("Evidence"),
-        Column::words(""),
+        Column::words("By"),
     ];
     let mut table = Table::new("Operations of the heaviest stage in one step", columns);
-    let mut sources: BTreeMap<&str, usize> = BTreeMap::new();
-    for e in &list {
-        let next = sources.len() + 1;
-        let number = *sources.entry(e.source.describe()).or_insert(next);
+    let mut sources: Vec<String> = Vec::new();
+    for e in list {
+        let source = format!("{}: {}", e.evidence.name(), e.source.describe());
+        let number = sources.iter().position(|s| *s == source).unwrap_or_else(|| {
+            sources.push(source);
+            sources.len() - 1
+        });
         let total = e.time_s * e.times;
         table.rows.push(vec![
-            Cell::Text(e.place.clone()),
+            Cell::Text(e.place.trim_end_matches(" layer").to_string()),
             e.op.name.into(),
-            if e.op.pass == Pass::Forward { "forward" } else { "backward" }.into(),
+            pass(e).into(),
             Cell::Text(shape(&e.op.work)),
             Cell::quantity(e.time_s, Kind::Duration),
             Cell::Count(e.times),
             Cell::quantity(total, Kind::Duration),
             Cell::quantity(total / plan.step.time_s, Kind::Percent),
-            e.evidence.name().into(),
-            Cell::Text(format!("[{number}]")),
+            Cell::Text(format!("[{}]", number + 1)),
         ]);
     }
-    let mut numbered: Vec<_> = sources.into_iter().collect();
-    numbered.sort_by_key(|(_, n)| *n);
-    table.notes = numbered.into_iter().map(|(text, n)| format!("[{n}] {text}")).collect();
-    table.notes.push("Times are of each operation alone: what runs beside another counts in full here and not in the step.".to_string());
-    Some(table)
+    table.notes = sources.iter().enumerate().map(|(i, text)| format!("[{}] {text}", i + 1)).collect();
+    table.notes.push("Each operation alone: what runs beside another counts in full here and not in the step.".to_string());
+    table
+}
+
+fn pass(e: &Explained) -> &'static str {
+    if e.op.pass == Pass::Forward { "fwd" } else { "bwd" }
+}
+
+/// The operations for programs.
+pub(super) fn json(list: &[Explained]) -> Vec<Value> {
+    list.iter()
+        .map(|e| {
+            json!({
+                "place": e.place,
+                "name": e.op.name,
+                "pass": if e.op.pass == Pass::Forward { "forward" } else { "backward" },
+                "shape": shape(&e.op.work),
+                "time_s": e.time_s,
+                "times": e.times,
+                "total_s": e.time_s * e.times,
+                "evidence": e.evidence.name(),
+                "source": e.source.describe(),
+            })
+        })
+        .collect()
 }
 
 fn wanted(which: Ops, work: &Work) -> bool {

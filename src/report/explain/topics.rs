@@ -96,6 +96,13 @@ pub const TOPICS: &[Topic] = &[
         "PaLM appendix B, arXiv 2204.02311, with causal attention as in Llama 3, arXiv 2407.21783",
         &[of("model.params_active"), of("scenario.sequence_tokens")],
     ),
+    topic("model.params_active", "parameters that one token passes: all of them, or the routed experts of one token instead of all experts", "", &[of("model.params_total")]),
+    topic(
+        "model.train_flop_per_token_full_attention",
+        "3 × forward FLOPs per token, attention counted over the full square of the sequence",
+        "Megatron-LM, arXiv 2104.04473 §5.1",
+        &[of("model.params_active"), of("scenario.sequence_tokens")],
+    ),
     Topic {
         path: "step.time_s",
         formula: "the sum of the parts of a step on the heaviest pipeline stage, each only where nothing hides it",
@@ -129,6 +136,13 @@ pub const TOPICS: &[Topic] = &[
         "",
         &[of("model.train_flop_per_token"), of("step.tokens")],
     ),
+    topic(
+        "step.model_flop_full_attention",
+        "training FLOPs per token with attention over the full square × tokens per step",
+        "",
+        &[of("model.train_flop_per_token_full_attention"), of("step.tokens")],
+    ),
+    topic("step.hardware_flop", "FLOPs that the devices execute in a step, recomputation included", "Korthikanti et al., arXiv 2205.05198 §6", &[of("step.model_flop")]),
     topic("step.tokens", "sequences per step × tokens per sequence", "", &[of("scenario.global_batch_sequences"), of("scenario.sequence_tokens")]),
     part("step.parts.math_s", "micro-batches × kernel time of one micro-batch on the heaviest stage, forward and backward", "kernel models: see the last column", Ops::Math),
     part("step.parts.recompute_s", "micro-batches × time of the forward kernels that backward repeats", "Korthikanti et al., arXiv 2205.05198 §4", Ops::Math),
@@ -251,6 +265,13 @@ pub const TOPICS: &[Topic] = &[
         "IT energy × (water on site + PUE × water of the power plants)",
         "P. Li et al., arXiv 2304.03271",
         &[IT, from("inputs.wue_l_per_kwh", Kind::Region, "wue_l_per_kwh"), PUE, from("inputs.grid_water_l_per_kwh", Kind::Grid, "water_l_per_kwh")],
+    ),
+    topic("bill.water_onsite_l", "IT energy × water on site", "", &[IT, from("inputs.wue_l_per_kwh", Kind::Region, "wue_l_per_kwh")]),
+    topic(
+        "bill.offer",
+        "the price that the scenario names, else that of its region's provider, else of the market",
+        "exaplan catalog show NAME has the source of each price",
+        &[from("bill.offer.usd_per_device_hour", Kind::Offer, "base_usd_per_device_hour")],
     ),
     topic(
         "bill.cost_usd",

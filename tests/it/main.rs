@@ -1,0 +1,3 @@
+//! Everything that runs the program as a user does.
+
+mod cli;
