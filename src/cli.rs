@@ -182,9 +182,15 @@ fn exit_code(error: &Error) -> u8 {
 /// A panic is a bug: say so in words, without a backtrace.
 fn report_bugs() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
+        let place = panic
+            .location()
+            .map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
         let command: Vec<String> = std::env::args().collect();
-        eprintln!("error: this is a bug in exaplan {}{place}\n  please report it with the command and its scenario: {}", env!("CARGO_PKG_VERSION"), command.join(" "));
+        eprintln!(
+            "error: this is a bug in exaplan {}{place}\n  please report it with the command and its scenario: {}",
+            env!("CARGO_PKG_VERSION"),
+            command.join(" ")
+        );
         std::process::exit(i32::from(PANIC));
     }));
 }

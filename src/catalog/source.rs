@@ -159,9 +159,11 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         fs::create_dir_all(parent).map_err(io)?;
     }
-    fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path)).map_err(|e| {
-        // Leave nothing half-written behind; the first error is the one to report.
-        let _ = fs::remove_file(&temporary);
-        io(e)
-    })
+    fs::write(&temporary, bytes)
+        .and_then(|()| fs::rename(&temporary, path))
+        .map_err(|e| {
+            // Leave nothing half-written behind; the first error is the one to report.
+            let _ = fs::remove_file(&temporary);
+            io(e)
+        })
 }

@@ -81,7 +81,9 @@ fn kind(name: &str) -> Result<Kind> {
     Kind::from_name(name).ok_or_else(|| {
         let names = Kind::ALL.map(|(n, _, _)| n);
         let guess = nearest(name, names).map_or(String::new(), |n| format!("did you mean `{n}`? "));
-        Diagnostic::new(format!("the catalog has no kind `{name}`")).help(format!("{guess}kinds are {}", names.join(", "))).into()
+        Diagnostic::new(format!("the catalog has no kind `{name}`"))
+            .help(format!("{guess}kinds are {}", names.join(", ")))
+            .into()
     })
 }
 
@@ -91,7 +93,10 @@ fn list(args: &ListArgs, console: &Console) -> Done {
         None => Kind::ALL.map(|(_, k, _)| k).to_vec(),
     };
     let catalog = layers::catalog(&args.layers, console)?;
-    let entries: Vec<(Kind, &Entry)> = kinds.iter().flat_map(|k| catalog.index(*k).entries.values().map(|e| (*k, e))).collect();
+    let entries: Vec<(Kind, &Entry)> = kinds
+        .iter()
+        .flat_map(|k| catalog.index(*k).entries.values().map(|e| (*k, e)))
+        .collect();
     if console.json {
         let list: Vec<_> = entries.iter().map(|(kind, e)| head(*kind, e)).collect();
         emit_json(&json!({ "schema": "exaplan.catalog/1", "entries": list }))?;
@@ -103,10 +108,19 @@ fn list(args: &ListArgs, console: &Console) -> Done {
     }
     let tables = kinds.iter().map(|k| {
         let mut table = Table::new(k.name(), columns.clone());
-        table.rows = entries.iter().filter(|(kind, _)| kind == k).map(|(_, e)| row(e, args.origin)).collect();
+        table.rows = entries
+            .iter()
+            .filter(|(kind, _)| kind == k)
+            .map(|(_, e)| row(e, args.origin))
+            .collect();
         Block::Table(table)
     });
-    let document = Document { title: format!("{} entries", entries.len()), subtitle: String::new(), blocks: tables.collect(), provenance: provenance(&catalog) };
+    let document = Document {
+        title: format!("{} entries", entries.len()),
+        subtitle: String::new(),
+        blocks: tables.collect(),
+        provenance: provenance(&catalog),
+    };
     show(console, &document)
 }
 
@@ -151,10 +165,18 @@ fn show_entry(args: &ShowArgs, console: &Console) -> Done {
         None => find(&catalog, &args.name)?,
     };
     if wanted.is_none() {
-        let others: Vec<&str> =
-            Kind::ALL.iter().filter(|(_, k, _)| *k != kind && catalog.index(*k).get(&args.name).is_some()).map(|(n, _, _)| *n).collect();
+        let others: Vec<&str> = Kind::ALL
+            .iter()
+            .filter(|(_, k, _)| *k != kind && catalog.index(*k).get(&args.name).is_some())
+            .map(|(n, _, _)| *n)
+            .collect();
         if !others.is_empty() {
-            console.note(&format!("`{}` is also a {}: --kind {}", args.name, others.join(" and a "), others[0]));
+            console.note(&format!(
+                "`{}` is also a {}: --kind {}",
+                args.name,
+                others.join(" and a "),
+                others[0]
+            ));
         }
     }
     let facts = facts(entry);
@@ -185,7 +207,12 @@ fn show_entry(args: &ShowArgs, console: &Console) -> Done {
     add("Read from", format!("{} ({})", origin(entry), entry.layer.name()));
     add("Also called", entry.aliases.join(", "));
     add("Extends", entry.extends.clone().unwrap_or_default());
-    add("Replaces", entry.shadows.map_or(String::new(), |l| format!("the {} entry of this name", l.name())));
+    add(
+        "Replaces",
+        entry
+            .shadows
+            .map_or(String::new(), |l| format!("the {} entry of this name", l.name())),
+    );
     add("Confidence", entry.tree.text("confidence").unwrap_or("").to_string());
     add("As of", entry.tree.text("as_of").unwrap_or("").to_string());
     add("Note", entry.tree.text("note").unwrap_or("").to_string());
@@ -203,7 +230,13 @@ fn values(facts: &[crate::catalog::show::Fact]) -> [Block; 2] {
     let mut sources: Vec<&str> = Vec::new();
     let mut table = Table::new(
         "",
-        vec![Column::words("Value of"), Column::numbers(""), Column::words("As written"), Column::numbers("Source"), Column::words("Line")],
+        vec![
+            Column::words("Value of"),
+            Column::numbers(""),
+            Column::words("As written"),
+            Column::numbers("Source"),
+            Column::words("Line"),
+        ],
     );
     for f in facts {
         let source = f.source.as_deref().unwrap_or("no source");
@@ -220,7 +253,10 @@ fn values(facts: &[crate::catalog::show::Fact]) -> [Block; 2] {
             Cell::Text(f.origin.rsplit('/').next().unwrap_or(&f.origin).to_string()),
         ]);
     }
-    let list = sources.iter().enumerate().map(|(i, s)| KeyValue::new(format!("[{}]", i + 1), Cell::Text(String::new())).note(*s));
+    let list = sources
+        .iter()
+        .enumerate()
+        .map(|(i, s)| KeyValue::new(format!("[{}]", i + 1), Cell::Text(String::new())).note(*s));
     [Block::Table(table), Block::KeyValues(list.collect())]
 }
 
@@ -235,8 +271,15 @@ fn check(args: &CheckArgs, console: &Console) -> Done {
         return Err(Error::Invalid(problems));
     }
     let own = |e: &Entry| e.layer >= from;
-    let n = Kind::ALL.iter().map(|(_, k, _)| catalog.index(*k).entries.values().filter(|e| own(e)).count()).sum::<usize>();
-    let named = |d: &Diagnostic| args.dir.as_deref().is_none_or(|dir| d.at.as_ref().is_some_and(|at| Path::new(&at.origin.name).starts_with(dir)));
+    let n = Kind::ALL
+        .iter()
+        .map(|(_, k, _)| catalog.index(*k).entries.values().filter(|e| own(e)).count())
+        .sum::<usize>();
+    let named = |d: &Diagnostic| {
+        args.dir
+            .as_deref()
+            .is_none_or(|dir| d.at.as_ref().is_some_and(|at| Path::new(&at.origin.name).starts_with(dir)))
+    };
     let bare: Vec<String> = unsourced(&catalog).iter().filter(|d| named(d)).map(ToString::to_string).collect();
     for line in &bare {
         console.note(line);
@@ -252,11 +295,17 @@ fn check(args: &CheckArgs, console: &Console) -> Done {
 fn write_out(args: &ExportArgs, console: &Console) -> Done {
     let files: Vec<(PathBuf, &str)> = export().map(|(path, text)| (args.dir.join(path), text)).collect();
     if let Some((path, _)) = files.iter().find(|(path, _)| path.exists() && !args.force) {
-        return Err(Diagnostic::new(format!("`{}` is there already", path.display())).help("choose another directory, or give --force to replace it").into());
+        return Err(Diagnostic::new(format!("`{}` is there already", path.display()))
+            .help("choose another directory, or give --force to replace it")
+            .into());
     }
     for (path, text) in &files {
         source::write_whole(path, text.as_bytes())?;
     }
-    console.note(&format!("wrote {} files; use them with --catalog {}", files.len(), args.dir.display()));
+    console.note(&format!(
+        "wrote {} files; use them with --catalog {}",
+        files.len(),
+        args.dir.display()
+    ));
     Ok(DONE)
 }

@@ -27,7 +27,10 @@ pub fn render(error: &Error, color: bool) -> String {
                 std::io::ErrorKind::StorageFull => "free some space, or choose another place",
                 _ => "choose another place",
             };
-            one(&Diagnostic::new(format!("cannot write `{}`: {source}", path.display())).help(help), color)
+            one(
+                &Diagnostic::new(format!("cannot write `{}`: {source}", path.display())).help(help),
+                color,
+            )
         }
         Error::Device { what } => one(&Diagnostic::new(what), color),
         Error::Interrupted => String::new(),
@@ -57,7 +60,9 @@ fn one(diagnostic: &Diagnostic, color: bool) -> String {
                 let snippet = Snippet::source(excerpt.text).line_start(excerpt.line).annotation(mark);
                 // The place in a line that was cut is not that in its excerpt.
                 group = if excerpt.cut {
-                    group.element(Origin::path(name).line(excerpt.line).char_column(excerpt.column)).element(snippet)
+                    group
+                        .element(Origin::path(name).line(excerpt.line).char_column(excerpt.column))
+                        .element(snippet)
                 } else {
                     group.element(snippet.path(name))
                 };

@@ -30,7 +30,10 @@ pub fn run(args: &ExplainArgs, console: &Console) -> Done {
         [one] => (DEFAULT_SCENARIO, Some(one.as_str())),
         [scenario, path, ..] => (scenario.as_str(), Some(path.as_str())),
     };
-    let input = Input { scenario: scenario.to_string(), over: args.over.clone() };
+    let input = Input {
+        scenario: scenario.to_string(),
+        over: args.over.clone(),
+    };
     let (plan, catalog) = super::plan::load(&input, console)?;
     let Some(path) = path else { return show(console, &overview(&plan)) };
     let explained = explain(&plan, &catalog, path)?;

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 /// The user's directory.
 pub fn user_dir() -> Option<PathBuf> {
-    absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|h| h.join(".config"))).map(|d| d.join("exaplan"))
+    absolute("XDG_CONFIG_HOME")
+        .or_else(|| absolute("HOME").map(|h| h.join(".config")))
+        .map(|d| d.join("exaplan"))
 }
 
 /// A directory from the environment; the XDG specification says to ignore relative ones.
@@ -18,8 +20,13 @@ fn absolute(name: &str) -> Option<PathBuf> {
 
 /// The site's directories, the most important last.
 pub fn site_dirs() -> Vec<PathBuf> {
-    let listed = std::env::var_os("XDG_CONFIG_DIRS").filter(|v| !v.is_empty()).unwrap_or_else(|| "/etc/xdg".into());
-    let mut dirs: Vec<PathBuf> = std::env::split_paths(&listed).filter(|p| p.is_absolute()).map(|p| p.join("exaplan")).collect();
+    let listed = std::env::var_os("XDG_CONFIG_DIRS")
+        .filter(|v| !v.is_empty())
+        .unwrap_or_else(|| "/etc/xdg".into());
+    let mut dirs: Vec<PathBuf> = std::env::split_paths(&listed)
+        .filter(|p| p.is_absolute())
+        .map(|p| p.join("exaplan"))
+        .collect();
     dirs.reverse();
     dirs
 }
@@ -30,7 +37,10 @@ pub fn site_dirs() -> Vec<PathBuf> {
 /// Every problem of the files of a layer.
 pub fn catalog(layers: &Layers, console: &Console) -> Result<Catalog> {
     let mut catalog = Catalog::builtin();
-    let own = site_dirs().into_iter().map(|d| (d, Layer::Site)).chain(user_dir().map(|d| (d, Layer::User)));
+    let own = site_dirs()
+        .into_iter()
+        .map(|d| (d, Layer::Site))
+        .chain(user_dir().map(|d| (d, Layer::User)));
     // Nobody has to have these two; a directory that was named has to be there.
     let own = own.filter(|(dir, _)| dir.is_dir());
     for (dir, layer) in own.chain(layers.catalog.iter().map(|d| (d.clone(), Layer::Project))) {
@@ -43,11 +53,18 @@ pub fn catalog(layers: &Layers, console: &Console) -> Result<Catalog> {
 
 /// One line on entries that hide others: meant as a rule, but never silent.
 fn tell_shadowed(catalog: &Catalog, console: &Console) {
-    let names: Vec<String> = catalog.shadowed().map(|(kind, e)| format!("{} `{}`", kind.name(), e.name)).collect();
+    let names: Vec<String> = catalog
+        .shadowed()
+        .map(|(kind, e)| format!("{} `{}`", kind.name(), e.name))
+        .collect();
     if names.is_empty() {
         return;
     }
     let first: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
-    let more = if names.len() > first.len() { format!(" and {} more", names.len() - first.len()) } else { String::new() };
+    let more = if names.len() > first.len() {
+        format!(" and {} more", names.len() - first.len())
+    } else {
+        String::new()
+    };
     console.note(&format!("your catalog replaces {}{more}", first.join(", ")));
 }

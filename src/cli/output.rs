@@ -1,9 +1,9 @@
 //! Where output goes and how it is shown.
 
-use super::{Done, Global, When, DONE};
+use super::{DONE, Done, Global, When};
 use crate::catalog::source;
 use crate::error::{Diagnostic, Error, Result};
-use crate::report::{Document, Table, csv, html, json, markdown, text};
+use crate::report::{Block, Document, Table, csv, html, json, markdown, text};
 use clap::ValueEnum;
 use serde_json::Value;
 use std::io::{IsTerminal, Write};
@@ -40,7 +40,12 @@ pub struct Console {
 
 impl Console {
     pub(super) fn new(global: &Global) -> Console {
-        Console { json: global.json, quiet: global.quiet, verbose: global.verbose, color: global.color }
+        Console {
+            json: global.json,
+            quiet: global.quiet,
+            verbose: global.verbose,
+            color: global.color,
+        }
     }
 
     fn colors(&self, terminal: bool) -> bool {
@@ -62,9 +67,15 @@ impl Console {
     /// How text on stdout is shown.
     pub fn text(&self) -> text::Options {
         let terminal = std::io::stdout().is_terminal();
-        let asked = std::env::var("COLUMNS").ok().and_then(|c| c.parse::<usize>().ok()).filter(|c| *c > 0);
+        let asked = std::env::var("COLUMNS")
+            .ok()
+            .and_then(|c| c.parse::<usize>().ok())
+            .filter(|c| *c > 0);
         let seen = || terminal_size::terminal_size().filter(|_| terminal).map(|(w, _)| usize::from(w.0));
-        text::Options { width: asked.or_else(seen).unwrap_or(PIPE_WIDTH).min(MAX_WIDTH), color: self.colors(terminal) }
+        text::Options {
+            width: asked.or_else(seen).unwrap_or(PIPE_WIDTH).min(MAX_WIDTH),
+            color: self.colors(terminal),
+        }
     }
 
     /// Write a message that is not the result. Nobody may be listening; that is no error.
@@ -91,7 +102,10 @@ impl Console {
 pub fn emit(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Io { path: PathBuf::from("stdout"), source: e }),
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Io {
+            path: PathBuf::from("stdout"),
+            source: e,
+        }),
         _ => Ok(()),
     }
 }
@@ -139,7 +153,10 @@ impl Target {
     /// When two were asked for, or the extension tells none.
     pub fn format(&self, console: &Console) -> Result<Format> {
         if let (true, Some(format)) = (console.json, self.format.filter(|f| *f != Format::Json)) {
-            let text = format!("--json and --format {} contradict each other", format.to_possible_value().map_or(String::new(), |v| v.get_name().to_string()));
+            let text = format!(
+                "--json and --format {} contradict each other",
+                format.to_possible_value().map_or(String::new(), |v| v.get_name().to_string())
+            );
             return Err(Diagnostic::new(text).help("give one of them").into());
         }
         if console.json {
@@ -158,7 +175,9 @@ impl Target {
             "html" | "htm" => Ok(Format::Html),
             _ => {
                 let text = format!("the name `{}` tells no format", file.display());
-                Err(Diagnostic::new(text).help("end it in .txt, .md, .csv, .json or .html, or give --format").into())
+                Err(Diagnostic::new(text)
+                    .help("end it in .txt, .md, .csv, .json or .html, or give --format")
+                    .into())
             }
         }
     }
@@ -169,10 +188,17 @@ impl Target {
         let to_file = self.file();
         let text = match format {
             Format::Text => {
-                let options = if to_file.is_some() { text::Options { width: PIPE_WIDTH, color: false } } else { console.text() };
+                let options = if to_file.is_some() {
+                    text::Options {
+                        width: PIPE_WIDTH,
+                        color: false,
+                    }
+                } else {
+                    console.text()
+                };
                 text::document(&(forms.screen)(), options)
             }
-            Format::Md => markdown::document(&(forms.page)()),
+            Format::Md => markdown::document(&without_charts((forms.page)())),
             Format::Csv => csv::table(&(forms.rows)())?,
             Format::Json => pretty(&(forms.json)()),
             Format::Html => html::document(&(forms.page)()),
@@ -185,8 +211,18 @@ impl Target {
     }
 }
 
+/// Markdown has no pictures, and the tables of a page hold the same numbers.
+fn without_charts(mut document: Document) -> Document {
+    document.blocks.retain(|b| !matches!(b, Block::Chart(_)));
+    document
+}
+
 /// A document that has no contract of its own: text, or its generic JSON.
 pub fn show(console: &Console, document: &Document) -> Done {
-    if console.json { emit_json(&json::document(document))? } else { emit(&text::document(document, console.text()))? }
+    if console.json {
+        emit_json(&json::document(document))?
+    } else {
+        emit(&text::document(document, console.text()))?
+    }
     Ok(DONE)
 }

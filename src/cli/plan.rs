@@ -45,14 +45,22 @@ pub fn load(input: &Input, console: &Console) -> crate::error::Result<(Plan, cra
     let catalog = layers::catalog(&input.over.layers, console)?;
     let (scenario, catalog) = Scenario::load(&input.scenario, &input.over.set, catalog)?;
     let plan = plan(&scenario, &catalog)?;
-    console.detail(&format!("planned `{}` in {}", scenario.name, crate::units::duration(start.elapsed().as_secs_f64())));
+    console.detail(&format!(
+        "planned `{}` in {}",
+        scenario.name,
+        crate::units::duration(start.elapsed().as_secs_f64())
+    ));
     Ok((plan, catalog))
 }
 
 /// Whether a limit is missed, or cannot be told; says which on stderr.
 fn missed(plan: &Plan, console: &Console) -> bool {
     const LIMITS: [&str; 4] = ["deadline", "budget", "power", "carbon"];
-    let mut reasons: Vec<String> = lint::warnings(plan).into_iter().filter(|w| LIMITS.contains(&w.code)).map(|w| w.message).collect();
+    let mut reasons: Vec<String> = lint::warnings(plan)
+        .into_iter()
+        .filter(|w| LIMITS.contains(&w.code))
+        .map(|w| w.message)
+        .collect();
     if plan.scenario.limits.cost_usd.is_some() && plan.bill.cost.total_usd.is_none() {
         reasons.push("there is a budget but no price to hold against it".to_string());
     }

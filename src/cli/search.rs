@@ -38,17 +38,29 @@ pub fn run(args: &SearchArgs, console: &Console) -> Done {
         scenario.choice = Choice::default();
     }
     let start = Instant::now();
-    let options = Options { n_best: usize::from(args.top), ..Options::default() };
+    let options = Options {
+        n_best: usize::from(args.top),
+        ..Options::default()
+    };
     let found = search(&scenario, &options);
     let elapsed_s = start.elapsed().as_secs_f64();
     let provenance = Provenance::of(&scenario, &catalog);
-    let shown = Shown { scenario: &scenario, found: &found, elapsed_s, provenance: &provenance, all_reasons: args.explain_rejections };
+    let shown = Shown {
+        scenario: &scenario,
+        found: &found,
+        elapsed_s,
+        provenance: &provenance,
+        all_reasons: args.explain_rejections,
+    };
     if console.json {
         emit_json(&json(&shown))?;
         return Ok(if found.best.is_empty() { NO } else { super::DONE });
     }
     if found.best.is_empty() {
-        return Err(crate::error::Error::NoFeasibleLayout { rejected: found.rejected, nearest: found.nearest });
+        return Err(crate::error::Error::NoFeasibleLayout {
+            rejected: found.rejected,
+            nearest: found.nearest,
+        });
     }
     show(console, &document(&shown))
 }

@@ -9,7 +9,7 @@ use crate::error::{Diagnostic, Result, nearest};
 use crate::plan::Plan;
 use crate::step::Explained;
 use serde_json::{Value, json};
-use topics::{Input, TOPICS, Topic};
+use topics::{Input, Topic};
 
 /// An explained number.
 #[derive(Debug)]
@@ -31,12 +31,27 @@ pub struct Explanation {
 pub fn explain(plan: &Plan, catalog: &Catalog, path: &str) -> Result<Explanation> {
     let whole = plan_report::json::plan(plan);
     let below = |t: &&Topic| path == t.path || path.strip_prefix(t.path).is_some_and(|rest| rest.starts_with('.'));
-    let topic = TOPICS.iter().filter(below).max_by_key(|t| t.path.len());
+    let topic = topics::all().filter(below).max_by_key(|t| t.path.len());
     // A table that has a total stands for it, `memory` for its peak.
-    let found = at(&whole, path).map(|v| v.get("total").or_else(|| v.get("peak_bytes")).unwrap_or(v)).filter(|v| !v.is_object() && !v.is_array());
-    let (Some(topic), Some(value)) = (topic, found) else { return Err(unknown(&whole, path).into()) };
-    let inputs = topic.inputs.iter().filter(|i| i.path != path).filter_map(|i| input(plan, catalog, &whole, i)).collect();
-    Ok(Explanation { path: path.to_string(), topic, value: value.clone(), inputs, ops: ops::list(plan, topic.ops) })
+    let found = at(&whole, path)
+        .map(|v| v.get("total").or_else(|| v.get("peak_bytes")).unwrap_or(v))
+        .filter(|v| !v.is_object() && !v.is_array());
+    let (Some(topic), Some(value)) = (topic, found) else {
+        return Err(unknown(&whole, path).into());
+    };
+    let inputs = topic
+        .inputs
+        .iter()
+        .filter(|i| i.path != path)
+        .filter_map(|i| input(plan, catalog, &whole, i))
+        .collect();
+    Ok(Explanation {
+        path: path.to_string(),
+        topic,
+        value: value.clone(),
+        inputs,
+        ops: ops::list(plan, topic.ops),
+    })
 }
 
 /// Every path with its value and formula.
@@ -44,12 +59,17 @@ pub fn explain(plan: &Plan, catalog: &Catalog, path: &str) -> Result<Explanation
 pub fn overview(plan: &Plan) -> Document {
     let whole = plan_report::json::plan(plan);
     let mut table = Table::new("", vec![Column::words("Path"), Column::numbers("Value"), Column::words("Formula")]);
-    table.rows = TOPICS
-        .iter()
+    table.rows = topics::all()
         .filter_map(|t| {
             // A topic that stands for a table shows its total.
             let v = at(&whole, t.path)?;
-            let v = v.get("total").or_else(|| v.get("peak_bytes")).or_else(|| v.get("total_s")).or_else(|| v.get("mean")).or_else(|| v.get("usd_per_device_hour")).unwrap_or(v);
+            let v = v
+                .get("total")
+                .or_else(|| v.get("peak_bytes"))
+                .or_else(|| v.get("total_s"))
+                .or_else(|| v.get("mean"))
+                .or_else(|| v.get("usd_per_device_hour"))
+                .unwrap_or(v);
             // Columns of different quantities: each with its own unit.
             Some(vec![t.path.into(), Cell::Text(cell(t.path, v).human()), t.formula.into()])
         })
@@ -77,9 +97,16 @@ impl Explanation {
         }
         let mut blocks = vec![Block::KeyValues(vec![answer]), Block::Paragraph(says)];
         if !self.inputs.is_empty() {
-            let mut table = Table::new("What goes in", vec![Column::words("Number"), Column::numbers("Value"), Column::words("From")]);
+            let mut table = Table::new(
+                "What goes in",
+                vec![Column::words("Number"), Column::numbers("Value"), Column::words("From")],
+            );
             let row = |(path, value, source): &(String, Value, String)| {
-                vec![Cell::Text(path.clone()), Cell::Text(cell(path, value).human()), Cell::Text(source.clone())]
+                vec![
+                    Cell::Text(path.clone()),
+                    Cell::Text(cell(path, value).human()),
+                    Cell::Text(source.clone()),
+                ]
             };
             table.rows = self.inputs.iter().map(row).collect();
             blocks.push(Block::Table(table));
@@ -126,7 +153,7 @@ fn input(plan: &Plan, catalog: &Catalog, whole: &Value, input: &Input) -> Option
 fn explained(path: &str) -> String {
     match path.split('.').next() {
         Some("scenario") => "the scenario".to_string(),
-        _ if TOPICS.iter().any(|t| path.starts_with(t.path)) => format!("exaplan explain {path}"),
+        _ if topics::all().any(|t| path.starts_with(t.path)) => format!("exaplan explain {path}"),
         _ => String::new(),
     }
 }
@@ -170,12 +197,14 @@ fn cell(path: &str, value: &Value) -> Cell {
 }
 
 fn unknown(whole: &Value, path: &str) -> Diagnostic {
-    let mut paths: Vec<String> = TOPICS.iter().map(|t| t.path.to_string()).collect();
+    let mut paths: Vec<String> = topics::all().map(|t| t.path.to_string()).collect();
     leaves("", whole, &mut paths);
     let known = paths.iter().map(String::as_str);
     let last = path.rsplit('.').next().unwrap_or(path);
     let by_last = paths.iter().map(String::as_str).find(|p| p.rsplit('.').next() == Some(last));
-    let guess = nearest(path, known).or(by_last).map_or(String::new(), |n| format!("did you mean `{n}`? "));
+    let guess = nearest(path, known)
+        .or(by_last)
+        .map_or(String::new(), |n| format!("did you mean `{n}`? "));
     Diagnostic::new(format!("no number of a plan is called `{path}`")).help(format!("{guess}`exaplan explain` lists what there is"))
 }
 
@@ -186,7 +215,9 @@ fn leaves(path: &str, value: &Value, out: &mut Vec<String>) {
                 leaves(&if path.is_empty() { key.clone() } else { format!("{path}.{key}") }, inner, out);
             }
         }
-        Value::Number(_) if ["step.", "memory.", "run.", "bill.", "model."].iter().any(|p| path.starts_with(p)) => out.push(path.to_string()),
+        Value::Number(_) if ["step.", "memory.", "run.", "bill.", "model."].iter().any(|p| path.starts_with(p)) => {
+            out.push(path.to_string())
+        }
         _ => {}
     }
 }

@@ -55,7 +55,10 @@ pub fn kind_of(path: &str) -> Option<Kind> {
         ("memory", Kind::Bytes),
         ("run.lost", Kind::Duration),
     ];
-    ENDS.iter().find(|(end, _)| last.ends_with(end)).or_else(|| WITHIN.iter().find(|(name, _)| within(name))).map(|(_, kind)| *kind)
+    ENDS.iter()
+        .find(|(end, _)| last.ends_with(end))
+        .or_else(|| WITHIN.iter().find(|(name, _)| within(name)))
+        .map(|(_, kind)| *kind)
 }
 
 /// The number under this dotted path as a cell.
@@ -65,11 +68,14 @@ pub fn cell(path: &str, number: f64) -> Cell {
         Some(kind) => Cell::quantity(number, kind),
         None if number.fract() == 0.0 => Cell::Count(number),
         // Three significant digits, as everywhere.
-        None => Cell::quantity(number, Kind::Plain(match number.abs() {
-            a if a < 1.0 => 4,
-            a if a < 10.0 => 2,
-            a if a < 100.0 => 1,
-            _ => 0,
-        })),
+        None => Cell::quantity(
+            number,
+            Kind::Plain(match number.abs() {
+                a if a < 1.0 => 4,
+                a if a < 10.0 => 2,
+                a if a < 100.0 => 1,
+                _ => 0,
+            }),
+        ),
     }
 }

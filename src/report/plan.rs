@@ -4,7 +4,7 @@ mod bill;
 pub mod json;
 mod page;
 
-use super::{Block, Cell, Column, Document, Kind, KeyValue, Span, Table, Warning};
+use super::{Block, Cell, Column, Document, KeyValue, Kind, Span, Table, Warning};
 use crate::bill::Way;
 use crate::kernel::Evidence;
 use crate::layout::memory::MemoryBudget;
@@ -76,7 +76,12 @@ pub fn provenance_line(provenance: &Provenance) -> String {
         [] => "no overrides".to_string(),
         list => format!("--set {}", list.join(" --set ")),
     };
-    let Provenance { program, catalog_digest, scenario_digest, .. } = provenance;
+    let Provenance {
+        program,
+        catalog_digest,
+        scenario_digest,
+        ..
+    } = provenance;
     format!("{program}, catalog {catalog_digest}, scenario {scenario_digest}, {overrides}")
 }
 
@@ -116,8 +121,11 @@ pub(super) fn human(value: f64, kind: Kind) -> String {
 pub(super) fn list(parts: &[(&str, f64)], kind: Kind) -> String {
     let largest = parts.iter().map(|(_, v)| v.abs()).fold(0.0, f64::max);
     let scale = kind.scale(largest);
-    let shown: Vec<String> =
-        parts.iter().filter(|(_, v)| v.abs() > largest * 1e-4).map(|(name, v)| format!("{name} {}", kind.number(*v, &scale))).collect();
+    let shown: Vec<String> = parts
+        .iter()
+        .filter(|(_, v)| v.abs() > largest * 1e-4)
+        .map(|(name, v)| format!("{name} {}", kind.number(*v, &scale)))
+        .collect();
     format!("{} {}", shown.join(", "), scale.unit)
 }
 
@@ -128,7 +136,9 @@ fn answers(plan: &Plan) -> Vec<KeyValue> {
     #[allow(clippy::cast_precision_loss)]
     let steps = units::count(run.n_steps as f64);
     vec![
-        KeyValue::new("Time to train", Cell::quantity(run.wall_s, Kind::Duration)).note(format!("{steps} steps; {NO_RANGE}")).answer(),
+        KeyValue::new("Time to train", Cell::quantity(run.wall_s, Kind::Duration))
+            .note(format!("{steps} steps; {NO_RANGE}"))
+            .answer(),
         bill::headline(plan),
         KeyValue::new("Step time", Cell::quantity(step.time_s, Kind::Duration))
             .note(format!("{} per step", human(step.tokens, Kind::Si("tokens"))))
@@ -177,7 +187,11 @@ fn parts(plan: &Plan, detail: Detail) -> Table {
     table.rows = shown
         .map(|(key, s)| {
             let share = s / plan.step.time_s;
-            let mut row = vec![part_name(key).into(), Cell::quantity(*s, Kind::Duration), Cell::quantity(share, Kind::Percent)];
+            let mut row = vec![
+                part_name(key).into(),
+                Cell::quantity(*s, Kind::Duration),
+                Cell::quantity(share, Kind::Percent),
+            ];
             if detail == Detail::Screen {
                 row.push(Cell::Text(bar(share)));
             }
@@ -197,10 +211,18 @@ fn bar(share: f64) -> String {
 }
 
 fn evidence(plan: &Plan) -> String {
-    let grades = [Evidence::Measured, Evidence::Interpolated, Evidence::Extrapolated, Evidence::Datasheet];
+    let grades = [
+        Evidence::Measured,
+        Evidence::Interpolated,
+        Evidence::Extrapolated,
+        Evidence::Datasheet,
+    ];
     let share = |g: &Evidence| plan.step.evidence.get(g).copied().unwrap_or(0.0);
-    let shown: Vec<String> =
-        grades.iter().filter(|g| share(g) > 5e-4).map(|g| format!("{:.0} % {}", 100.0 * share(g), g.name())).collect();
+    let shown: Vec<String> = grades
+        .iter()
+        .filter(|g| share(g) > 5e-4)
+        .map(|g| format!("{:.0} % {}", 100.0 * share(g), g.name()))
+        .collect();
     format!("Kernel time is {}.", shown.join(", "))
 }
 
@@ -217,7 +239,11 @@ fn memory(plan: &Plan) -> Vec<KeyValue> {
         ],
         Kind::Bytes,
     );
-    let note = format!("of {} on stage {}, the fullest: {parts}", human(b.capacity_bytes, Kind::Bytes), b.stage);
+    let note = format!(
+        "of {} on stage {}, the fullest: {parts}",
+        human(b.capacity_bytes, Kind::Bytes),
+        b.stage
+    );
     vec![KeyValue::new("Memory", Cell::quantity(b.peak_bytes(), Kind::Bytes)).note(note)]
 }
 
@@ -239,9 +265,16 @@ fn run(plan: &Plan) -> Vec<KeyValue> {
     if let Some(usd) = plan.bill.cost.goodput_loss_usd.filter(|usd| *usd > 0.0) {
         goodput += &format!(", {} of the cost", human(usd, Kind::Usd));
     }
-    let failures = if run.job_mtbf_s.is_finite() { format!("one each {}", units::duration(run.job_mtbf_s)) } else { "nothing fails".to_string() };
-    let checkpoint =
-        format!("apart; {} each, training stands still for {}", units::si(plan.checkpoint_bytes, "B"), units::duration(run.checkpoint_stall_s));
+    let failures = if run.job_mtbf_s.is_finite() {
+        format!("one each {}", units::duration(run.job_mtbf_s))
+    } else {
+        "nothing fails".to_string()
+    };
+    let checkpoint = format!(
+        "apart; {} each, training stands still for {}",
+        units::si(plan.checkpoint_bytes, "B"),
+        units::duration(run.checkpoint_stall_s)
+    );
     vec![
         KeyValue::new("Goodput", Cell::quantity(run.goodput, Kind::Percent)).note(goodput),
         KeyValue::new("Failures", Cell::Count(run.expected_failures)).note(failures),
@@ -250,14 +283,22 @@ fn run(plan: &Plan) -> Vec<KeyValue> {
 }
 
 fn warnings(plan: &Plan) -> Vec<Warning> {
-    lint::warnings(plan).into_iter().map(|w| Warning { message: w.message, help: Some(w.remedy) }).collect()
+    lint::warnings(plan)
+        .into_iter()
+        .map(|w| Warning {
+            message: w.message,
+            help: Some(w.remedy),
+        })
+        .collect()
 }
 
 fn assumptions(plan: &Plan) -> Table {
     let columns = vec![Column::words("Assumption"), Column::words("Value"), Column::words("Source")];
     let mut table = Table::new("", columns);
     let rows = plan.scenario.assumptions.iter();
-    table.rows = rows.map(|a| vec![Cell::Text(a.key.clone()), Cell::Text(a.value.clone()), Cell::Text(a.source.clone())]).collect();
+    table.rows = rows
+        .map(|a| vec![Cell::Text(a.key.clone()), Cell::Text(a.value.clone()), Cell::Text(a.source.clone())])
+        .collect();
     table
 }
 

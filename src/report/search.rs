@@ -1,7 +1,7 @@
 //! The result of a search: for people as a document, for programs as `exaplan.search/1`.
 
 use super::svg::{Axis, Lines};
-use super::{Block, Cell, Chart, Column, Document, Kind, KeyValue, Span, Table, plan};
+use super::{Block, Cell, Chart, Column, Document, KeyValue, Kind, Span, Table, plan};
 use crate::layout::Layout;
 use crate::plan::{Provenance, Scenario};
 use crate::search::{Candidate, Found};
@@ -94,7 +94,11 @@ fn summary(shown: &Shown<'_>) -> Vec<KeyValue> {
             2 => "1 other is within 2 %, and no model of a step can tell them apart".to_string(),
             n => format!("{} others within 2 %, which no model of a step can tell apart", n - 1),
         };
-        out.push(KeyValue::new("Step", Cell::quantity(best.step_time_s, Kind::Duration)).note(note).answer());
+        out.push(
+            KeyValue::new("Step", Cell::quantity(best.step_time_s, Kind::Duration))
+                .note(note)
+                .answer(),
+        );
     }
     out.push(KeyValue::new("Looked at", count(found.n_considered)).note(format!("layouts in {}", crate::units::duration(shown.elapsed_s))));
     out.push(KeyValue::new("Fit", count(found.n_evaluated)));
@@ -112,7 +116,9 @@ fn best(found: &Found) -> Table {
     let mut table = Table::new("Fastest layouts", columns);
     table.rows = found.best.iter().map(|c| row(c, if c.tie { "=" } else { "" })).collect();
     if found.best.iter().filter(|c| c.tie).count() > 1 {
-        table.notes.push("= within 2 % of the fastest: take the one that is easiest to run".to_string());
+        table
+            .notes
+            .push("= within 2 % of the fastest: take the one that is easiest to run".to_string());
     }
     table
 }
@@ -130,7 +136,16 @@ fn row(c: &Candidate, mark: &str) -> Vec<Cell> {
 /// `TP8 CP2 PP16 VP8 DP64 zero1 MB1`: what a column has room for.
 fn compact(layout: &Layout) -> String {
     let text = layout.to_string().replace("micro-batch", "MB");
-    text.split(" · ").map(|degree| if degree.starts_with("recompute") { degree.to_string() } else { degree.replacen(' ', "", 1) }).collect::<Vec<_>>().join(" ")
+    text.split(" · ")
+        .map(|degree| {
+            if degree.starts_with("recompute") {
+                degree.to_string()
+            } else {
+                degree.replacen(' ', "", 1)
+            }
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn pareto(found: &Found) -> Table {
@@ -140,9 +155,22 @@ fn pareto(found: &Found) -> Table {
     // The ends of the front say the most: keep them and thin what is between.
     let keep = |i: usize| front.len() <= N_PARETO || (i * (N_PARETO - 1)) % (front.len() - 1) < N_PARETO - 1;
     let kept = front.iter().enumerate().filter(|(i, _)| keep(*i)).map(|(_, c)| c);
-    table.rows = kept.map(|c| row(c, "").into_iter().enumerate().filter(|(i, _)| [1, 2, 4].contains(i)).map(|(_, cell)| cell).collect()).collect();
+    table.rows = kept
+        .map(|c| {
+            row(c, "")
+                .into_iter()
+                .enumerate()
+                .filter(|(i, _)| [1, 2, 4].contains(i))
+                .map(|(_, cell)| cell)
+                .collect()
+        })
+        .collect();
     if front.len() > N_PARETO {
-        table.notes.push(format!("{} of {} layouts that no other beats in both", table.rows.len(), front.len()));
+        table.notes.push(format!(
+            "{} of {} layouts that no other beats in both",
+            table.rows.len(),
+            front.len()
+        ));
     }
     table
 }
@@ -155,10 +183,15 @@ pub fn rejected(found: &Found, all: bool) -> Table {
     list.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
     let n = if all { list.len() } else { N_REASONS.min(list.len()) };
     #[allow(clippy::cast_precision_loss)]
-    let rows = list.iter().take(n).map(|(reason, count)| vec![Cell::Text((*reason).clone()), Cell::Count(**count as f64)]);
+    let rows = list
+        .iter()
+        .take(n)
+        .map(|(reason, count)| vec![Cell::Text((*reason).clone()), Cell::Count(**count as f64)]);
     table.rows = rows.collect();
     if n < list.len() {
-        table.notes.push(format!("and {} more reasons: --explain-rejections", list.len() - n));
+        table
+            .notes
+            .push(format!("and {} more reasons: --explain-rejections", list.len() - n));
     }
     table
 }
@@ -170,8 +203,16 @@ pub fn chart(found: &Found) -> Option<Chart> {
     (found.pareto.len() > 1).then(|| {
         Chart::Lines(Lines {
             title: "Step time over memory: no layout is better in both".to_string(),
-            x: Axis { label: "memory of the fullest stage".to_string(), kind: Kind::Bytes, log: false },
-            y: Axis { label: "step time".to_string(), kind: Kind::Duration, log: false },
+            x: Axis {
+                label: "memory of the fullest stage".to_string(),
+                kind: Kind::Bytes,
+                log: false,
+            },
+            y: Axis {
+                label: "step time".to_string(),
+                kind: Kind::Duration,
+                log: false,
+            },
             series: vec![("front".to_string(), points(&found.pareto))],
         })
     })

@@ -50,7 +50,13 @@ impl Excerpt {
         let tail = shorten(&clean(&after.chars().take(left + 1).collect::<String>()), left);
         let span = head.len()..head.len() + marked.len();
         let line = text.as_bytes()[..line_start].iter().filter(|&&b| b == b'\n').count() + 1;
-        Some(Excerpt { text: format!("{head}{marked}{tail}"), span, line, column, cut: skip > 0 })
+        Some(Excerpt {
+            text: format!("{head}{marked}{tail}"),
+            span,
+            line,
+            column,
+            cut: skip > 0,
+        })
     }
 }
 

@@ -5,8 +5,15 @@ use crate::error::{At, Origin};
 use std::sync::Arc;
 
 fn problem(text: &str, span: std::ops::Range<usize>) -> Error {
-    let origin = Arc::new(Origin { name: "a.toml".to_string(), text: text.to_string() });
-    Error::invalid(Diagnostic::new("unknown key `nods`").at(&At { origin, span }).help("did you mean `nodes`?"))
+    let origin = Arc::new(Origin {
+        name: "a.toml".to_string(),
+        text: text.to_string(),
+    });
+    Error::invalid(
+        Diagnostic::new("unknown key `nods`")
+            .at(&At { origin, span })
+            .help("did you mean `nodes`?"),
+    )
 }
 
 #[test]
@@ -28,7 +35,10 @@ fn a_problem_shows_its_line() {
 fn a_long_line_is_cut_around_the_place() {
     let text = format!("x = \"{}\" # {}\nok = 1\n", "a".repeat(5000), "b".repeat(1_000_000));
     let shown = render(&problem(&text, 5010..5012), false);
-    assert!(shown.contains("a.toml:1:5011") && shown.lines().all(|l| l.chars().count() < 140), "{shown}");
+    assert!(
+        shown.contains("a.toml:1:5011") && shown.lines().all(|l| l.chars().count() < 140),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -37,7 +47,10 @@ fn nothing_hostile_reaches_the_terminal() {
     for end in 0..=text.len() + 3 {
         for start in 0..=end {
             let shown = render(&problem(text, start..end), false);
-            assert!(shown.chars().all(|c| c == '\n' || (!c.is_control() && c != '\u{202e}')), "{shown:?}");
+            assert!(
+                shown.chars().all(|c| c == '\n' || (!c.is_control() && c != '\u{202e}')),
+                "{shown:?}"
+            );
         }
     }
 }
@@ -53,7 +66,13 @@ fn many_problems_are_counted() {
 #[test]
 fn reasons_are_listed_most_first() {
     let rejected = BTreeMap::from([("out of memory".to_string(), 1200), ("more stages than layers".to_string(), 3)]);
-    let shown = render(&Error::NoFeasibleLayout { rejected, nearest: Some("TP 8: stage 0 lacks 2 GiB".to_string()) }, false);
+    let shown = render(
+        &Error::NoFeasibleLayout {
+            rejected,
+            nearest: Some("TP 8: stage 0 lacks 2 GiB".to_string()),
+        },
+        false,
+    );
     insta::assert_snapshot!(shown, @r"
     error: none of 1,203 layouts fits
      |

@@ -15,7 +15,10 @@ pub(super) fn list(plan: &Plan, which: Ops) -> Vec<Explained> {
     }
     let machine = plan.scenario.machine();
     let mut list: Vec<Explained> = Vec::new();
-    for e in explain(&plan.scenario.workload, &machine, &plan.layout).into_iter().filter(|e| wanted(which, &e.op.work)) {
+    for e in explain(&plan.scenario.workload, &machine, &plan.layout)
+        .into_iter()
+        .filter(|e| wanted(which, &e.op.work))
+    {
         match list.iter_mut().find(|o| o.place == e.place && o.op == e.op) {
             Some(same) => same.times += e.times,
             None => list.push(e),
@@ -60,7 +63,9 @@ pub(super) fn table(plan: &Plan, list: &[Explained]) -> Table {
         ]);
     }
     table.notes = sources.iter().enumerate().map(|(i, text)| format!("[{}] {text}", i + 1)).collect();
-    table.notes.push("Each operation alone: what runs beside another counts in full here and not in the step.".to_string());
+    table
+        .notes
+        .push("Each operation alone: what runs beside another counts in full here and not in the step.".to_string());
     table
 }
 
@@ -88,7 +93,11 @@ pub(super) fn json(list: &[Explained]) -> Vec<Value> {
 }
 
 fn wanted(which: Ops, work: &Work) -> bool {
-    let group = if let Work::Collective { group, .. } = work { Some(*group) } else { None };
+    let group = if let Work::Collective { group, .. } = work {
+        Some(*group)
+    } else {
+        None
+    };
     match which {
         Ops::No => false,
         Ops::All => true,
@@ -103,13 +112,25 @@ fn wanted(which: Ops, work: &Work) -> bool {
 fn shape(work: &Work) -> String {
     match work {
         Work::Gemm(s) => {
-            let batch = if s.batch == 1.0 { String::new() } else { format!("{} × ", s.batch.round()) };
+            let batch = if s.batch == 1.0 {
+                String::new()
+            } else {
+                format!("{} × ", s.batch.round())
+            };
             format!("{batch}{}×{}×{} {}", s.m.round(), s.n.round(), s.k.round(), s.dtype)
         }
-        Work::Flash(s) | Work::Unfused(s) => format!("{} heads, {}×{} tokens", s.batch * s.heads, s.query_tokens.round(), s.key_tokens.round()),
+        Work::Flash(s) | Work::Unfused(s) => format!(
+            "{} heads, {}×{} tokens",
+            s.batch * s.heads,
+            s.query_tokens.round(),
+            s.key_tokens.round()
+        ),
         Work::Stream { bytes } => units::si(*bytes, "B"),
         Work::Collective { kind, bytes, .. } => {
-            let name = crate::catalog::Collective::ALL.iter().find(|(_, k)| k == kind).map_or("", |(n, _)| n);
+            let name = crate::catalog::Collective::ALL
+                .iter()
+                .find(|(_, k)| k == kind)
+                .map_or("", |(n, _)| n);
             format!("{name} {}", units::si(*bytes, "B"))
         }
     }

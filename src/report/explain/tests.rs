@@ -22,12 +22,16 @@ fn every_number_is_explained() {
 fn every_input_exists_and_is_sourced() {
     let (plan, catalog) = planned();
     let whole = plan_report::json::plan(&plan);
-    for topic in TOPICS {
+    for topic in topics::all() {
         for i in topic.inputs {
             assert!(at(&whole, i.path).is_some(), "{}: {}", topic.path, i.path);
             if let Some((kind, key)) = i.from {
                 let source = fact(&plan, &catalog, kind, key);
-                assert!(source.as_ref().is_some_and(|s| !s.ends_with("a default")), "{}: {kind:?} {key}: {source:?}", topic.path);
+                assert!(
+                    source.as_ref().is_some_and(|s| !s.ends_with("a default")),
+                    "{}: {kind:?} {key}: {source:?}",
+                    topic.path
+                );
             }
         }
     }
@@ -36,7 +40,12 @@ fn every_input_exists_and_is_sourced() {
 #[test]
 fn wrong_paths_get_a_guess() {
     let (plan, catalog) = planned();
-    for (path, guess) in [("step.tim_s", "step.time_s"), ("bill.cost", "bill.cost_usd"), ("wall_s", "run.wall_s"), ("step", "step.")] {
+    for (path, guess) in [
+        ("step.tim_s", "step.time_s"),
+        ("bill.cost", "bill.cost_usd"),
+        ("wall_s", "run.wall_s"),
+        ("step", "step."),
+    ] {
         let message = explain(&plan, &catalog, path).unwrap_err().to_string();
         assert!(message.contains(guess), "{message}");
     }

@@ -3,19 +3,24 @@
 use super::{human, list};
 use crate::bill::{Cloud, Owned};
 use crate::plan::Plan;
-use crate::report::{Cell, Kind, KeyValue};
+use crate::report::{Cell, KeyValue, Kind};
 
 /// The cost, with the price it rests on.
 pub(super) fn headline(plan: &Plan) -> KeyValue {
     let cost = &plan.bill.cost;
     let Some(total) = cost.total_usd else {
-        return KeyValue::new("Cost", Cell::Missing).note("no price is known: --set cost.usd_per_device_hour=2.5").answer();
+        return KeyValue::new("Cost", Cell::Missing)
+            .note("no price is known: --set cost.usd_per_device_hour=2.5")
+            .answer();
     };
     let item = KeyValue::new("Cost", Cell::quantity(total, Kind::Usd)).answer();
     match (&cost.cloud, &plan.scenario.offer) {
         (Some(cloud), Some(offer)) if !plan.scenario.owned => {
             let range = price_range(cloud).map_or(String::new(), |r| format!("; {r} over its price range"));
-            item.note(format!("{:.2} USD per device-hour, {} ({}){range}", cloud.usd_per_device_hour, offer.name, offer.as_of))
+            item.note(format!(
+                "{:.2} USD per device-hour, {} ({}){range}",
+                cloud.usd_per_device_hour, offer.name, offer.as_of
+            ))
         }
         _ => item.note("owned: its share of what the cluster costs"),
     }

@@ -8,9 +8,9 @@ use crate::layout::Layout;
 use crate::layout::memory::MemoryBudget;
 use crate::lint;
 use crate::plan::{Plan, Scenario};
+use crate::report::{Cell, Column, Kind, Table};
 use crate::run::Run;
 use crate::step::Step;
-use crate::report::{Cell, Column, Kind, Table};
 use serde_json::{Map, Value, json};
 
 /// What `step.mfu` counts and divides by.

@@ -3,7 +3,7 @@
 use super::{bill, human, part_name, say};
 use crate::plan::Plan;
 use crate::report::svg::{Axis, Bar, Bars, Lines};
-use crate::report::{Block, Cell, Chart, Column, Kind, KeyValue, Table};
+use crate::report::{Block, Cell, Chart, Column, KeyValue, Kind, Table};
 
 /// The sections of a page after its summary.
 pub(super) fn blocks(plan: &Plan) -> Vec<Block> {
@@ -38,13 +38,27 @@ fn step_chart(plan: &Plan) -> Chart {
         title: "One step".to_string(),
         kind: Kind::Duration,
         parts: parts.iter().map(|(key, _)| part_name(key).to_string()).collect(),
-        bars: vec![Bar { label: "step".to_string(), values: parts.iter().map(|(_, s)| *s).collect() }],
+        bars: vec![Bar {
+            label: "step".to_string(),
+            values: parts.iter().map(|(_, s)| *s).collect(),
+        }],
     })
 }
 
 fn memory(plan: &Plan) -> Table {
-    let names = ["Weights", "Gradients", "Optimizer", "Activations", "Buffers", "Reserve", "Peak", "Free"];
-    let columns = std::iter::once(Column::numbers("Stage")).chain(names.map(Column::numbers)).collect();
+    let names = [
+        "Weights",
+        "Gradients",
+        "Optimizer",
+        "Activations",
+        "Buffers",
+        "Reserve",
+        "Peak",
+        "Free",
+    ];
+    let columns = std::iter::once(Column::numbers("Stage"))
+        .chain(names.map(Column::numbers))
+        .collect();
     let mut table = Table::new("Memory of one device by pipeline stage", columns);
     table.rows = plan
         .step
@@ -66,7 +80,10 @@ fn memory(plan: &Plan) -> Table {
         })
         .collect();
     if let Some(b) = plan.step.memory.first() {
-        table.notes.push(format!("Of {}; reserve is context, communication buffers and fragmentation.", human(b.capacity_bytes, Kind::Bytes)));
+        table.notes.push(format!(
+            "Of {}; reserve is context, communication buffers and fragmentation.",
+            human(b.capacity_bytes, Kind::Bytes)
+        ));
     }
     table
 }
@@ -77,8 +94,16 @@ fn memory_chart(plan: &Plan) -> Chart {
     };
     Chart::Lines(Lines {
         title: "Memory by pipeline stage".to_string(),
-        x: Axis { label: "stage".to_string(), kind: Kind::Plain(0), log: false },
-        y: Axis { label: "bytes of one device".to_string(), kind: Kind::Bytes, log: false },
+        x: Axis {
+            label: "stage".to_string(),
+            kind: Kind::Plain(0),
+            log: false,
+        },
+        y: Axis {
+            label: "bytes of one device".to_string(),
+            kind: Kind::Bytes,
+            log: false,
+        },
         series: vec![
             ("peak with reserve".to_string(), points(|b| b.peak_bytes())),
             ("activations".to_string(), points(|b| b.activations_bytes)),
@@ -88,27 +113,65 @@ fn memory_chart(plan: &Plan) -> Chart {
 }
 
 fn lost(plan: &Plan) -> Table {
-    let mut table = Table::new("Lost time", vec![Column::words("Cause"), Column::numbers("Time"), Column::numbers("Share of wall time")]);
-    let names = ["checkpoints", "rework after failures", "restarts", "detection", "planned pauses", "evaluation"];
+    let mut table = Table::new(
+        "Lost time",
+        vec![
+            Column::words("Cause"),
+            Column::numbers("Time"),
+            Column::numbers("Share of wall time"),
+        ],
+    );
+    let names = [
+        "checkpoints",
+        "rework after failures",
+        "restarts",
+        "detection",
+        "planned pauses",
+        "evaluation",
+    ];
     let list = plan.run.lost.list();
     let rows = names.iter().zip(list).filter(|(_, (_, s))| *s > 0.0);
     table.rows = rows
-        .map(|(name, (_, s))| vec![(*name).into(), Cell::quantity(s, Kind::Duration), Cell::quantity(s / plan.run.wall_s, Kind::Percent)])
+        .map(|(name, (_, s))| {
+            vec![
+                (*name).into(),
+                Cell::quantity(s, Kind::Duration),
+                Cell::quantity(s / plan.run.wall_s, Kind::Percent),
+            ]
+        })
         .collect();
     table
 }
 
 fn energy(plan: &Plan) -> Table {
     let energy = &plan.bill.energy;
-    let mut table = Table::new("Energy", vec![Column::words("Phase"), Column::numbers("Energy"), Column::numbers("Share")]);
-    let names = ["math", "communication", "bubble and waiting", "lost time", "network", "cooling and conversion"];
+    let mut table = Table::new(
+        "Energy",
+        vec![Column::words("Phase"), Column::numbers("Energy"), Column::numbers("Share")],
+    );
+    let names = [
+        "math",
+        "communication",
+        "bubble and waiting",
+        "lost time",
+        "network",
+        "cooling and conversion",
+    ];
     table.rows = names
         .iter()
         .zip(energy.list())
-        .map(|(name, (_, j))| vec![(*name).into(), Cell::quantity(j, Kind::Energy), Cell::quantity(j / energy.facility_j, Kind::Percent)])
+        .map(|(name, (_, j))| {
+            vec![
+                (*name).into(),
+                Cell::quantity(j, Kind::Energy),
+                Cell::quantity(j / energy.facility_j, Kind::Percent),
+            ]
+        })
         .collect();
     let tdp = human(energy.tdp_convention_j, Kind::Energy);
-    table.notes.push(format!("Device TDP times time, as model cards print it, would be {tdp}: without host, network and cooling."));
+    table.notes.push(format!(
+        "Device TDP times time, as model cards print it, would be {tdp}: without host, network and cooling."
+    ));
     table
 }
 
@@ -116,13 +179,18 @@ fn money(plan: &Plan) -> Vec<Table> {
     let cost = &plan.bill.cost;
     let table = |title: &str, lines: &[(&str, f64)]| {
         let mut table = Table::new(title, vec![Column::words("Line"), Column::numbers("Cost")]);
-        table.rows = lines.iter().map(|(name, usd)| vec![(*name).into(), Cell::quantity(*usd, Kind::Usd)]).collect();
+        table.rows = lines
+            .iter()
+            .map(|(name, usd)| vec![(*name).into(), Cell::quantity(*usd, Kind::Usd)])
+            .collect();
         table
     };
     let cloud = cost.cloud.as_ref().map(|c| table("Rented", &bill::cloud_lines(c)));
     let owned = cost.owned.as_ref().map(|o| {
         let mut owned = table("Owned", &bill::owned_lines(o));
-        owned.notes.push(format!("Buying the cluster takes {}.", human(o.purchase_usd, Kind::Usd)));
+        owned
+            .notes
+            .push(format!("Buying the cluster takes {}.", human(o.purchase_usd, Kind::Usd)));
         owned
     });
     cloud.into_iter().chain(owned).collect()
@@ -141,8 +209,16 @@ fn layout(plan: &Plan) -> Vec<KeyValue> {
         ("Replicas", l.replicas),
         ("Micro-batch", l.micro_batch_seqs),
     ];
-    let words = [("Sharding", l.sharding.name()), ("Schedule", l.schedule_name()), ("Recomputation", l.recompute.name())];
+    let words = [
+        ("Sharding", l.sharding.name()),
+        ("Schedule", l.schedule_name()),
+        ("Recomputation", l.recompute.name()),
+    ];
     let numbers = degrees.map(|(key, n)| KeyValue::new(key, Cell::Count(f64::from(n))));
     let sequence = KeyValue::new("Sequence parallel", if l.sequence_parallel { "yes" } else { "no" }.into());
-    numbers.into_iter().chain(words.map(|(key, word)| KeyValue::new(key, word.into()))).chain([sequence]).collect()
+    numbers
+        .into_iter()
+        .chain(words.map(|(key, word)| KeyValue::new(key, word.into())))
+        .chain([sequence])
+        .collect()
 }

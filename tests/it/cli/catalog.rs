@@ -14,7 +14,13 @@ fn the_catalog_is_sound() {
 #[test]
 fn entries_show_values_sources_and_lines() {
     let out = exaplan(&["catalog", "show", "h100"]).stdout;
-    for word in ["memory_bytes_per_s", "3.35 TB/s", "https://", "nvidia-hopper.toml:", "h100-sxm-80gb"] {
+    for word in [
+        "memory_bytes_per_s",
+        "3.35 TB/s",
+        "https://",
+        "nvidia-hopper.toml:",
+        "h100-sxm-80gb",
+    ] {
         assert!(out.contains(word), "{word}: {out}");
     }
     let json = exaplan(&["catalog", "show", "h100", "--json"]).json();
@@ -36,12 +42,20 @@ fn layers_lie_over_each_other_and_say_so() {
     std::fs::write(home.join("exaplan/scenarios/mine.toml"), "name = \"mine\"\n").unwrap();
     let with = |arguments: &[&str]| ran(command(arguments).env("XDG_CONFIG_HOME", &home).output().unwrap());
     let shown = with(&["catalog", "show", "h100-sxm-80gb"]);
-    assert!(shown.stdout.contains("650 W") && shown.stdout.contains("our meter"), "{}{}", shown.stdout, shown.stderr);
+    assert!(
+        shown.stdout.contains("650 W") && shown.stdout.contains("our meter"),
+        "{}{}",
+        shown.stdout,
+        shown.stderr
+    );
     assert_eq!(shown.stderr.lines().count(), 1);
     assert!(shown.stderr.contains("accelerator `h100-sxm-80gb`"));
     assert_eq!(with(&["-q", "plan"]).stderr, "");
     let digest = |out: &serde_json::Value| out["provenance"]["catalog_digest"].clone();
-    assert_ne!(digest(&with(&["plan", "--json"]).json()), digest(&exaplan(&["plan", "--json"]).json()));
+    assert_ne!(
+        digest(&with(&["plan", "--json"]).json()),
+        digest(&exaplan(&["plan", "--json"]).json())
+    );
     assert!(with(&["info"]).stdout.contains("exists"));
 }
 
@@ -52,7 +66,10 @@ fn an_exported_catalog_is_the_same() {
     assert_eq!(exaplan(&["catalog", "export", dir]).code, 0);
     assert_eq!(exaplan(&["catalog", "export", dir]).code, 2);
     assert_eq!(exaplan(&["catalog", "check", dir]).code, 0);
-    let (own, exported) = (exaplan(&["plan", "--json"]).json(), exaplan(&["plan", "--json", "--catalog", dir]).json());
+    let (own, exported) = (
+        exaplan(&["plan", "--json"]).json(),
+        exaplan(&["plan", "--json", "--catalog", dir]).json(),
+    );
     assert_eq!(own["step"], exported["step"]);
     assert_eq!(own["bill"], exported["bill"]);
 }

@@ -16,7 +16,14 @@ fn help_and_version() {
     let bare = exaplan(&[]);
     assert_eq!((bare.code, bare.stdout.as_str()), (2, ""));
     assert!(bare.stderr.contains("Usage: exaplan"));
-    for arguments in [&["-h"][..], &["--help"], &["help", "plan"], &["plan", "-h"], &["catalog", "show", "--help"], &["-V"]] {
+    for arguments in [
+        &["-h"][..],
+        &["--help"],
+        &["help", "plan"],
+        &["plan", "-h"],
+        &["catalog", "show", "--help"],
+        &["-V"],
+    ] {
         assert_eq!(exaplan(arguments).code, 0, "{arguments:?}");
     }
     let long = exaplan(&["--help"]).stdout;
@@ -49,7 +56,11 @@ fn wrong_requests() {
 
 #[test]
 fn no_layout_fits() {
-    fails(&["plan", "--set", "cluster.nodes=5"], 1, &["none of", "degrees do not multiply", "help:"]);
+    fails(
+        &["plan", "--set", "cluster.nodes=5"],
+        1,
+        &["none of", "degrees do not multiply", "help:"],
+    );
     let arguments = ["search", "--set", "cluster.nodes=1"];
     fails(&arguments, 1, &["out of memory", "the nearest is", "more memory"]);
     let json = exaplan(&["search", "--set", "cluster.nodes=1", "--json"]);
@@ -62,7 +73,8 @@ fn no_layout_fits() {
 fn a_file_shows_every_problem_with_its_line() {
     let dir = scratch("problems");
     let path = dir.join("bad.toml");
-    let text = "[model]\nuse = \"llama3-405b\"\n[training]\ntokens = \"15 T/s\"\nsequense = 8192\n[cluster]\nnode = \"dgx-h100\"\nnodes = 0\n";
+    let text =
+        "[model]\nuse = \"llama3-405b\"\n[training]\ntokens = \"15 T/s\"\nsequense = 8192\n[cluster]\nnode = \"dgx-h100\"\nnodes = 0\n";
     std::fs::write(&path, text).unwrap();
     let out = exaplan(&["plan", path.to_str().unwrap()]);
     assert_eq!(out.code, 2);
@@ -94,11 +106,23 @@ fn broken_and_hostile_files() {
         std::fs::write(&path, bytes).unwrap();
         let out = exaplan(&["plan", path.to_str().unwrap()]);
         assert_eq!(out.code, 2, "{name}: {}", out.stderr);
-        assert!(out.stderr.contains("error:") && !out.stderr.contains("panicked"), "{name}: {}", out.stderr);
-        assert!(out.stderr.chars().all(|c| c == '\n' || (!c.is_control() && c != '\u{202e}')), "{name}: {:?}", out.stderr);
+        assert!(
+            out.stderr.contains("error:") && !out.stderr.contains("panicked"),
+            "{name}: {}",
+            out.stderr
+        );
+        assert!(
+            out.stderr.chars().all(|c| c == '\n' || (!c.is_control() && c != '\u{202e}')),
+            "{name}: {:?}",
+            out.stderr
+        );
         assert!(out.stderr.len() < 40_000, "{name}: {} bytes", out.stderr.len());
     }
-    assert!(exaplan(&["plan", dir.join("many.toml").to_str().unwrap()]).stderr.contains("more problems"));
+    assert!(
+        exaplan(&["plan", dir.join("many.toml").to_str().unwrap()])
+            .stderr
+            .contains("more problems")
+    );
 }
 
 #[test]

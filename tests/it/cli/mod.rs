@@ -26,13 +26,21 @@ impl Ran {
 /// The program in an empty surrounding: no user catalog, no colors, 100 columns.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_exaplan"));
-    command.args(arguments).env_clear().env("HOME", "/nonexistent").env("XDG_CONFIG_DIRS", "/nonexistent");
+    command
+        .args(arguments)
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .env("XDG_CONFIG_DIRS", "/nonexistent");
     command
 }
 
 pub fn ran(output: Output) -> Ran {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
 }
 
 pub fn exaplan(arguments: &[&str]) -> Ran {

@@ -8,26 +8,51 @@ use std::process::Stdio;
 fn the_default_plan_fits_a_screen() {
     let out = exaplan(&["plan"]);
     assert_eq!((out.code, out.stderr.as_str()), (0, ""));
-    assert!(out.stdout.lines().count() <= 55 && out.stdout.lines().all(|l| l.chars().count() <= 100), "{}", out.stdout);
-    for word in ["Time to train", "Cost", "MFU", "Where a step goes", "Memory", "Goodput", "Energy", "Carbon", "Assumption"] {
+    assert!(
+        out.stdout.lines().count() <= 55 && out.stdout.lines().all(|l| l.chars().count() <= 100),
+        "{}",
+        out.stdout
+    );
+    for word in [
+        "Time to train",
+        "Cost",
+        "MFU",
+        "Where a step goes",
+        "Memory",
+        "Goodput",
+        "Energy",
+        "Carbon",
+        "Assumption",
+    ] {
         assert!(out.stdout.contains(word), "{word}");
     }
 }
 
 #[test]
 fn the_same_input_gives_the_same_bytes() {
-    assert_eq!(exaplan(&["plan", "--json"]).stdout, exaplan(&["--json", "plan", "llama3-405b"]).stdout);
+    assert_eq!(
+        exaplan(&["plan", "--json"]).stdout,
+        exaplan(&["--json", "plan", "llama3-405b"]).stdout
+    );
 }
 
 #[test]
 fn json_is_consistent() {
     let plan = exaplan(&["plan", "--json"]).json();
     assert_eq!(plan.as_object().unwrap().keys().next().unwrap(), "schema");
-    let parts: f64 = plan["step"]["parts"].as_object().unwrap().values().map(|v| v.as_f64().unwrap()).sum();
+    let parts: f64 = plan["step"]["parts"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|v| v.as_f64().unwrap())
+        .sum();
     let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * b.abs();
     assert!(near(parts, plan["step"]["time_s"].as_f64().unwrap()));
     let run = &plan["run"];
-    assert!(near(run["ideal_s"].as_f64().unwrap() + run["lost"]["total_s"].as_f64().unwrap(), run["wall_s"].as_f64().unwrap()));
+    assert!(near(
+        run["ideal_s"].as_f64().unwrap() + run["lost"]["total_s"].as_f64().unwrap(),
+        run["wall_s"].as_f64().unwrap()
+    ));
     let evidence: f64 = plan["evidence"].as_object().unwrap().values().map(|v| v.as_f64().unwrap()).sum();
     assert!(near(evidence, 1.0));
     assert!(plan["ranges"].is_null() && plan["ranges_note"] == "no range yet");
@@ -36,7 +61,15 @@ fn json_is_consistent() {
 #[test]
 fn set_changes_the_plan_and_is_said() {
     let base = exaplan(&["plan", "--json"]).json();
-    let changed = exaplan(&["plan", "--json", "--set", "training.tokens=7.8T", "--set", "cost.usd_per_device_hour=2"]).json();
+    let changed = exaplan(&[
+        "plan",
+        "--json",
+        "--set",
+        "training.tokens=7.8T",
+        "--set",
+        "cost.usd_per_device_hour=2",
+    ])
+    .json();
     let steps = |p: &serde_json::Value| p["run"]["n_steps"].as_f64().unwrap();
     assert!((steps(&base) / steps(&changed) - 2.0).abs() < 1e-3);
     assert_eq!(changed["provenance"]["overrides"][0], "training.tokens=7.8T");
@@ -55,7 +88,13 @@ fn check_tells_missed_limits() {
 #[test]
 fn files_are_written_by_extension() {
     let dir = scratch("files");
-    for (name, start) in [("p.txt", "Llama 3"), ("p.md", "# Llama"), ("p.csv", "case,"), ("p.json", "{"), ("p.html", "<!DOCTYPE html>")] {
+    for (name, start) in [
+        ("p.txt", "Llama 3"),
+        ("p.md", "# Llama"),
+        ("p.csv", "case,"),
+        ("p.json", "{"),
+        ("p.html", "<!DOCTYPE html>"),
+    ] {
         let path = dir.join(name);
         let out = exaplan(&["plan", "-o", path.to_str().unwrap()]);
         assert_eq!((out.code, out.stdout.as_str()), (0, ""), "{name}: {}", out.stderr);
@@ -82,9 +121,16 @@ fn search_frees_the_layout_or_keeps_it() {
     let count = |s: &serde_json::Value| s["n_considered"].as_u64().unwrap();
     assert!(count(&free) > 10 * count(&kept));
     assert_eq!(kept["best"][0]["layout"]["pipeline"], 16);
-    assert_eq!(count(&free), free["n_evaluated"].as_u64().unwrap() + free["n_pruned"].as_u64().unwrap());
+    assert_eq!(
+        count(&free),
+        free["n_evaluated"].as_u64().unwrap() + free["n_pruned"].as_u64().unwrap()
+    );
     let text = exaplan(&["search", "--explain-rejections"]);
-    assert!(text.stdout.contains("Fastest") && text.stdout.contains("out of memory"), "{}", text.stdout);
+    assert!(
+        text.stdout.contains("Fastest") && text.stdout.contains("out of memory"),
+        "{}",
+        text.stdout
+    );
 }
 
 #[test]
@@ -101,7 +147,11 @@ fn explain_shows_formula_inputs_and_operations() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let mut child = command(&["catalog", "list", "--origin"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command(&["catalog", "list", "--origin"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut first = [0; 1];
     let mut out = child.stdout.take().unwrap();
     out.read_exact(&mut first).unwrap();

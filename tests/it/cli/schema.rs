@@ -5,8 +5,22 @@ use super::exaplan;
 use serde_json::Value;
 
 const KNOWN: [&str; 16] = [
-    "$schema", "$defs", "$ref", "title", "type", "required", "properties", "additionalProperties", "items", "minItems", "enum", "const",
-    "minimum", "maximum", "oneOf", "propertyNames",
+    "$schema",
+    "$defs",
+    "$ref",
+    "title",
+    "type",
+    "required",
+    "properties",
+    "additionalProperties",
+    "items",
+    "minItems",
+    "enum",
+    "const",
+    "minimum",
+    "maximum",
+    "oneOf",
+    "propertyNames",
 ];
 
 fn is(kind: &str, value: &Value) -> bool {
@@ -62,8 +76,19 @@ fn check(root: &Value, schema: &Value, value: &Value, path: &str) -> Result<(), 
             "const" => rule == value,
             "minimum" => value.as_f64().unwrap() >= rule.as_f64().unwrap(),
             "maximum" => value.as_f64().unwrap() <= rule.as_f64().unwrap(),
-            "oneOf" => rule.as_array().unwrap().iter().filter(|s| check(root, s, value, path).is_ok()).count() == 1,
-            "propertyNames" => value.as_object().unwrap().keys().all(|k| check(root, rule, &Value::from(k.as_str()), path).is_ok()),
+            "oneOf" => {
+                rule.as_array()
+                    .unwrap()
+                    .iter()
+                    .filter(|s| check(root, s, value, path).is_ok())
+                    .count()
+                    == 1
+            }
+            "propertyNames" => value
+                .as_object()
+                .unwrap()
+                .keys()
+                .all(|k| check(root, rule, &Value::from(k.as_str()), path).is_ok()),
             other => KNOWN.contains(&other),
         };
         if !holds {
@@ -102,7 +127,12 @@ fn searches_follow_their_schema() {
 fn the_schemas_refuse_what_is_wrong() {
     let schema = schema(include_str!("../../schema/plan.schema.json"));
     let good = exaplan(&["plan", "--json"]).json();
-    for (pointer, wrong) in [("/layout/tensor", Value::Null), ("/step/mfu", Value::from(1.5)), ("/schema", Value::from("x")), ("/bill/cost_usd/cloud", Value::from(3))] {
+    for (pointer, wrong) in [
+        ("/layout/tensor", Value::Null),
+        ("/step/mfu", Value::from(1.5)),
+        ("/schema", Value::from("x")),
+        ("/bill/cost_usd/cloud", Value::from(3)),
+    ] {
         let mut bad = good.clone();
         *bad.pointer_mut(pointer).unwrap() = wrong;
         assert!(check(&schema, &schema, &bad, "plan").is_err(), "{pointer}");
