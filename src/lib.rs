@@ -1,4 +1,77 @@
-//! Exaplan tells what a large-model training cluster will do before it is bought or rented.
+//! Exaplan tells what a large-model training cluster will do before it is bought or rented: how
+//! long a run takes, with which parallel layout, in what memory, for how much energy, carbon and
+//! money, and what each number rests on.
+//!
+//! ```
+//! use exaplan::{Catalog, Scenario, plan};
+//!
+//! let (scenario, catalog) = Scenario::load("llama3-405b", &[], Catalog::builtin())?;
+//! let best = plan(&scenario, &catalog)?;
+//! assert!(best.step.mfu > 0.2 && best.run.goodput < 1.0);
+//!
+//! // What if there were half the nodes? The same override as `--set` on the command line.
+//! let half = vec!["cluster.nodes=1024".to_string(), "layout.data=64".to_string()];
+//! let (scenario, catalog) = Scenario::load("llama3-405b", &half, Catalog::builtin())?;
+//! assert!(plan(&scenario, &catalog)?.run.wall_s > best.run.wall_s);
+//! # Ok::<(), exaplan::Error>(())
+//! ```
+//!
+//! # The rooms
+//!
+//! Data flows down only; a test holds who may use whom.
+//!
+//! ```text
+//!      hardware/*.toml     scenarios/models/*.toml     profiles/*.toml  <-------+
+//!            |                      |                        |                  |
+//!            v                      v                        v                  |
+//!        [catalog] ----------> [workload] ------------+  (profiles are          |
+//!            |                      |                 |   catalog data)         |
+//!            |                      v                 |                         |
+//!            +---------------> [layout]  what fits?   |                         |
+//!            |                      |                 |                         |
+//!            +--> [kernel] --> [step]  seconds of one optimizer step            |
+//!            |                      |                                           |
+//!            +---------------> [run]   days, goodput                            |
+//!            |                      |                                           |
+//!            +---------------> [bill]  joules, kg CO2e, liters, dollars         |
+//!                                   |                                           |
+//!                       [search] [plan]  the function that walks them           |
+//!                                   |   \                                       |
+//!                                   |   [lint]  warnings with remedies          |
+//!                                   |                                           |
+//!                               [study]  published runs; later sweeps           |
+//!                                   |                                           |
+//!                               [report]  text md csv json html svg             |
+//!                                /     \                                        |
+//!                            [tui]    [cli]  <---- [bench]  measures -----------+
+//! ```
+//!
+//! | room | what it knows |
+//! |---|---|
+//! | [`units`], [`error`] | quantities as people write and read them; diagnostics with a place and a way out |
+//! | [`catalog`] | accelerators, networks, nodes, prices, grids, models, profiles, stacks: each value with its source |
+//! | [`workload`] | parameters and FLOPs of a model, number formats, batch and tokens |
+//! | [`kernel`] | seconds of one matrix multiply, attention, memory pass or collective, and the evidence for it |
+//! | [`layout`] | how a model is cut, which layers a stage holds, what it needs in memory, why a layout falls |
+//! | [`step`] | one optimizer step: operations, pipeline, overlap, where the time goes |
+//! | [`run`] | many steps with failures, checkpoints and pauses |
+//! | [`bill`] | energy by phase, carbon, water, cloud and owned cost |
+//! | [`search`] | every legal layout judged; ties, Pareto front, reasons of the others |
+//! | [`plan`] | scenario in, plan out |
+//! | [`lint`] | what is worth a second look |
+//! | [`study`] | questions over many plans; predictions against published runs |
+//! | [`report`] | typed tables drawn as text, Markdown, CSV, JSON and HTML |
+//! | [`bench`] | measures this machine; never reads a prediction |
+//! | [`tui`], [`cli`] | faces; they show no number that the library cannot return |
+//!
+//! # What never happens
+//!
+//! - Rooms from `catalog` to `bill` read no clock and draw no random number: same input, same bits.
+//!   Only `catalog::source` reads files.
+//! - A layout that does not fit is a value ([`layout::Violation`]), not an error: the search counts them.
+//! - Quantities are `f64` in SI base units with the unit in the name. Nothing is rounded before `report`.
+//! - The parts of a step sum to its time, the parts of a run to its wall time.
+//! - No number is tuned on the published run that it is compared with.
 
 pub mod bill;
 pub mod catalog;
@@ -13,5 +86,16 @@ pub mod report;
 pub mod run;
 pub mod search;
 pub mod step;
+pub mod study;
 pub mod units;
 pub mod workload;
+
+pub use bill::Bill;
+pub use catalog::Catalog;
+pub use error::{Diagnostic, Error, Result};
+pub use layout::{Layout, MemoryBudget, Violation};
+pub use lint::{Warning, warnings};
+pub use plan::{Plan, Scenario, plan};
+pub use run::Run;
+pub use search::{Found, search};
+pub use step::{Parts, Step};

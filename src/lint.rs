@@ -41,15 +41,14 @@ fn limits(plan: &Plan) -> Vec<Warning> {
         );
         out.push(warn("deadline", text, "add devices, or free the layout: exaplan search"));
     }
-    if let (Some(most), Some(cost)) = (limits.cost_usd, plan.bill.cost.total_usd) {
-        if cost > most {
-            let text = format!("the run costs {}, the budget is {}", units::si(cost, "USD"), units::si(most, "USD"));
-            out.push(warn(
-                "budget",
-                text,
-                "look at another provider or commitment: --set cost.commitment=1-year",
-            ));
-        }
+    let over = limits.cost_usd.zip(plan.bill.cost.total_usd).filter(|(most, cost)| cost > most);
+    if let Some((most, cost)) = over {
+        let text = format!("the run costs {}, the budget is {}", units::si(cost, "USD"), units::si(most, "USD"));
+        out.push(warn(
+            "budget",
+            text,
+            "look at another provider or commitment: --set cost.commitment=1-year",
+        ));
     }
     let mean_w = plan.bill.energy.mean_w;
     if let Some(most) = limits.facility_w.filter(|l| mean_w > *l) {

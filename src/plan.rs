@@ -80,7 +80,61 @@ pub struct Scenario {
     pub digest: String,
 }
 
+/// What a step needs and no more: the rest of a scenario takes its defaults.
+#[derive(Debug, Clone)]
+pub struct StepCase {
+    /// Name for people.
+    pub name: String,
+    /// What is trained.
+    pub workload: Workload,
+    /// The machine.
+    pub cluster: Cluster,
+    /// The software.
+    pub stack: Stack,
+    /// What of the layout is fixed.
+    pub choice: Choice,
+}
+
 impl Scenario {
+    /// A scenario that asks for a step only: no price, default finance.
+    ///
+    /// # Errors
+    /// When the cluster names something that the catalog lacks.
+    pub fn of_step(case: StepCase, catalog: &Catalog) -> Result<Scenario> {
+        let accelerator: Accelerator = catalog.get(&case.cluster.node.accelerator)?;
+        let measured: Option<Profile> = accelerator.profile.as_deref().map(|name| catalog.get(name)).transpose()?;
+        let profile = measured.map(|p| p.on(&accelerator, &case.cluster.node.scale_up));
+        Ok(Scenario {
+            scale_up: catalog.get(&case.cluster.node.scale_up)?,
+            scale_out: catalog.get(&case.cluster.node.scale_out)?,
+            region: catalog.get(&case.cluster.region)?,
+            finance: catalog.get("default")?,
+            name: case.name,
+            workload: case.workload,
+            accelerator,
+            profile,
+            cluster: case.cluster,
+            stack: case.stack,
+            choice: case.choice,
+            checkpoint_every_s: None,
+            asynchronous_checkpoint: false,
+            offer: None,
+            owned: false,
+            limits: Limits::default(),
+            assumptions: Vec::new(),
+            overrides: Vec::new(),
+            digest: String::new(),
+        })
+    }
+
+    /// The same on devices with another amount of memory.
+    #[must_use]
+    pub fn with_memory(&self, memory_bytes: f64) -> Scenario {
+        let mut other = self.clone();
+        other.accelerator.memory_bytes = memory_bytes;
+        other
+    }
+
     /// Devices in all.
     #[must_use]
     pub fn n_devices(&self) -> u64 {

@@ -4,7 +4,7 @@
 //! fastest layout. It ranks by step time; objectives that need the whole plan belong to `study`.
 
 use crate::layout::check::{memory_violation, shape_violations};
-use crate::layout::{Layout, MemoryBudget, Outer, Space, Violation, budgets, place, stages};
+use crate::layout::{Choice, Layout, MemoryBudget, Outer, Space, Violation, budgets, place, stages};
 use crate::plan::Scenario;
 use crate::step::{self, Machine, Priced, Prices, prices};
 use rayon::prelude::*;
@@ -18,6 +18,8 @@ pub struct Options {
     /// Step times closer than this to the best are ties: no model of a step is more exact than a
     /// few percent, so the order among them means nothing.
     pub tie_fraction: f64,
+    /// A layout to look for among those that fit: the one the scenario came with.
+    pub mark: Option<Choice>,
 }
 
 impl Default for Options {
@@ -25,6 +27,7 @@ impl Default for Options {
         Options {
             n_best: 20,
             tie_fraction: 0.02,
+            mark: None,
         }
     }
 }
@@ -61,6 +64,8 @@ pub struct Found {
     pub rejected: BTreeMap<String, u64>,
     /// The smallest change that would let the nearest one fit.
     pub nearest: Option<String>,
+    /// The fastest fitting layout that agrees with [`Options::mark`], and its rank from 1.
+    pub marked: Option<(u64, Candidate)>,
 }
 
 /// The result of one set of outer degrees; merged in order, so threads do not matter.
@@ -179,6 +184,10 @@ fn merge(parts: Vec<Partial>, options: &Options) -> Found {
     let limit = fits.first().map_or(0.0, |b| b.step_time_s * (1.0 + options.tie_fraction));
     for candidate in &mut fits {
         candidate.tie = candidate.step_time_s <= limit;
+    }
+    if let Some(choice) = options.mark {
+        let rank = fits.iter().position(|c| choice.allows(&c.layout));
+        found.marked = rank.map(|i| (i as u64 + 1, fits[i]));
     }
     let mut least = f64::MAX;
     for candidate in &fits {

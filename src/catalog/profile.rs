@@ -1,6 +1,6 @@
 //! Measured kernel profiles and software stacks, as data.
 
-use super::accelerator::DType;
+use super::accelerator::{Accelerator, DType};
 use std::collections::BTreeMap;
 
 /// Parameters of the tile and wave quantization model of one matrix-multiply kernel family.
@@ -93,6 +93,8 @@ pub struct Profile {
     pub name: String,
     /// Where it was measured and by what.
     pub measured_by: String,
+    /// Fabric that its collectives were measured on.
+    pub scale_up: Option<String>,
     /// Compute units that the fit assumes (may differ from the accelerator's sheet).
     pub n_compute_units: u32,
     /// Memory bandwidth that the fit assumes.
@@ -109,6 +111,26 @@ pub struct Profile {
     pub collectives: BTreeMap<(Collective, u32), AffinePieces>,
     /// Largest measured bus bandwidth by collective inside the domain.
     pub bus_bytes_per_s: BTreeMap<Collective, f64>,
+}
+
+impl Profile {
+    /// The profile as it serves a device: rates of that device's sheet with the fitted
+    /// efficiencies, so that a part with other clocks or memory (A100 40 GB, a what-if) keeps its
+    /// own; collectives only on the fabric they were measured on.
+    #[must_use]
+    pub fn on(mut self, accelerator: &Accelerator, scale_up: &str) -> Profile {
+        for (dtype, rate) in &mut self.peak_flop_per_s {
+            if let Some(own) = accelerator.peak.dense_flop_per_s.get(dtype) {
+                *rate = *own;
+            }
+        }
+        self.memory_bytes_per_s = accelerator.memory_bytes_per_s;
+        if self.scale_up.as_deref().is_some_and(|measured| measured != scale_up) {
+            self.collectives.clear();
+            self.bus_bytes_per_s.clear();
+        }
+        self
+    }
 }
 
 /// How a software stack runs a step: few parameters, shared by every run of that stack.

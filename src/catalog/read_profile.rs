@@ -27,6 +27,7 @@ impl Entity for Profile {
         Profile {
             name: name.to_string(),
             measured_by: r.need_text("measured_by"),
+            scale_up: r.text("scale_up"),
             n_compute_units: r.need_count("n_compute_units", 1),
             memory_bytes_per_s: r.need("memory_bytes_per_s", Unit::BytesPerS, Within(1e6, 1e18)),
             peak_flop_per_s: by_dtype(r, "peak", "_flop_per_s", |t, key| t.need(key, Unit::FlopPerS, Within(1e6, 1e20))),

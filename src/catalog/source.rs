@@ -46,6 +46,22 @@ pub fn embedded_scenario(name: &str) -> Option<Arc<Origin>> {
     }))
 }
 
+/// The embedded sets of published runs: name and CSV text.
+#[must_use]
+pub fn published() -> Vec<Arc<Origin>> {
+    let mut list: Vec<Arc<Origin>> = embedded()
+        .filter(|(path, _)| path.starts_with("scenarios/published/") && path.ends_with(".csv"))
+        .map(|(path, text)| {
+            Arc::new(Origin {
+                name: format!("builtin:{path}"),
+                text: text.to_string(),
+            })
+        })
+        .collect();
+    list.sort_by(|a, b| a.name.cmp(&b.name));
+    list
+}
+
 /// Names of the embedded scenarios.
 #[must_use]
 pub fn embedded_scenarios() -> Vec<String> {

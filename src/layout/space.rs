@@ -35,6 +35,33 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// True when a layout agrees with everything that is fixed.
+    #[must_use]
+    pub fn allows(&self, l: &Layout) -> bool {
+        fn ok<T: PartialEq>(fixed: Option<T>, value: T) -> bool {
+            fixed.is_none_or(|f| f == value)
+        }
+        ok(self.tensor, l.tensor)
+            && ok(self.sequence_parallel, l.sequence_parallel)
+            && ok(self.context, l.context)
+            && ok(self.pipeline, l.pipeline)
+            && ok(self.virtual_stages, l.virtual_stages)
+            && ok(self.expert, l.expert)
+            && ok(self.expert_tensor, l.expert_tensor)
+            && ok(self.data, l.data)
+            && ok(self.sharding, l.sharding)
+            && ok(self.replicas, l.replicas)
+            && ok(self.micro_batch_seqs, l.micro_batch_seqs)
+            && ok(self.schedule, l.schedule)
+            && ok(self.recompute, l.recompute)
+    }
+
+    /// True when nothing is fixed.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        *self == Choice::default()
+    }
+
     /// Everything fixed to a layout.
     #[must_use]
     pub fn fixed(l: &Layout) -> Choice {

@@ -27,7 +27,8 @@ impl StageShape {
         let layers = self.layers;
         LayerKind::ALL
             .into_iter()
-            .filter_map(move |k| (layers[k.index()] > 0).then(|| (k, f64::from(layers[k.index()]))))
+            .filter(move |k| layers[k.index()] > 0)
+            .map(move |k| (k, f64::from(layers[k.index()])))
     }
 }
 

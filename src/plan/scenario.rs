@@ -210,7 +210,7 @@ impl Builder<'_> {
         let scale_up: Fabric = self.get(&cluster.node.scale_up, root.at())?;
         let scale_out: Fabric = self.get(&cluster.node.scale_out, root.at())?;
         let region = self.get(&cluster.region, root.at())?;
-        let profile = self.profile(&accelerator, root.at());
+        let profile = self.profile(&accelerator, &scale_up.name, root.at());
         let cluster = match reliability.0 {
             Some(reliability) => Cluster { reliability, ..cluster },
             None => cluster,
@@ -483,8 +483,9 @@ impl Builder<'_> {
         limits
     }
 
-    fn profile(&mut self, accelerator: &crate::catalog::Accelerator, at: &At) -> Option<crate::catalog::Profile> {
-        self.get(accelerator.profile.as_deref()?, at)
+    fn profile(&mut self, accelerator: &crate::catalog::Accelerator, scale_up: &str, at: &At) -> Option<crate::catalog::Profile> {
+        let measured: crate::catalog::Profile = self.get(accelerator.profile.as_deref()?, at)?;
+        Some(measured.on(accelerator, scale_up))
     }
 
     /// Say where the machine's numbers come from.
@@ -520,7 +521,7 @@ fn global_batch(t: &Reader<'_>, sequence_tokens: u64) -> Option<f64> {
         (Unit::Sequences, 1.0)
     };
     match crate::units::parse(text, unit) {
-        Ok(value) if value >= 1.0 && value < 1e15 => {
+        Ok(value) if (1.0..1e15).contains(&value) => {
             // 16M tokens of 8,192 are 1,953.1 sequences: what people mean is 2,048 sequences or so,
             // so a batch in tokens is rounded to whole sequences.
             let sequences = if is_tokens { (value / divide).round().max(1.0) } else { value };

@@ -29,8 +29,13 @@ pub enum Detail {
 #[must_use]
 pub fn document(plan: &Plan, detail: Detail) -> Document {
     let mut blocks = vec![Block::KeyValues(answers(plan)), Block::Table(parts(plan, detail))];
+    let layout = plan.layout.to_string();
     match detail {
         Detail::Screen => {
+            let item = KeyValue::new("Layout", Cell::Text(layout)).note(ties(plan));
+            if let Some(Block::KeyValues(list)) = blocks.first_mut() {
+                list.push(item);
+            }
             let mut rest = memory(plan);
             rest.extend(run(plan));
             rest.extend(bill::key_values(plan));
@@ -38,7 +43,9 @@ pub fn document(plan: &Plan, detail: Detail) -> Document {
             blocks.push(Block::Warnings(warnings(plan)));
         }
         Detail::Page => {
-            blocks.insert(1, Block::Warnings(warnings(plan)));
+            let says = vec![Span::strong("Layout: "), Span::plain(format!("{layout}; {}.", ties(plan)))];
+            blocks.insert(1, Block::Paragraph(says));
+            blocks.insert(2, Block::Warnings(warnings(plan)));
             blocks.extend(page::blocks(plan));
         }
     }
@@ -147,7 +154,6 @@ fn answers(plan: &Plan) -> Vec<KeyValue> {
         KeyValue::new("MFU", Cell::quantity(step.mfu, Kind::Percent)).note(format!("causal model FLOPs over dense {peak} peak")),
         KeyValue::new("Model rate", Cell::quantity(full, Kind::Si("FLOP/s")))
             .note("per device, attention counted over the full square as Megatron-LM does"),
-        KeyValue::new("Layout", Cell::Text(plan.layout.to_string())).note(ties(plan)),
     ]
 }
 

@@ -1,3 +1,5 @@
-//! Everything that runs the program as a user does.
+//! One integration binary: it links once.
 
 mod cli;
+mod golden;
+mod validation;

@@ -42,6 +42,7 @@ pub fn profile(name: &str, units: u32, memory_bytes_per_s: f64, tiles: &[(u32, u
     Profile {
         name: name.to_string(),
         measured_by: "tests".to_string(),
+        scale_up: None,
         n_compute_units: units,
         memory_bytes_per_s,
         peak_flop_per_s: BTreeMap::new(),

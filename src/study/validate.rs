@@ -1,0 +1,190 @@
+//! Predictions against published runs.
+
+use super::runs::{Row, scenario, stack_name};
+use crate::catalog::Catalog;
+use crate::layout::{Layout, MemoryBudget, Space};
+use crate::plan::Scenario;
+use crate::search::{Options, search};
+use crate::step::{Step, simulate};
+use crate::units::GIB_BYTES;
+
+/// One row with what we say of it.
+#[derive(Debug, Clone)]
+pub struct Prediction {
+    /// Id of the row.
+    pub id: String,
+    /// Source of the row.
+    pub source: String,
+    /// Accelerator of the row.
+    pub accelerator: String,
+    /// Stack that it was given.
+    pub stack: &'static str,
+    /// Why it was left out, if it was.
+    pub skipped: Option<String>,
+    /// Our tokens per second and device.
+    pub predicted_tokens_per_s_per_device: Option<f64>,
+    /// The source's.
+    pub measured_tokens_per_s_per_device: Option<f64>,
+    /// The layout that was simulated.
+    pub layout: Option<Layout>,
+    /// The memory model agrees that it fits.
+    pub fits_memory: bool,
+    /// Our peak of allocated bytes.
+    pub peak_allocated_bytes: Option<f64>,
+    /// The source's.
+    pub measured_peak_allocated_bytes: Option<f64>,
+}
+
+impl Prediction {
+    /// Predicted over measured throughput, less one.
+    #[must_use]
+    pub fn relative_error(&self) -> Option<f64> {
+        Some(self.predicted_tokens_per_s_per_device? / self.measured_tokens_per_s_per_device? - 1.0)
+    }
+
+    /// Predicted over measured peak memory, less one.
+    #[must_use]
+    pub fn memory_error(&self) -> Option<f64> {
+        Some(self.peak_allocated_bytes? / self.measured_peak_allocated_bytes? - 1.0)
+    }
+}
+
+/// Predict every row, in order.
+#[must_use]
+pub fn predict(rows: &[Row], catalog: &Catalog) -> Vec<Prediction> {
+    rows.iter().map(|row| predict_row(row, catalog)).collect()
+}
+
+fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
+    let mut out = Prediction {
+        id: row.id.clone(),
+        source: row.text("source").unwrap_or("").to_string(),
+        accelerator: row.text("accelerator").unwrap_or("").to_string(),
+        stack: stack_name(row),
+        skipped: None,
+        predicted_tokens_per_s_per_device: None,
+        measured_tokens_per_s_per_device: row.number("tokens_per_s_per_device"),
+        layout: None,
+        fits_memory: true,
+        peak_allocated_bytes: None,
+        measured_peak_allocated_bytes: row.number("peak_allocated_gib").map(|g| g * GIB_BYTES),
+    };
+    match scenario(row, catalog).and_then(|s| layout(&s).map(|l| (s, l))) {
+        Err(reason) => out.skipped = Some(reason),
+        Ok((scenario, (layout, fits))) => {
+            let step = simulate(&scenario.workload, &scenario.machine(), &layout);
+            out.fits_memory = fits;
+            out.layout = Some(layout);
+            out.predicted_tokens_per_s_per_device = Some(step.tokens_per_s_per_device());
+            out.peak_allocated_bytes = Some(peak_allocated(&step));
+        }
+    }
+    out
+}
+
+fn peak_allocated(step: &Step) -> f64 {
+    step.memory.iter().map(MemoryBudget::allocated_bytes).fold(0.0, f64::max)
+}
+
+/// The fastest layout that the row allows; one that ran although our memory model says it does
+/// not fit is predicted all the same, and marked.
+fn layout(scenario: &Scenario) -> Result<(Layout, bool), String> {
+    let found = search(
+        scenario,
+        &Options {
+            n_best: 1,
+            ..Options::default()
+        },
+    );
+    if let Some(best) = found.best.first() {
+        return Ok((best.layout, true));
+    }
+    let roomy = scenario.with_memory(f64::MAX);
+    let found = search(
+        &roomy,
+        &Options {
+            n_best: 1,
+            ..Options::default()
+        },
+    );
+    found.best.first().map(|b| (b.layout, false)).ok_or_else(|| {
+        let space = Space {
+            workload: &scenario.workload,
+            n_devices: scenario.n_devices(),
+            domain: scenario.domain(),
+            choice: scenario.choice,
+            selective_pays: false,
+        };
+        if space.outer().is_empty() {
+            "its degrees do not divide its devices".to_string()
+        } else {
+            found.nearest.unwrap_or_else(|| "no legal layout".to_string())
+        }
+    })
+}
+
+/// How good a set of predictions is.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Summary {
+    /// Rows with prediction and measurement.
+    pub n: u64,
+    /// Rows left out.
+    pub n_skipped: u64,
+    /// Median of the absolute relative error.
+    pub median_ape: f64,
+    /// Mean of it.
+    pub mean_ape: f64,
+    /// Its 90th percentile.
+    pub p90_ape: f64,
+    /// Median of the signed relative error.
+    pub bias: f64,
+}
+
+/// Summarize.
+#[must_use]
+pub fn summary(predictions: &[Prediction]) -> Summary {
+    let mut signed: Vec<f64> = predictions.iter().filter_map(Prediction::relative_error).collect();
+    let mut absolute: Vec<f64> = signed.iter().map(|e| e.abs()).collect();
+    signed.sort_by(f64::total_cmp);
+    absolute.sort_by(f64::total_cmp);
+    #[allow(clippy::cast_precision_loss)]
+    let mean_ape = if absolute.is_empty() {
+        0.0
+    } else {
+        absolute.iter().sum::<f64>() / absolute.len() as f64
+    };
+    Summary {
+        n: signed.len() as u64,
+        n_skipped: predictions.iter().filter(|p| p.skipped.is_some()).count() as u64,
+        median_ape: quantile(&absolute, 0.5),
+        mean_ape,
+        p90_ape: quantile(&absolute, 0.9),
+        bias: quantile(&signed, 0.5),
+    }
+}
+
+/// Linear interpolation between order statistics of a sorted list (Hyndman and Fan 1996, type 7).
+fn quantile(sorted: &[f64], q: f64) -> f64 {
+    if sorted.is_empty() {
+        return 0.0;
+    }
+    #[allow(clippy::cast_precision_loss)]
+    let position = q * (sorted.len() - 1) as f64;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let low = position.floor() as usize;
+    let high = (low + 1).min(sorted.len() - 1);
+    sorted[low] + (position - position.floor()) * (sorted[high] - sorted[low])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_interpolate() {
+        let list = [1.0, 2.0, 3.0, 4.0];
+        assert!((quantile(&list, 0.5) - 2.5).abs() < 1e-12);
+        assert!((quantile(&list, 1.0) - 4.0).abs() < 1e-12);
+        assert!(quantile(&[], 0.5).abs() < 1e-12);
+    }
+}
