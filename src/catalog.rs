@@ -151,6 +151,8 @@ impl Catalog {
     }
 
     /// Entries of a kind, as written.
+    // `catalog[kind]` would read worse than `catalog.index(kind)`.
+    #[allow(clippy::should_implement_trait)]
     #[must_use]
     pub fn index(&self, kind: Kind) -> &Index {
         &self.slot(kind).0
