@@ -26,15 +26,21 @@ fn load_default_scenario() -> u64 {
 /// The default scenario from text to bill.
 #[divan::bench]
 fn plan_default_scenario(bencher: Bencher) {
-    let Ok((scenario, catalog)) = Scenario::load("llama3-405b", &[], Catalog::builtin()) else { return };
+    let Ok((scenario, catalog)) = Scenario::load("llama3-405b", &[], Catalog::builtin()) else {
+        return;
+    };
     bencher.bench(|| plan(black_box(&scenario), &catalog).map(|p| p.run.wall_s).unwrap_or(0.0));
 }
 
 /// All layouts of Llama 3 405B on 16,384 devices; items are candidates.
 #[divan::bench]
 fn search_default_scenario(bencher: Bencher) {
-    let Ok((mut scenario, _)) = Scenario::load("llama3-405b", &[], Catalog::builtin()) else { return };
+    let Ok((mut scenario, _)) = Scenario::load("llama3-405b", &[], Catalog::builtin()) else {
+        return;
+    };
     scenario.choice = Choice::default();
     let n = search(&scenario, &Options::default()).n_considered;
-    bencher.counter(divan::counter::ItemsCount::new(n)).bench(|| search(black_box(&scenario), &Options::default()).n_evaluated);
+    bencher
+        .counter(divan::counter::ItemsCount::new(n))
+        .bench(|| search(black_box(&scenario), &Options::default()).n_evaluated);
 }

@@ -160,9 +160,11 @@ impl Catalog {
     }
 
     /// Entries of a kind, as written.
+    // `catalog[kind]` would read worse than `catalog.entries(kind)`.
+    #[allow(clippy::should_implement_trait)]
     #[must_use]
     #[allow(clippy::should_implement_trait)] // A kind is no position: `catalog[kind]` would say less.
-    pub fn index(&self, kind: Kind) -> &Index {
+    pub fn entries(&self, kind: Kind) -> &Index {
         &self.slot(kind).0
     }
 
@@ -171,7 +173,7 @@ impl Catalog {
     /// # Errors
     /// When there is none; the message names the nearest.
     pub fn entry(&self, kind: Kind, name: &str) -> Result<&Entry> {
-        let index = self.index(kind);
+        let index = self.entries(kind);
         index.get(name).ok_or_else(|| Error::invalid(index.unknown(kind, name)))
     }
 
@@ -285,7 +287,7 @@ impl Catalog {
             .iter()
             .filter(|_| self.parts.iter().any(|p| p.layer > Layer::Builtin))
             .flat_map(|(_, kind, _)| {
-                self.index(*kind)
+                self.entries(*kind)
                     .entries
                     .values()
                     .filter(|e| e.shadows.is_some())

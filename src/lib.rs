@@ -76,6 +76,8 @@
 pub mod bench;
 pub mod bill;
 pub mod catalog;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod error;
 pub mod kernel;
 pub mod layout;

@@ -1,3 +1,7 @@
 //! The `exaplan` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(exaplan::cli::run(std::env::args_os()))
+}

@@ -204,6 +204,19 @@ pub struct Provenance {
     pub overrides: Vec<String>,
 }
 
+impl Provenance {
+    /// What a result of this scenario over this catalog rests on.
+    #[must_use]
+    pub fn of(scenario: &Scenario, catalog: &Catalog) -> Provenance {
+        Provenance {
+            program: format!("exaplan {}", env!("CARGO_PKG_VERSION")),
+            catalog_digest: catalog.digest(),
+            scenario_digest: scenario.digest.clone(),
+            overrides: scenario.overrides.clone(),
+        }
+    }
+}
+
 /// A scenario with its answer.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -273,12 +286,7 @@ fn complete(scenario: &Scenario, catalog: &Catalog, layout: Layout, step: Step) 
         offer: scenario.offer.as_ref(),
         owned: scenario.owned,
     });
-    let provenance = Provenance {
-        program: format!("exaplan {}", env!("CARGO_PKG_VERSION")),
-        catalog_digest: catalog.digest(),
-        scenario_digest: scenario.digest.clone(),
-        overrides: scenario.overrides.clone(),
-    };
+    let provenance = Provenance::of(scenario, catalog);
     Plan {
         scenario: scenario.clone(),
         layout,

@@ -4,9 +4,13 @@
 
 pub mod cell;
 pub mod csv;
+pub mod explain;
 pub mod html;
 pub mod json;
 pub mod markdown;
+pub mod names;
+pub mod plan;
+pub mod search;
 pub mod shown;
 pub mod svg;
 pub mod text;

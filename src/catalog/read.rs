@@ -190,7 +190,7 @@ fn reference(r: &Reader<'_>, key: &str, kind: Kind, catalog: &Catalog) -> String
 }
 
 fn resolve(r: &Reader<'_>, key: &str, name: &str, kind: Kind, catalog: &Catalog) -> String {
-    let index = catalog.index(kind);
+    let index = catalog.entries(kind);
     match index.get(name) {
         Some(entry) => entry.name.clone(),
         None => {

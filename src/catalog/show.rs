@@ -99,6 +99,8 @@ fn written(value: &Value) -> String {
     match value {
         Value::Text(t) | Value::Date(t) => t.clone(),
         Value::Integer(i) => i.to_string(),
+        // Powers of ten only where zeros would be many.
+        Value::Float(f) if *f == 0.0 || (1e-4..1e7).contains(&f.abs()) => f.to_string(),
         Value::Float(f) => format!("{f:e}"),
         Value::Bool(b) => b.to_string(),
         Value::Array(list) => format!("[{}]", list.iter().map(|i: &Item| written(&i.value)).collect::<Vec<_>>().join(", ")),
@@ -111,7 +113,7 @@ fn written(value: &Value) -> String {
 pub fn unsourced(catalog: &Catalog) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for (_, kind, _) in Kind::ALL {
-        for entry in catalog.index(kind).entries.values() {
+        for entry in catalog.entries(kind).entries.values() {
             let bare: Vec<String> = facts(entry).into_iter().filter(|f| f.source.is_none()).map(|f| f.key).collect();
             if !bare.is_empty() {
                 let text = format!("{} `{}` has values without a source: {}", kind.name(), entry.name, bare.join(", "));
@@ -138,11 +140,11 @@ pub fn export() -> impl Iterator<Item = (String, &'static str)> {
 pub fn find<'a>(catalog: &'a Catalog, name: &str) -> Result<(Kind, &'a Entry)> {
     let found = Kind::ALL
         .iter()
-        .find_map(|(_, kind, _)| Some((*kind, catalog.index(*kind).get(name)?)));
+        .find_map(|(_, kind, _)| Some((*kind, catalog.entries(*kind).get(name)?)));
     found.ok_or_else(|| {
         let all: Vec<&str> = Kind::ALL
             .iter()
-            .flat_map(|(_, k, _)| catalog.index(*k).entries.keys().map(String::as_str))
+            .flat_map(|(_, k, _)| catalog.entries(*k).entries.keys().map(String::as_str))
             .collect();
         let hint = crate::error::nearest(name, all).map_or(String::new(), |n| format!("did you mean `{n}`? "));
         Diagnostic::new(format!("nothing in the catalog is called `{name}`"))

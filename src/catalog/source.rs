@@ -126,7 +126,8 @@ fn plain(error: &std::io::Error) -> String {
     }
 }
 
-/// Every `.toml` file under a catalog directory, in order.
+/// Every `.toml` file under a catalog directory, in order. As in the built-in catalog, files directly
+/// in its `scenarios` folder are scenarios, and `config.toml` holds settings: neither is read.
 ///
 /// # Errors
 /// When the directory cannot be listed or a file cannot be read.
@@ -147,11 +148,16 @@ fn collect(dir: &Path, depth: usize, out: &mut Vec<PathBuf>) -> Result<()> {
         let path = entry.map_err(|e| fail(&e))?.path();
         if path.is_dir() && depth < 4 {
             collect(&path, depth + 1, out)?;
-        } else if path.extension().is_some_and(|e| e == "toml") {
+        } else if path.extension().is_some_and(|e| e == "toml") && !is_other(&path, dir, depth) {
             out.push(path);
         }
     }
     Ok(())
+}
+
+fn is_other(path: &Path, dir: &Path, depth: usize) -> bool {
+    let named = |p: &Path, name: &str| p.file_name().is_some_and(|n| n == name);
+    (depth == 0 && named(path, "config.toml")) || (depth == 1 && named(dir, "scenarios"))
 }
 
 /// Write a file whole or not at all: to a temporary name beside it, then rename.
@@ -169,10 +175,11 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         fs::create_dir_all(parent).map_err(io)?;
     }
-    fs::write(&temporary, bytes).map_err(io)?;
-    fs::rename(&temporary, path).map_err(|e| {
-        // Leave nothing half-written behind; the first error is the one to report.
-        let _ = fs::remove_file(&temporary);
-        io(e)
-    })
+    fs::write(&temporary, bytes)
+        .and_then(|()| fs::rename(&temporary, path))
+        .map_err(|e| {
+            // Leave nothing half-written behind; the first error is the one to report.
+            let _ = fs::remove_file(&temporary);
+            io(e)
+        })
 }

@@ -27,7 +27,7 @@ impl Builder<'_> {
         let Some(c) = self.section(root, "cost") else { return none };
         let offer = c.text("offer");
         if let Some(name) = &offer {
-            let index = self.catalog.index(Kind::Offer);
+            let index = self.catalog.entries(Kind::Offer);
             if index.get(name).is_none() {
                 let problem = index.unknown(Kind::Offer, name);
                 c.problem("offer", problem.message, problem.help.unwrap_or_default());
@@ -86,7 +86,7 @@ impl Builder<'_> {
     }
 
     fn best_offer(&self, accelerator: &Accelerator, region: &Region, commitment: Commitment) -> Option<Offer> {
-        let index = self.catalog.index(Kind::Offer);
+        let index = self.catalog.entries(Kind::Offer);
         let rank = |o: &Offer| {
             let regional = o.region.as_deref() == Some(region.name.as_str());
             match (o.provider == region.provider, o.provider.starts_with("market")) {

@@ -14,6 +14,9 @@ pub struct Options {
     pub color: bool,
 }
 
+/// Notes are cut, not wrapped, where fewer columns are left for them.
+const NARROWEST_NOTE: usize = 24;
+
 impl Default for Options {
     fn default() -> Self {
         Options { width: 80, color: false }
@@ -133,31 +136,59 @@ fn warning(warning: &Warning, options: Options) -> String {
 }
 
 fn key_values(list: &[KeyValue], options: Options) -> String {
+    let columns = options.columns();
     let keys: Vec<String> = list.iter().map(|item| cell::clean(&item.key)).collect();
     let values: Vec<String> = list.iter().map(|item| cell::clean(&item.value.human())).collect();
-    let widest = |texts: &[String]| texts.iter().map(|t| t.width()).max().unwrap_or(0);
-    let key_width = widest(&keys).min(options.columns() / 3);
-    let value_width = widest(&values).min(options.columns() / 3);
+    let key_width = keys.iter().map(|t| t.width()).max().unwrap_or(0).min(columns / 3);
+    // A long value would push all notes to the right: only its own note moves.
+    let aligned = values.iter().map(|t| t.width()).filter(|w| *w <= columns / 4);
+    let value_width = aligned.max().unwrap_or(0);
     let mut out = String::new();
     for ((item, key), value) in list.iter().zip(keys).zip(values) {
         let style = if item.answer { Style::Answer } else { Style::Plain };
-        let note = item.note.as_deref().map(cell::clean).unwrap_or_default();
-        let room = options.columns().saturating_sub(key_width + 2 + value.width() + 2);
-        let gap = if note.is_empty() {
-            0
-        } else {
-            value_width.saturating_sub(value.width()) + 2
-        };
-        out += &grid::pad(&grid::cut(&key, key_width), key_width, Align::Left);
-        out += "  ";
+        let mut line = grid::pad(&grid::cut(&key, key_width), key_width, Align::Left);
+        line += "  ";
         // A value is never cut: it is the answer. What does not fit beside it is its note.
-        out += &style.paint(&value, options.color);
-        out += &" ".repeat(gap);
-        out += &Style::Provenance.paint(&grid::cut(&note, room.saturating_sub(gap.saturating_sub(2))), options.color);
-        out.truncate(out.trim_end().len());
-        out.push('\n');
+        line += &style.paint(&value, options.color);
+        let mut used = key_width + 2 + value.width();
+        let Some(note) = item.note.as_deref().map(cell::clean).filter(|n| !n.is_empty()) else {
+            out += line.trim_end();
+            out.push('\n');
+            continue;
+        };
+        let column = key_width + 2 + value_width + 2;
+        if used + 2 > column && used + 2 + note.width() > columns {
+            out += line.trim_end();
+            out.push('\n');
+            (line, used) = (String::new(), 0);
+        }
+        let fill = column.saturating_sub(used).max(if used == 0 { 0 } else { 2 });
+        line += &" ".repeat(fill);
+        out += &hang(&line, used + fill, column, &note, options);
     }
     out
+}
+
+/// `note` after `line`, which is `used` columns wide; its further lines begin at `column`.
+fn hang(line: &str, used: usize, column: usize, note: &str, options: Options) -> String {
+    let room = options.columns().saturating_sub(column);
+    if room < NARROWEST_NOTE {
+        let room = options.columns().saturating_sub(used);
+        let note = Style::Provenance.paint(&grid::cut(note, room), options.color);
+        return format!("{}\n", format!("{line}{note}").trim_end());
+    }
+    let first = options.columns().saturating_sub(used);
+    let mut lines = vec![String::new()];
+    for word in note.split(' ').filter(|w| !w.is_empty()).flat_map(|w| grid::chunks(w, room)) {
+        let limit = if lines.len() == 1 { first } else { room };
+        match lines.last_mut() {
+            Some(last) if last.is_empty() => *last = word,
+            Some(last) if last.width() + 1 + word.width() <= limit => *last = format!("{last} {word}"),
+            _ => lines.push(word),
+        }
+    }
+    let painted: Vec<String> = lines.iter().map(|l| Style::Provenance.paint(l, options.color)).collect();
+    format!("{line}{}\n", painted.join(&format!("\n{}", " ".repeat(column))))
 }
 
 /// Pieces of text broken between words; the first line begins with `first`, the others, not narrower, with `indent`.

@@ -158,7 +158,7 @@ fn dtype(row: &Row) -> std::result::Result<DType, String> {
 fn cluster(row: &Row, accelerator: &Accelerator, devices: u32, catalog: &Catalog) -> std::result::Result<Cluster, String> {
     let wanted = row.degree("devices_per_node");
     let nodes = catalog
-        .index(Kind::Node)
+        .entries(Kind::Node)
         .entries
         .values()
         .filter_map(|e| catalog.get::<Node>(&e.name).ok());

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The command line can run `plan FILE`. Until it does, only the library is held to the gallery.
-const BINARY_READY: bool = false;
+const BINARY_READY: bool = true;
 
 /// Exit code of input that cannot be used, and of a question without an answer.
 const INVALID: i32 = 2;

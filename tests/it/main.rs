@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[cfg(feature = "cli")]
+mod cli;
+#[cfg(feature = "cli")]
 mod errors;
 mod golden;
 mod rooms;

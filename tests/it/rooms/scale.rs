@@ -96,7 +96,7 @@ proptest! {
         let catalog = Catalog::builtin();
         prop_assume!(catalog.get::<Profile>(name).unwrap().gemm.contains_key(&DType::Bf16));
         let profile = without_launches(catalog.get::<Profile>(name).unwrap());
-        let accelerator = catalog.index(Kind::Accelerator).entries.values().find(|e| e.tree.text("profile") == Some(name)).unwrap();
+        let accelerator = catalog.entries(Kind::Accelerator).entries.values().find(|e| e.tree.text("profile") == Some(name)).unwrap();
         let accelerator = catalog.get(&accelerator.name).unwrap();
         let times = f64::from(1u32 << factor);
         let quick = faster(profile.clone(), times);

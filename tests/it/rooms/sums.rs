@@ -91,7 +91,7 @@ fn workload(model: Model) -> Workload {
 fn the_stages_hold_the_parameters_of_the_model() {
     let catalog = Catalog::builtin();
     let mut tried = 0;
-    for entry in catalog.index(Kind::Model).entries.values() {
+    for entry in catalog.entries(Kind::Model).entries.values() {
         let model: Model = catalog.get(&entry.name).unwrap();
         let workload = workload(model.clone());
         let total = count(&model, workload.seq_len_tokens).params_total;

@@ -57,7 +57,7 @@ fn ids_and_aliases_are_lower_case_and_mean_one_thing() {
     let catalog = Catalog::builtin();
     for (kind_name, kind, _) in Kind::ALL {
         let mut owners: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for entry in catalog.index(kind).entries.values() {
+        for entry in catalog.entries(kind).entries.values() {
             for name in entry.aliases.iter().chain([&entry.name]) {
                 owners.entry(name.clone()).or_default().push(entry.name.clone());
                 let plain = name
@@ -68,7 +68,7 @@ fn ids_and_aliases_are_lower_case_and_mean_one_thing() {
         }
         owners.retain(|_, list| list.len() > 1);
         assert!(owners.is_empty(), "{kind_name}: {owners:?}");
-        assert!(!catalog.index(kind).entries.is_empty(), "no {kind_name} is built in");
+        assert!(!catalog.entries(kind).entries.is_empty(), "no {kind_name} is built in");
     }
 }
 
@@ -76,10 +76,10 @@ fn ids_and_aliases_are_lower_case_and_mean_one_thing() {
 fn every_reference_between_entries_leads_somewhere() {
     let catalog = Catalog::builtin();
     for (kind, key, target) in [(Kind::Accelerator, "profile", Kind::Profile), (Kind::Offer, "region", Kind::Region)] {
-        for entry in catalog.index(kind).entries.values() {
+        for entry in catalog.entries(kind).entries.values() {
             if let Some(name) = entry.tree.text(key) {
                 assert!(
-                    catalog.index(target).get(name).is_some(),
+                    catalog.entries(target).get(name).is_some(),
                     "{} `{}` names {key} `{name}`",
                     kind.name(),
                     entry.name

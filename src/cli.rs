@@ -1,0 +1,199 @@
+//! The command line: arguments in, a report on stdout, an exit code.
+
+mod catalog;
+mod completions;
+mod diagnostics;
+mod explain;
+mod info;
+mod layers;
+mod output;
+mod plan;
+mod search;
+
+use crate::error::{Error, Result};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use output::Console;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Done, and the answer is yes.
+pub const DONE: u8 = 0;
+/// Done, and the answer is no.
+pub const NO: u8 = 1;
+/// The request is wrong.
+pub const BAD_INPUT: u8 = 2;
+/// The world is in the way.
+pub const ENVIRONMENT: u8 = 3;
+/// Interrupted by ctrl-c.
+pub const INTERRUPTED: u8 = 130;
+/// A bug.
+const PANIC: u8 = 101;
+
+/// Scenario that is planned when none is named: the published Llama 3 405B run.
+const DEFAULT_SCENARIO: &str = "llama3-405b";
+
+const EXAMPLES: &str = "\
+Examples:
+  exaplan plan
+  exaplan plan llama3-405b --set cluster.nodes=1024 --json
+
+See --help for exit codes and environment variables.";
+
+const AFTER_HELP: &str = "\
+Examples:
+  exaplan plan                                   the published Llama 3 405B run
+  exaplan plan --set cluster.nodes=1024 --json   half the cluster, as JSON
+  exaplan search --top 5                         the fastest layouts for it
+  exaplan explain step.time_s                    where its step time comes from
+  exaplan catalog show h100-sxm-80gb             a device, each value with its source
+
+Exit codes:
+  0    done
+  1    done, and the answer is no: no layout fits, or --check found a limit missed
+  2    the request is wrong: bad flag, bad file, unknown name
+  3    the world is in the way: a file cannot be written, a device is missing
+  130  interrupted
+
+Environment:
+  XDG_CONFIG_HOME, XDG_CONFIG_DIRS  where user and site catalogs are (exaplan info)
+  NO_COLOR, CLICOLOR_FORCE, COLUMNS  how text is shown";
+
+/// How many accelerators, days, dollars, megawatt-hours and tonnes of carbon a training run takes.
+#[derive(Debug, Parser)]
+#[command(name = "exaplan", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = EXAMPLES, after_long_help = AFTER_HELP, disable_help_subcommand = false)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Args)]
+#[allow(clippy::struct_excessive_bools)]
+struct Global {
+    /// Print one JSON document with unrounded SI numbers
+    #[arg(long, global = true, help_heading = "Output")]
+    json: bool,
+    /// Color text
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN", help_heading = "Output")]
+    color: When,
+    /// Print the result only, no notes
+    #[arg(short, long, global = true, help_heading = "Output")]
+    quiet: bool,
+    /// Also print which files were read and how long it took
+    #[arg(short, long, global = true, help_heading = "Output", conflicts_with = "quiet")]
+    verbose: bool,
+}
+
+/// When to color.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum When {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Into files and pipes too
+    Always,
+    /// Not at all
+    Never,
+}
+
+/// Which scenario, changed how, over which catalog.
+#[derive(Debug, Clone, Args)]
+struct Input {
+    /// A scenario file, or the name of a built-in one
+    #[arg(value_name = "SCENARIO", default_value = DEFAULT_SCENARIO)]
+    scenario: String,
+    #[command(flatten)]
+    over: Over,
+}
+
+/// Changes to a scenario and the catalog under it.
+#[derive(Debug, Clone, Args)]
+struct Over {
+    /// Override a value, with its unit; may be repeated: --set cluster.nodes=64
+    #[arg(long = "set", value_name = "PATH=VALUE", help_heading = "Overrides")]
+    set: Vec<String>,
+    #[command(flatten)]
+    layers: Layers,
+}
+
+/// Catalog layers of the command line.
+#[derive(Debug, Clone, Args)]
+struct Layers {
+    /// Add a directory of catalog files over the others; may be repeated
+    #[arg(long = "catalog", value_name = "DIR", help_heading = "Overrides")]
+    catalog: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Plan one training run: layout, step time, days, cost, energy, carbon
+    Plan(plan::PlanArgs),
+    /// Find the layouts that fit, fastest first, and why the others fell
+    Search(search::SearchArgs),
+    /// Show where a number of a plan comes from, down to formula and source
+    Explain(explain::ExplainArgs),
+    /// List, show, check and export hardware, models, prices and grids
+    #[command(subcommand)]
+    Catalog(catalog::CatalogCommand),
+    /// Print version, features, paths and built-in scenarios
+    Info,
+    /// Print completions for a shell
+    Completions(completions::CompletionsArgs),
+}
+
+/// Run the program; the exit code.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    report_bugs();
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help that nobody reads to its end is no failure.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(BAD_INPUT);
+        }
+    };
+    let console = Console::new(&cli.global);
+    let done = match &cli.command {
+        Command::Plan(args) => plan::run(args, &console),
+        Command::Search(args) => search::run(args, &console),
+        Command::Explain(args) => explain::run(args, &console),
+        Command::Catalog(command) => catalog::run(command, &console),
+        Command::Info => info::run(&console),
+        Command::Completions(args) => completions::run(args, &console),
+    };
+    done.unwrap_or_else(|error| {
+        console.say(&diagnostics::render(&error, console.errors()));
+        exit_code(&error)
+    })
+}
+
+fn exit_code(error: &Error) -> u8 {
+    match error {
+        Error::NoFeasibleLayout { .. } => NO,
+        Error::Invalid(_) => BAD_INPUT,
+        Error::Io { .. } | Error::Device { .. } => ENVIRONMENT,
+        Error::Interrupted => INTERRUPTED,
+    }
+}
+
+/// A panic is a bug: say so in words, without a backtrace.
+fn report_bugs() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic
+            .location()
+            .map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
+        let command: Vec<String> = std::env::args().collect();
+        eprintln!(
+            "error: this is a bug in exaplan {}{place}\n  please report it with the command and its scenario: {}",
+            env!("CARGO_PKG_VERSION"),
+            command.join(" ")
+        );
+        std::process::exit(i32::from(PANIC));
+    }));
+}
+
+/// What a command does: its exit code, or what went wrong.
+type Done = Result<u8>;

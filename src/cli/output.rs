@@ -1,0 +1,228 @@
+//! Where output goes and how it is shown.
+
+use super::{DONE, Done, Global, When};
+use crate::catalog::source;
+use crate::error::{Diagnostic, Error, Result};
+use crate::report::{Block, Document, Table, csv, html, json, markdown, text};
+use clap::ValueEnum;
+use serde_json::Value;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// Columns of text that goes to a file or a pipe.
+const PIPE_WIDTH: usize = 100;
+/// Wider lines are hard to read.
+const MAX_WIDTH: usize = 140;
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a terminal
+    Text,
+    /// Markdown
+    Md,
+    /// Comma-separated values, one row per value
+    Csv,
+    /// JSON with unrounded SI numbers
+    Json,
+    /// One page that stands alone
+    Html,
+}
+
+/// What the user asked about output, and what the terminal is.
+pub struct Console {
+    /// One JSON document.
+    pub json: bool,
+    quiet: bool,
+    verbose: bool,
+    color: When,
+}
+
+impl Console {
+    pub(super) fn new(global: &Global) -> Console {
+        Console {
+            json: global.json,
+            quiet: global.quiet,
+            verbose: global.verbose,
+            color: global.color,
+        }
+    }
+
+    fn colors(&self, terminal: bool) -> bool {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
+        match self.color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto if set("NO_COLOR") => false,
+            When::Auto => (terminal && !dumb) || std::env::var_os("CLICOLOR_FORCE").is_some_and(|v| !v.is_empty() && v != "0"),
+        }
+    }
+
+    /// Whether errors are colored.
+    pub fn errors(&self) -> bool {
+        self.colors(std::io::stderr().is_terminal())
+    }
+
+    /// How text on stdout is shown.
+    pub fn text(&self) -> text::Options {
+        let terminal = std::io::stdout().is_terminal();
+        let asked = std::env::var("COLUMNS")
+            .ok()
+            .and_then(|c| c.parse::<usize>().ok())
+            .filter(|c| *c > 0);
+        let seen = || terminal_size::terminal_size().filter(|_| terminal).map(|(w, _)| usize::from(w.0));
+        text::Options {
+            width: asked.or_else(seen).unwrap_or(PIPE_WIDTH).min(MAX_WIDTH),
+            color: self.colors(terminal),
+        }
+    }
+
+    /// Write a message that is not the result. Nobody may be listening; that is no error.
+    pub fn say(&self, message: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{}", message.trim_end());
+    }
+
+    /// Write a note unless asked to be quiet.
+    pub fn note(&self, message: &str) {
+        if !self.quiet {
+            self.say(&format!("note: {message}"));
+        }
+    }
+
+    /// Write a note only when asked for.
+    pub fn detail(&self, message: &str) {
+        if self.verbose {
+            self.say(&format!("note: {message}"));
+        }
+    }
+}
+
+/// Write to stdout. A reader that has gone away has what it wanted.
+pub fn emit(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Io {
+            path: PathBuf::from("stdout"),
+            source: e,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Write JSON to stdout.
+pub fn emit_json(value: &Value) -> Result<()> {
+    emit(&pretty(value))
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+/// Where a report goes and as what.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Target {
+    /// Write to a file; its extension tells the format; - is stdout
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// Write in this format, whatever the extension
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
+    pub format: Option<Format>,
+}
+
+/// A result in every form that it can be written in.
+pub struct Forms<'a> {
+    /// For a terminal.
+    pub screen: &'a dyn Fn() -> Document,
+    /// For pages.
+    pub page: &'a dyn Fn() -> Document,
+    /// For spreadsheets.
+    pub rows: &'a dyn Fn() -> Table,
+    /// For programs.
+    pub json: &'a dyn Fn() -> Value,
+}
+
+impl Target {
+    fn file(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|p| *p != Path::new("-"))
+    }
+
+    /// The format that was asked for.
+    ///
+    /// # Errors
+    /// When two were asked for, or the extension tells none.
+    pub fn format(&self, console: &Console) -> Result<Format> {
+        if let (true, Some(format)) = (console.json, self.format.filter(|f| *f != Format::Json)) {
+            let text = format!(
+                "--json and --format {} contradict each other",
+                format.to_possible_value().map_or(String::new(), |v| v.get_name().to_string())
+            );
+            return Err(Diagnostic::new(text).help("give one of them").into());
+        }
+        if console.json {
+            return Ok(Format::Json);
+        }
+        if let Some(format) = self.format {
+            return Ok(format);
+        }
+        let Some(file) = self.file() else { return Ok(Format::Text) };
+        let extension = file.extension().and_then(|e| e.to_str()).unwrap_or("").to_lowercase();
+        match extension.as_str() {
+            "txt" => Ok(Format::Text),
+            "md" | "markdown" => Ok(Format::Md),
+            "csv" => Ok(Format::Csv),
+            "json" => Ok(Format::Json),
+            "html" | "htm" => Ok(Format::Html),
+            _ => {
+                let text = format!("the name `{}` tells no format", file.display());
+                Err(Diagnostic::new(text)
+                    .help("end it in .txt, .md, .csv, .json or .html, or give --format")
+                    .into())
+            }
+        }
+    }
+
+    /// Write a result.
+    pub fn write(&self, console: &Console, forms: &Forms<'_>) -> Done {
+        let format = self.format(console)?;
+        let to_file = self.file();
+        let text = match format {
+            Format::Text => {
+                let options = if to_file.is_some() {
+                    text::Options {
+                        width: PIPE_WIDTH,
+                        color: false,
+                    }
+                } else {
+                    console.text()
+                };
+                text::document(&(forms.screen)(), options)
+            }
+            Format::Md => markdown::document(&without_charts((forms.page)())),
+            Format::Csv => csv::table(&(forms.rows)())?,
+            Format::Json => pretty(&(forms.json)()),
+            Format::Html => html::document(&(forms.page)()),
+        };
+        match to_file {
+            Some(path) => source::write_whole(path, text.as_bytes())?,
+            None => emit(&text)?,
+        }
+        Ok(DONE)
+    }
+}
+
+/// Markdown has no pictures, and the tables of a page hold the same numbers.
+fn without_charts(mut document: Document) -> Document {
+    document.blocks.retain(|b| !matches!(b, Block::Chart(_)));
+    document
+}
+
+/// A document that has no contract of its own: text, or its generic JSON.
+pub fn show(console: &Console, document: &Document) -> Done {
+    if console.json {
+        emit_json(&json::document(document))?
+    } else {
+        emit(&text::document(document, console.text()))?
+    }
+    Ok(DONE)
+}

@@ -1,0 +1,71 @@
+//! `exaplan plan`.
+
+use super::output::{Console, Forms, Target};
+use super::{DONE, Done, Input, NO, layers};
+use crate::lint;
+use crate::plan::{Plan, Scenario, plan};
+use crate::report::plan::{Detail, document, json};
+use std::time::Instant;
+
+const EXAMPLES: &str = "\
+Examples:
+  exaplan plan
+  exaplan plan llama3-405b --set cluster.nodes=1024 -o plan.html";
+
+/// Plan one training run: layout, step time, days, cost, energy, carbon.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    input: Input,
+    #[command(flatten)]
+    target: Target,
+    /// Exit 1 when a limit of the scenario is not met
+    #[arg(long)]
+    check: bool,
+}
+
+/// Plan and write.
+pub fn run(args: &PlanArgs, console: &Console) -> Done {
+    args.target.format(console)?;
+    let (plan, _) = load(&args.input, console)?;
+    let forms = Forms {
+        screen: &|| document(&plan, Detail::Screen),
+        page: &|| document(&plan, Detail::Page),
+        rows: &|| json::rows(&plan),
+        json: &|| json::plan(&plan),
+    };
+    args.target.write(console, &forms)?;
+    Ok(if args.check && missed(&plan, console) { NO } else { DONE })
+}
+
+/// The plan of a scenario, and the catalog it was made from.
+pub fn load(input: &Input, console: &Console) -> crate::error::Result<(Plan, crate::catalog::Catalog)> {
+    let start = Instant::now();
+    let catalog = layers::catalog(&input.over.layers, console)?;
+    let (scenario, catalog) = Scenario::load(&input.scenario, &input.over.set, catalog)?;
+    let plan = plan(&scenario, &catalog)?;
+    console.detail(&format!(
+        "planned `{}` in {}",
+        scenario.name,
+        crate::units::duration(start.elapsed().as_secs_f64())
+    ));
+    Ok((plan, catalog))
+}
+
+/// Whether a limit is missed, or cannot be told; says which on stderr.
+fn missed(plan: &Plan, console: &Console) -> bool {
+    const LIMITS: [&str; 4] = ["deadline", "budget", "power", "carbon"];
+    let mut reasons: Vec<String> = lint::warnings(plan)
+        .into_iter()
+        .filter(|w| LIMITS.contains(&w.code))
+        .map(|w| w.message)
+        .collect();
+    if plan.scenario.limits.cost_usd.is_some() && plan.bill.cost.total_usd.is_none() {
+        reasons.push("there is a budget but no price to hold against it".to_string());
+    }
+    for reason in &reasons {
+        console.say(&format!("limit missed: {reason}"));
+    }
+    !reasons.is_empty()
+}

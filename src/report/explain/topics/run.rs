@@ -1,0 +1,184 @@
+//! The whole run and its bill.
+
+use super::{DEVICES, Input, TIME, Topic, from, of, topic};
+use crate::catalog::Kind;
+
+const NODES: Input = of("scenario.n_nodes");
+const WALL: Input = of("run.wall_s");
+const ENERGY: Input = of("bill.energy_j.total");
+const IT: Input = of("bill.energy_j.it");
+const PUE: Input = from("inputs.pue", Kind::Region, "pue");
+const MTBF: Input = of("run.job_mtbf_s");
+
+/// In the order of a plan.
+pub(super) const TOPICS: &[Topic] = &[
+    topic(
+        "run.n_steps",
+        "tokens of the run / tokens per step, rounded up",
+        "",
+        &[of("scenario.tokens"), of("step.tokens")],
+    ),
+    topic("run.ideal_s", "steps × step time", "", &[of("run.n_steps"), TIME]),
+    topic(
+        "run.wall_s",
+        "ideal time + checkpoints + work done again + restarts + detection of failures + planned pauses",
+        "Daly 2006, doi:10.1016/j.future.2004.11.016: M·e^(R/M)·(e^((τ+δ)/M) − 1)·T/τ, split without remainder",
+        &[
+            of("run.ideal_s"),
+            of("run.lost.checkpoint_s"),
+            of("run.lost.rework_s"),
+            of("run.lost.restart_s"),
+            of("run.lost.detect_s"),
+            of("run.lost.planned_s"),
+            of("run.lost.evaluation_s"),
+        ],
+    ),
+    topic("run.goodput", "ideal time / wall time", "", &[of("run.ideal_s"), WALL]),
+    topic(
+        "run.expected_failures",
+        "wall time without planned pauses / mean time between failures of the job",
+        "Wald's identity on a Poisson process",
+        &[WALL, MTBF],
+    ),
+    topic(
+        "run.job_mtbf_s",
+        "mean time between failures of a node of eight devices / such nodes in the job",
+        "failure rates: Kokolis et al., arXiv 2410.21680",
+        &[from("inputs.node_mtbf_s", Kind::Reliability, "node_mtbf_s"), DEVICES],
+    ),
+    topic(
+        "run.checkpoint_every_s",
+        "the interval with the least expected wall time, unless the scenario fixes one",
+        "Young 1974; Daly 2006, doi:10.1016/j.future.2004.11.016, solved exactly",
+        &[of("run.checkpoint_stall_s"), MTBF],
+    ),
+    topic(
+        "run.checkpoint_write_s",
+        "bytes of a checkpoint / delivered storage bandwidth",
+        "",
+        &[of("run.checkpoint_bytes"), of("inputs.storage_bytes_per_s")],
+    ),
+    topic(
+        "run.checkpoint_stall_s",
+        "the time to write, or the copy to host memory when checkpoints are asynchronous",
+        "PyTorch distributed checkpoint, 2024-06-12",
+        &[of("run.checkpoint_write_s")],
+    ),
+    topic(
+        "run.checkpoint_bytes",
+        "parameters × (bytes of a weight + bytes of optimizer state)",
+        "",
+        &[of("model.params_total")],
+    ),
+    topic(
+        "run.lost",
+        "expected losses of a Poisson process of failures over segments of work and checkpoint, with recovery that may fail too",
+        "Daly 2006, doi:10.1016/j.future.2004.11.016",
+        &[
+            MTBF,
+            of("run.checkpoint_every_s"),
+            of("run.checkpoint_stall_s"),
+            from("inputs.detect_s", Kind::Reliability, "detect_s"),
+            from("inputs.restart_s", Kind::Reliability, "restart_s"),
+            from("inputs.planned_s_per_day", Kind::Reliability, "planned_s_per_day"),
+        ],
+    ),
+    topic(
+        "bill.energy_j",
+        "nodes × time in each phase × (idle + busy share × (active − idle)), plus network, times PUE",
+        "busy shares reproduce MLPerf Training power logs v4.0 to v5.0; PUE: The Green Grid",
+        &[
+            NODES,
+            from("inputs.node_idle_w", Kind::Node, "idle_w"),
+            from("inputs.node_active_w", Kind::Node, "active_w"),
+            from("inputs.network_power_fraction", Kind::Finance, "network_power_fraction"),
+            PUE,
+            of("bill.energy_j.math"),
+            of("bill.energy_j.communication"),
+            of("bill.energy_j.bubble"),
+            of("bill.energy_j.lost"),
+            of("bill.energy_j.network"),
+            of("bill.energy_j.cooling"),
+        ],
+    ),
+    topic(
+        "bill.power_w",
+        "mean: energy at the meter / wall time; peak: what nodes and network may draw together × PUE",
+        "",
+        &[ENERGY, WALL, PUE],
+    ),
+    topic(
+        "bill.carbon_kg_co2e",
+        "energy at the meter × factor of the grid + making the servers × wall time / life; the methods stand side by side and are never netted",
+        "GHG Protocol Scope 2 Guidance; ISO/IEC 21031:2024 (SCI) for the servers",
+        &[
+            ENERGY,
+            from("inputs.grid_kg_co2e_per_kwh", Kind::Grid, "location_kg_co2e_per_kwh"),
+            of("bill.carbon_kg_co2e.operational_location"),
+            from("inputs.node_embodied_kg_co2e", Kind::Node, "embodied_kg_co2e"),
+            NODES,
+            WALL,
+            from("inputs.life_s", Kind::Finance, "life_s"),
+            of("bill.carbon_kg_co2e.embodied"),
+        ],
+    ),
+    topic(
+        "bill.water_l",
+        "IT energy × (water on site + PUE × water of the power plants)",
+        "P. Li et al., arXiv 2304.03271",
+        &[
+            IT,
+            from("inputs.wue_l_per_kwh", Kind::Region, "wue_l_per_kwh"),
+            PUE,
+            from("inputs.grid_water_l_per_kwh", Kind::Grid, "water_l_per_kwh"),
+        ],
+    ),
+    topic(
+        "bill.water_onsite_l",
+        "IT energy × water on site",
+        "",
+        &[IT, from("inputs.wue_l_per_kwh", Kind::Region, "wue_l_per_kwh")],
+    ),
+    topic(
+        "bill.offer",
+        "the price that the scenario names, else that of its region's provider, else of the market",
+        "exaplan catalog show NAME has the source of each price",
+        &[from("bill.offer.usd_per_device_hour", Kind::Offer, "base_usd_per_device_hour")],
+    ),
+    topic(
+        "bill.cost_usd",
+        "rented: devices × wall time × price + storage; owned: share of capital, financing, electricity, colocation, maintenance and storage",
+        "",
+        &[
+            DEVICES,
+            WALL,
+            from("bill.offer.usd_per_device_hour", Kind::Offer, "base_usd_per_device_hour"),
+            of("bill.cost_usd.cloud.total"),
+            of("bill.cost_usd.owned.total"),
+        ],
+    ),
+    topic(
+        "bill.cost_usd.owned",
+        "depreciation over the life, capital tied up, electricity, space and maintenance; hours that earn nothing are spread over those that do",
+        "",
+        &[
+            from("inputs.node_price_usd", Kind::Node, "price.base_usd"),
+            from("inputs.network_fraction", Kind::Finance, "network_fraction"),
+            from("inputs.life_s", Kind::Finance, "life_s"),
+            from("inputs.utilization_fraction", Kind::Finance, "utilization_fraction"),
+            from("inputs.capital_rate_fraction", Kind::Finance, "capital_rate_fraction"),
+            from("inputs.electricity_usd_per_kwh", Kind::Region, "electricity_usd_per_kwh"),
+            WALL,
+        ],
+    ),
+    topic(
+        "bill.break_even_utilization",
+        "fixed cost of owning at full utilization / (rent − electricity): above it owning is cheaper",
+        "",
+        &[
+            of("bill.cost_usd.owned.total"),
+            of("bill.cost_usd.cloud.compute"),
+            of("bill.cost_usd.owned.electricity"),
+        ],
+    ),
+];

@@ -1,0 +1,104 @@
+//! Energy, carbon, water and money of a plan.
+
+use super::{human, list};
+use crate::bill::{Cloud, Owned};
+use crate::plan::Plan;
+use crate::report::{Cell, KeyValue, Kind};
+
+/// The cost, with the price it rests on.
+pub(super) fn headline(plan: &Plan) -> KeyValue {
+    let cost = &plan.bill.cost;
+    let Some(total) = cost.total_usd else {
+        return KeyValue::new("Cost", Cell::Missing)
+            .note("no price is known: --set cost.usd_per_device_hour=2.5")
+            .answer();
+    };
+    let item = KeyValue::new("Cost", Cell::quantity(total, Kind::Usd)).answer();
+    match (&cost.cloud, &plan.scenario.offer) {
+        (Some(cloud), Some(offer)) if !plan.scenario.owned => {
+            let range = price_range(cloud).map_or(String::new(), |r| format!("; {r} over its price range"));
+            item.note(format!(
+                "{:.2} USD per device-hour, {} ({}){range}",
+                cloud.usd_per_device_hour, offer.name, offer.as_of
+            ))
+        }
+        _ => item.note("owned: its share of what the cluster costs"),
+    }
+}
+
+fn price_range(cloud: &Cloud) -> Option<String> {
+    let (low, high) = (cloud.price_low_total_usd, cloud.price_high_total_usd);
+    (low < high).then(|| format!("{} to {}", human(low, Kind::Usd), human(high, Kind::Usd)))
+}
+
+/// Everything about the bill in a few lines.
+pub(super) fn key_values(plan: &Plan) -> Vec<KeyValue> {
+    let bill = &plan.bill;
+    let (energy, carbon) = (&bill.energy, &bill.carbon);
+    let mut out = vec![
+        KeyValue::new("Energy", Cell::quantity(energy.facility_j, Kind::Energy)).note(list(
+            &[
+                ("math", energy.math_j),
+                ("communication", energy.communication_j),
+                ("bubble and waiting", energy.bubble_j),
+                ("lost time", energy.lost_j),
+                ("network", energy.network_j),
+                ("cooling", energy.cooling_j),
+            ],
+            Kind::Energy,
+        )),
+        KeyValue::new("Power", Cell::quantity(energy.mean_w, Kind::Si("W")))
+            .note(format!("mean at the meter; provide for {}", human(energy.peak_w, Kind::Si("W")))),
+    ];
+    let other = |name: &str, value: Option<f64>| value.map(|v| format!("; {name} {}", human(v, Kind::Carbon))).unwrap_or_default();
+    let note = format!(
+        "electricity by location {}, making the servers {}{}{}",
+        human(carbon.operational_location_kg_co2e, Kind::Carbon),
+        human(carbon.embodied_kg_co2e, Kind::Carbon),
+        other("electricity by contracts", carbon.operational_market_kg_co2e),
+        other("marginal", carbon.operational_marginal_kg_co2e),
+    );
+    out.push(KeyValue::new("Carbon", Cell::quantity(carbon.total_location_kg_co2e, Kind::Carbon)).note(note));
+    let onsite = format!("{} of it on site", liters(bill.water_onsite_l));
+    out.push(KeyValue::new("Water", Cell::Text(liters(bill.water_l))).note(onsite));
+    out.extend(money(plan));
+    out
+}
+
+fn liters(l: f64) -> String {
+    crate::units::si(l, "L")
+}
+
+fn money(plan: &Plan) -> Vec<KeyValue> {
+    let cost = &plan.bill.cost;
+    let mut out = Vec::new();
+    if let Some(c) = &cost.cloud {
+        out.push(KeyValue::new("Rented", Cell::quantity(c.total_usd, Kind::Usd)).note(list(&cloud_lines(c), Kind::Usd)));
+    }
+    if let Some(o) = &cost.owned {
+        let use_above = cost.break_even_utilization_fraction.map(|u| match u {
+            u if u > 1.0 => "; never cheaper at these prices".to_string(),
+            u => format!("; cheaper above {:.0} % utilization", 100.0 * u),
+        });
+        let note = format!("{}{}", list(&owned_lines(o), Kind::Usd), use_above.unwrap_or_default());
+        out.push(KeyValue::new("Owned", Cell::quantity(o.total_usd, Kind::Usd)).note(note));
+    }
+    out
+}
+
+/// Lines of the cloud bill.
+pub(super) fn cloud_lines(c: &Cloud) -> [(&'static str, f64); 2] {
+    [("compute", c.compute_usd), ("storage", c.storage_usd)]
+}
+
+/// Lines of owning.
+pub(super) fn owned_lines(o: &Owned) -> [(&'static str, f64); 6] {
+    [
+        ("capital", o.capital_usd),
+        ("financing", o.financing_usd),
+        ("electricity", o.electricity_usd),
+        ("colocation", o.colocation_usd),
+        ("maintenance", o.maintenance_usd),
+        ("storage", o.storage_usd),
+    ]
+}

@@ -1,0 +1,281 @@
+//! `plan --json`: schema `exaplan.plan/1`, a contract. Fields are added, never renamed.
+//!
+//! Numbers are unrounded SI values; what is unknown is null. `json!` writes null for a number that
+//! is not finite, so NaN cannot appear.
+
+use crate::bill::Bill;
+use crate::layout::Layout;
+use crate::layout::memory::MemoryBudget;
+use crate::lint;
+use crate::plan::{Plan, Scenario};
+use crate::report::{Cell, Column, Kind, Table};
+use crate::run::Run;
+use crate::step::Step;
+use serde_json::{Map, Value, json};
+
+/// What `step.mfu` counts and divides by.
+pub const FLOP_CONVENTION: &str = "causal model FLOPs over dense peak";
+
+/// The whole plan as one object.
+#[must_use]
+pub fn plan(plan: &Plan) -> Value {
+    json!({
+        "schema": "exaplan.plan/1",
+        "scenario": scenario(&plan.scenario),
+        "inputs": inputs(&plan.scenario),
+        "model": model(plan),
+        "layout": layout(&plan.layout),
+        "step": step(&plan.step),
+        "memory": memory(&plan.step.memory),
+        "run": run(plan),
+        "bill": bill(&plan.bill, &plan.scenario),
+        "ranges": Value::Null,
+        "ranges_note": super::NO_RANGE,
+        "warnings": lint::warnings(plan).iter().map(|w| json!({"code": w.code, "message": w.message, "remedy": w.remedy})).collect::<Vec<_>>(),
+        "evidence": plan.step.evidence.iter().map(|(grade, share)| (grade.name().to_string(), json!(share))).collect::<Map<_, _>>(),
+        "assumptions": plan.scenario.assumptions.iter().map(|a| json!({"key": a.key, "value": a.value, "source": a.source})).collect::<Vec<_>>(),
+        "ties": plan.ties.iter().map(layout).collect::<Vec<_>>(),
+        "provenance": super::provenance_json(&plan.provenance),
+    })
+}
+
+fn scenario(s: &Scenario) -> Value {
+    let (workload, cluster, limits) = (&s.workload, &s.cluster, &s.limits);
+    json!({
+        "name": s.name,
+        "model": workload.model.name,
+        "tokens": workload.total_tokens,
+        "sequence_tokens": workload.seq_len_tokens,
+        "global_batch_sequences": workload.global_batch_seqs,
+        "precision": workload.precision.compute.name(),
+        "accelerator": s.accelerator.name,
+        "node": cluster.node.name,
+        "n_nodes": cluster.n_nodes,
+        "n_devices": s.n_devices(),
+        "fabric": cluster.node.scale_out,
+        "region": s.region.name,
+        "stack": s.stack.name,
+        "profile": s.profile.as_ref().map(|p| &p.name),
+        "limits": {
+            "wall_s": limits.wall_s,
+            "cost_usd": limits.cost_usd,
+            "facility_w": limits.facility_w,
+            "carbon_kg_co2e": limits.carbon_kg_co2e,
+        },
+    })
+}
+
+/// Numbers of the catalog that the results rest on most, for `explain`.
+fn inputs(s: &Scenario) -> Value {
+    let (node, region, finance, reliability) = (&s.cluster.node, &s.region, &s.finance, &s.cluster.reliability);
+    json!({
+        "peak_flop_per_s": s.accelerator.peak.matrix_flop_per_s(s.workload.precision.compute),
+        "storage_bytes_per_s": s.cluster.storage_bytes_per_s,
+        "node_mtbf_s": reliability.node_mtbf_s,
+        "detect_s": reliability.detect_s,
+        "restart_s": reliability.restart_s,
+        "planned_s_per_day": reliability.planned_s_per_day,
+        "node_idle_w": node.idle_w,
+        "node_active_w": node.active_w,
+        "network_power_fraction": finance.network_power_fraction,
+        "pue": region.pue,
+        "grid_kg_co2e_per_kwh": region.grid.location_kg_co2e_per_kwh,
+        "node_embodied_kg_co2e": node.embodied_kg_co2e,
+        "wue_l_per_kwh": region.wue_l_per_kwh,
+        "grid_water_l_per_kwh": region.grid.water_l_per_kwh,
+        "electricity_usd_per_kwh": region.electricity_usd_per_kwh,
+        "node_price_usd": node.price.map(|p| p.base_usd),
+        "network_fraction": finance.network_fraction,
+        "life_s": finance.life_s,
+        "utilization_fraction": finance.utilization_fraction,
+        "capital_rate_fraction": finance.capital_rate_fraction,
+    })
+}
+
+fn model(plan: &Plan) -> Value {
+    let counts = &plan.counts;
+    json!({
+        "params_total": counts.params_total,
+        "params_active": counts.params_active,
+        "train_flop_per_token": counts.train_flop_per_token,
+        "train_flop_per_token_full_attention": counts.train_flop_per_token_full,
+    })
+}
+
+/// A layout under the keys of a scenario's `[layout]`.
+#[must_use]
+pub fn layout(l: &Layout) -> Value {
+    json!({
+        "tensor": l.tensor,
+        "context": l.context,
+        "pipeline": l.pipeline,
+        "virtual_stages": l.virtual_stages,
+        "expert": l.expert,
+        "expert_tensor": l.expert_tensor,
+        "data": l.data,
+        "sharding": l.sharding.name(),
+        "replicas": l.replicas,
+        "micro_batch": l.micro_batch_seqs,
+        "schedule": l.schedule_name(),
+        "recompute": l.recompute.name(),
+        "sequence_parallel": l.sequence_parallel,
+    })
+}
+
+fn step(s: &Step) -> Value {
+    let per_device_s = s.time_s * s.n_devices;
+    json!({
+        "time_s": s.time_s,
+        "tokens": s.tokens,
+        "tokens_per_s_per_device": s.tokens_per_s_per_device(),
+        "mfu": s.mfu,
+        "hfu": s.hfu,
+        "flop_convention": FLOP_CONVENTION,
+        "model_flop": s.model_flop,
+        "model_flop_full_attention": s.model_flop_full_attention,
+        "hardware_flop": s.hardware_flop,
+        "model_flop_per_s_per_device": s.model_flop / per_device_s,
+        "model_flop_full_attention_per_s_per_device": s.model_flop_full_attention / per_device_s,
+        "parts": named(s.parts.list()),
+    })
+}
+
+fn named<const N: usize>(list: [(&'static str, f64); N]) -> Map<String, Value> {
+    list.into_iter().map(|(name, value)| (name.to_string(), json!(value))).collect()
+}
+
+fn memory(stages: &[MemoryBudget]) -> Value {
+    let full = super::fullest(stages);
+    let stages: Vec<Value> = stages.iter().map(stage).collect();
+    json!({
+        "peak_bytes": full.map(MemoryBudget::peak_bytes),
+        "allocated_bytes": full.map(MemoryBudget::allocated_bytes),
+        "capacity_bytes": full.map(|b| b.capacity_bytes),
+        "fullest_stage": full.map(|b| b.stage),
+        "stages": stages,
+    })
+}
+
+fn stage(b: &MemoryBudget) -> Value {
+    json!({
+        "stage": b.stage,
+        "weights_bytes": b.weights_bytes,
+        "gradients_bytes": b.gradients_bytes,
+        "optimizer_bytes": b.optimizer_bytes,
+        "activations_bytes": b.activations_bytes,
+        "buffers_bytes": b.buffers_bytes,
+        "reserve_bytes": b.reserve_bytes,
+        "allocated_bytes": b.allocated_bytes(),
+        "peak_bytes": b.peak_bytes(),
+        "capacity_bytes": b.capacity_bytes,
+        "headroom_bytes": b.headroom_bytes(),
+    })
+}
+
+fn run(plan: &Plan) -> Value {
+    let r: &Run = &plan.run;
+    let mut lost = named(r.lost.list());
+    lost.insert("total_s".to_string(), json!(r.lost.total_s()));
+    json!({
+        "n_steps": r.n_steps,
+        "ideal_s": r.ideal_s,
+        "wall_s": r.wall_s,
+        "goodput": r.goodput,
+        "expected_failures": r.expected_failures,
+        "job_mtbf_s": r.job_mtbf_s,
+        "checkpoint_every_s": r.checkpoint_every_s,
+        "checkpoint_write_s": r.checkpoint_write_s,
+        "checkpoint_stall_s": r.checkpoint_stall_s,
+        "checkpoint_bytes": plan.checkpoint_bytes,
+        "thrashing": r.thrashing,
+        "lost": lost,
+    })
+}
+
+fn bill(b: &Bill, scenario: &Scenario) -> Value {
+    let (energy, carbon, cost) = (&b.energy, &b.carbon, &b.cost);
+    json!({
+        "energy_j": {
+            "math": energy.math_j,
+            "communication": energy.communication_j,
+            "bubble": energy.bubble_j,
+            "lost": energy.lost_j,
+            "network": energy.network_j,
+            "it": energy.it_j,
+            "cooling": energy.cooling_j,
+            "total": energy.facility_j,
+            "tdp_convention": energy.tdp_convention_j,
+        },
+        "power_w": { "mean": energy.mean_w, "peak": energy.peak_w, "peak_it": energy.peak_it_w },
+        "carbon_kg_co2e": {
+            "operational_location": carbon.operational_location_kg_co2e,
+            "operational_market": carbon.operational_market_kg_co2e,
+            "operational_marginal": carbon.operational_marginal_kg_co2e,
+            "embodied": carbon.embodied_kg_co2e,
+            "embodied_booked": carbon.embodied_booked_kg_co2e,
+            "total": carbon.total_location_kg_co2e,
+        },
+        "water_l": b.water_l,
+        "water_onsite_l": b.water_onsite_l,
+        "cost_usd": {
+            "total": cost.total_usd,
+            "way": cost.way.map(super::way),
+            "goodput_loss": cost.goodput_loss_usd,
+            "cloud": cost.cloud.as_ref().map(|c| json!({
+                "compute": c.compute_usd,
+                "storage": c.storage_usd,
+                "total": c.total_usd,
+                "total_at_low_price": c.price_low_total_usd,
+                "total_at_high_price": c.price_high_total_usd,
+            })),
+            "owned": cost.owned.as_ref().map(|o| json!({
+                "capital": o.capital_usd,
+                "financing": o.financing_usd,
+                "electricity": o.electricity_usd,
+                "colocation": o.colocation_usd,
+                "maintenance": o.maintenance_usd,
+                "storage": o.storage_usd,
+                "total": o.total_usd,
+                "purchase": o.purchase_usd,
+            })),
+        },
+        "break_even_utilization": cost.break_even_utilization_fraction,
+        "offer": scenario.offer.as_ref().map(|o| json!({
+            "name": o.name,
+            "provider": o.provider,
+            "commitment": o.commitment.name(),
+            "usd_per_device_hour": o.usd_per_device_hour.base_usd,
+            "usd_per_device_hour_low": o.usd_per_device_hour.low_usd,
+            "usd_per_device_hour_high": o.usd_per_device_hour.high_usd,
+            "as_of": o.as_of,
+        })),
+    })
+}
+
+/// The plan as one row for spreadsheets: every value of the JSON that is not in a list.
+#[must_use]
+pub fn rows(whole: &Plan) -> Table {
+    let mut cells = vec![("case".to_string(), Cell::Text(whole.scenario.name.clone()))];
+    flatten("", &plan(whole), &mut cells);
+    let columns = cells.iter().map(|(name, _)| Column::words(name)).collect();
+    let mut table = Table::new("", columns);
+    table.rows.push(cells.into_iter().map(|(_, cell)| cell).collect());
+    table
+}
+
+fn flatten(path: &str, value: &Value, out: &mut Vec<(String, Cell)>) {
+    let cell = match value {
+        Value::Object(map) => {
+            for (key, inner) in map {
+                flatten(&if path.is_empty() { key.clone() } else { format!("{path}.{key}") }, inner, out);
+            }
+            return;
+        }
+        Value::Array(_) => return,
+        Value::Null => Cell::Missing,
+        Value::Bool(b) => Cell::Text(b.to_string()),
+        Value::Number(n) => n.as_f64().map_or(Cell::Missing, |v| Cell::quantity(v, Kind::Plain(6))),
+        Value::String(s) => Cell::Text(s.clone()),
+    };
+    out.push((path.to_string(), cell));
+}

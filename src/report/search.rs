@@ -1,0 +1,219 @@
+//! The result of a search: for people as a document, for programs as `exaplan.search/1`.
+
+use super::svg::{Axis, Lines};
+use super::{Block, Cell, Chart, Column, Document, KeyValue, Kind, Span, Table, plan};
+use crate::layout::Layout;
+use crate::plan::{Provenance, Scenario};
+use crate::search::{Candidate, Found};
+use serde_json::{Map, Value, json};
+
+/// What a search is shown with.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// What was asked.
+    pub scenario: &'a Scenario,
+    /// What was found.
+    pub found: &'a Found,
+    /// How long it took.
+    pub elapsed_s: f64,
+    /// Where it comes from.
+    pub provenance: &'a Provenance,
+    /// Every reason why layouts fell, not only the most frequent ones.
+    pub all_reasons: bool,
+}
+
+/// Reasons shown when nobody asked for all.
+const N_REASONS: usize = 3;
+/// Rows of the Pareto front for people.
+const N_PARETO: usize = 8;
+
+/// `search --json`.
+#[must_use]
+pub fn json(shown: &Shown<'_>) -> Value {
+    let found = shown.found;
+    let list = |candidates: &[Candidate]| candidates.iter().map(candidate).collect::<Vec<_>>();
+    json!({
+        "schema": "exaplan.search/1",
+        "scenario": shown.scenario.name,
+        "n_considered": found.n_considered,
+        "n_evaluated": found.n_evaluated,
+        "n_pruned": found.n_pruned,
+        "elapsed_s": shown.elapsed_s,
+        "best": list(&found.best),
+        "pareto": list(&found.pareto),
+        "rejected": found.rejected.iter().map(|(reason, n)| (reason.clone(), json!(n))).collect::<Map<_, _>>(),
+        "nearest": found.nearest,
+        "provenance": plan::provenance_json(shown.provenance),
+    })
+}
+
+fn candidate(c: &Candidate) -> Value {
+    json!({
+        "layout": plan::json::layout(&c.layout),
+        "step_time_s": c.step_time_s,
+        "tokens_per_s_per_device": c.tokens_per_s_per_device,
+        "peak_bytes": c.peak_bytes,
+        "tie": c.tie,
+    })
+}
+
+/// The search for people: the best layouts, the trade of time against memory, why the others fell.
+#[must_use]
+pub fn document(shown: &Shown<'_>) -> Document {
+    let found = shown.found;
+    let mut blocks = vec![Block::KeyValues(summary(shown))];
+    if !found.best.is_empty() {
+        blocks.push(Block::Table(best(found)));
+    }
+    if found.pareto.len() > 1 {
+        blocks.push(Block::Table(pareto(found)));
+    }
+    if !found.rejected.is_empty() {
+        blocks.push(Block::Table(rejected(found, shown.all_reasons)));
+    }
+    if let Some(near) = found.nearest.as_ref().filter(|_| found.best.is_empty()) {
+        blocks.push(Block::Paragraph(vec![Span::strong("Nearest miss: "), Span::plain(near)]));
+    }
+    Document {
+        title: shown.scenario.name.clone(),
+        subtitle: plan::subtitle(shown.scenario),
+        blocks,
+        provenance: plan::provenance_line(shown.provenance),
+    }
+}
+
+fn summary(shown: &Shown<'_>) -> Vec<KeyValue> {
+    let found = shown.found;
+    #[allow(clippy::cast_precision_loss)]
+    let count = |n: u64| Cell::Count(n as f64);
+    let mut out = Vec::new();
+    if let Some(best) = found.best.first() {
+        out.push(KeyValue::new("Fastest", Cell::Text(best.layout.to_string())).answer());
+        let note = match found.best.iter().filter(|c| c.tie).count() {
+            0 | 1 => "no other layout within 2 %".to_string(),
+            2 => "1 other is within 2 %, and no model of a step can tell them apart".to_string(),
+            n => format!("{} others within 2 %, which no model of a step can tell apart", n - 1),
+        };
+        out.push(
+            KeyValue::new("Step", Cell::quantity(best.step_time_s, Kind::Duration))
+                .note(note)
+                .answer(),
+        );
+    }
+    out.push(KeyValue::new("Looked at", count(found.n_considered)).note(format!("layouts in {}", crate::units::duration(shown.elapsed_s))));
+    out.push(KeyValue::new("Fit", count(found.n_evaluated)));
+    out
+}
+
+fn best(found: &Found) -> Table {
+    let columns = vec![
+        Column::words(""),
+        Column::words("Layout"),
+        Column::numbers("Step"),
+        Column::numbers("Tokens/s per device"),
+        Column::numbers("Memory"),
+    ];
+    let mut table = Table::new("Fastest layouts", columns);
+    table.rows = found.best.iter().map(|c| row(c, if c.tie { "=" } else { "" })).collect();
+    if found.best.iter().filter(|c| c.tie).count() > 1 {
+        table
+            .notes
+            .push("= within 2 % of the fastest: take the one that is easiest to run".to_string());
+    }
+    table
+}
+
+fn row(c: &Candidate, mark: &str) -> Vec<Cell> {
+    vec![
+        mark.into(),
+        Cell::Text(compact(&c.layout)),
+        Cell::quantity(c.step_time_s, Kind::Duration),
+        Cell::quantity(c.tokens_per_s_per_device, Kind::Plain(0)),
+        Cell::quantity(c.peak_bytes, Kind::Bytes),
+    ]
+}
+
+/// `TP8 CP2 PP16 VP8 DP64 zero1 MB1`: what a column has room for.
+fn compact(layout: &Layout) -> String {
+    let text = layout.to_string().replace("micro-batch", "MB");
+    text.split(" · ")
+        .map(|degree| {
+            if degree.starts_with("recompute") {
+                degree.to_string()
+            } else {
+                degree.replacen(' ', "", 1)
+            }
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn pareto(found: &Found) -> Table {
+    let columns = vec![Column::words("Layout"), Column::numbers("Step"), Column::numbers("Memory")];
+    let mut table = Table::new("Less memory for more time", columns);
+    let front = &found.pareto;
+    // The ends of the front say the most: keep them and thin what is between.
+    let keep = |i: usize| front.len() <= N_PARETO || (i * (N_PARETO - 1)) % (front.len() - 1) < N_PARETO - 1;
+    let kept = front.iter().enumerate().filter(|(i, _)| keep(*i)).map(|(_, c)| c);
+    table.rows = kept
+        .map(|c| {
+            row(c, "")
+                .into_iter()
+                .enumerate()
+                .filter(|(i, _)| [1, 2, 4].contains(i))
+                .map(|(_, cell)| cell)
+                .collect()
+        })
+        .collect();
+    if front.len() > N_PARETO {
+        table.notes.push(format!(
+            "{} of {} layouts that no other beats in both",
+            table.rows.len(),
+            front.len()
+        ));
+    }
+    table
+}
+
+/// Reasons by how many layouts fell for each, most first.
+#[must_use]
+pub fn rejected(found: &Found, all: bool) -> Table {
+    let mut table = Table::new("Why the others fell", vec![Column::words("Reason"), Column::numbers("Layouts")]);
+    let mut list: Vec<_> = found.rejected.iter().collect();
+    list.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    let n = if all { list.len() } else { N_REASONS.min(list.len()) };
+    #[allow(clippy::cast_precision_loss)]
+    let rows = list
+        .iter()
+        .take(n)
+        .map(|(reason, count)| vec![Cell::Text((*reason).clone()), Cell::Count(**count as f64)]);
+    table.rows = rows.collect();
+    if n < list.len() {
+        table
+            .notes
+            .push(format!("and {} more reasons: --explain-rejections", list.len() - n));
+    }
+    table
+}
+
+/// Step time over memory along the front, for pages.
+#[must_use]
+pub fn chart(found: &Found) -> Option<Chart> {
+    let points = |list: &[Candidate]| list.iter().map(|c| (c.peak_bytes, c.step_time_s)).collect::<Vec<_>>();
+    (found.pareto.len() > 1).then(|| {
+        Chart::Lines(Lines {
+            title: "Step time over memory: no layout is better in both".to_string(),
+            x: Axis {
+                label: "memory of the fullest stage".to_string(),
+                kind: Kind::Bytes,
+                log: false,
+            },
+            y: Axis {
+                label: "step time".to_string(),
+                kind: Kind::Duration,
+                log: false,
+            },
+            series: vec![("front".to_string(), points(&found.pareto))],
+        })
+    })
+}
