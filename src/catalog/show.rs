@@ -1,5 +1,6 @@
 //! Each value of an entry with its source.
 
+use super::entry::META;
 use super::raw::{Item, Tree, Value};
 use super::{Catalog, Entry, Kind};
 use crate::error::{Diagnostic, Result};
@@ -19,54 +20,33 @@ pub struct Fact {
     pub origin: String,
 }
 
-const META: [&str; 9] = [
-    "source",
-    "sources",
-    "confidence",
-    "note",
-    "estimates",
-    "aliases",
-    "extends",
-    "title",
-    "as_of",
-];
-
 /// Every value of an entry, in order, with its source: `sources.KEY`, else the `source` of its
-/// table, else that of the entry. Keys listed in `estimates` have no published source.
+/// table, else that of the entry. Keys listed in `estimates` have no published source; an entry
+/// names keys of its tables with a dot (`peak.vector_flop_per_s`), in `estimates` and `sources` alike.
 #[must_use]
 pub fn facts(entry: &Entry) -> Vec<Fact> {
     let mut out = Vec::new();
-    let whole = entry.tree.text("source").map(str::to_string);
-    walk(&entry.tree, "", whole.as_deref(), &mut out);
+    walk(&[&entry.tree], "", None, &mut out);
     out
 }
 
-fn walk(tree: &Tree, prefix: &str, inherited: Option<&str>, out: &mut Vec<Fact>) {
+/// `trees` are the tables from the entry to this one; names in `prefix` lead to it.
+fn walk(trees: &[&Tree], prefix: &str, inherited: Option<&str>, out: &mut Vec<Fact>) {
+    let Some(tree) = trees.last() else { return };
     let own = tree.text("source").or(inherited);
-    let estimates: Vec<&str> = match tree.get("estimates").map(|i| &i.value) {
-        Some(Value::Array(list)) => list
-            .iter()
-            .filter_map(|i| if let Value::Text(t) = &i.value { Some(t.as_str()) } else { None })
-            .collect(),
-        _ => Vec::new(),
-    };
     let estimated = tree.text("confidence") == Some("estimate");
-    for (key, item) in &tree.entries {
-        if META.contains(&key.as_str()) {
-            continue;
-        }
-        let path = if prefix.is_empty() {
-            key.clone()
-        } else {
-            format!("{prefix}.{key}")
-        };
+    for (key, item) in tree.entries.iter().filter(|(k, _)| !META.contains(&k.as_str())) {
+        let path = format!("{prefix}{key}");
         if let Value::Table(inner) = &item.value {
-            walk(inner, &path, own, out);
+            walk(&[trees, &[inner]].concat(), &format!("{path}."), own, out);
             continue;
         }
-        let named = tree.table("sources").and_then(|s| s.text(key));
-        let source = if estimates.contains(&key.as_str()) {
-            Some(named.map_or("estimate".to_string(), |s| format!("estimate: {s}")))
+        let named = spellings(trees, &path).find_map(|(t, k)| t.table("sources").and_then(|s| s.text(k)));
+        let source = if spellings(trees, &path).any(|(t, k)| lists(t, "estimates", k)) {
+            Some(named.map_or("estimate".to_string(), |s| {
+                let text = s.strip_prefix("estimate: ").unwrap_or(s);
+                format!("estimate: {text}")
+            }))
         } else {
             named.or(own).map(|s| {
                 if estimated && named.is_none() {
@@ -83,6 +63,20 @@ fn walk(tree: &Tree, prefix: &str, inherited: Option<&str>, out: &mut Vec<Fact>)
             source,
             origin: format!("{}:{}", item.at.origin.name, item.at.line()),
         });
+    }
+}
+
+/// How each table on the way calls the value at `path`, the innermost first.
+fn spellings<'a>(trees: &'a [&'a Tree], path: &'a str) -> impl Iterator<Item = (&'a Tree, &'a str)> {
+    let tails = std::iter::successors(Some(path), |p| p.split_once('.').map(|(_, rest)| rest));
+    let list: Vec<(&Tree, &str)> = trees.iter().copied().zip(tails).collect();
+    list.into_iter().rev()
+}
+
+fn lists(tree: &Tree, key: &str, wanted: &str) -> bool {
+    match tree.get(key).map(|i| &i.value) {
+        Some(Value::Array(list)) => list.iter().any(|i| matches!(&i.value, Value::Text(t) if t == wanted)),
+        _ => false,
     }
 }
 
