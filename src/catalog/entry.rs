@@ -362,7 +362,10 @@ fn inherit(mut base: Tree, child: &Tree) -> Tree {
     if let Some(Value::Array(list)) = base.entries.get_mut("estimates").map(|i| &mut i.value) {
         let stays = |i: &Item| matches!(&i.value, Value::Text(t) if !written(t) && !rewritten(child, t));
         list.retain(|i| child.get("estimates").is_some() || stays(i));
-        let more: Vec<Item> = kept.into_iter().filter(|i| stays(i) && !list.iter().any(|l| l.value == i.value)).collect();
+        let more: Vec<Item> = kept
+            .into_iter()
+            .filter(|i| stays(i) && !list.iter().any(|l| l.value == i.value))
+            .collect();
         list.extend(more);
     }
     base

@@ -144,3 +144,73 @@ pub fn find<'a>(catalog: &'a Catalog, name: &str) -> Result<(Kind, &'a Entry)> {
             .into()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::raw::parse;
+    use crate::error::Origin;
+    use std::sync::Arc;
+
+    fn sources(text: &str, name: &str) -> Vec<(String, Option<String>)> {
+        let origin = Arc::new(Origin {
+            name: "test.toml".into(),
+            text: text.into(),
+        });
+        let (tree, problems) = parse(&origin);
+        assert!(problems.is_empty(), "{problems:?}");
+        let catalog = Catalog::builtin().overlay_tree(&origin, tree).unwrap();
+        let entry = catalog.entry(Kind::Accelerator, name).unwrap();
+        facts(entry).into_iter().map(|f| (f.key, f.source)).collect()
+    }
+
+    fn of<'a>(list: &'a [(String, Option<String>)], key: &str) -> Option<&'a str> {
+        list.iter().find(|(k, _)| k == key).and_then(|(_, s)| s.as_deref())
+    }
+
+    const PARENT: &str = r#"
+[accelerator.parent]
+memory_bytes = 80e9
+memory_bytes_per_s = 3e12
+tdp_w = 700.0
+source = "sheet"
+estimates = ["tdp_w", "peak.vector_flop_per_s"]
+peak = { bf16_flop_per_s = 1e15, vector_flop_per_s = 6e13 }
+sources = { memory_bytes = "device report" }
+"#;
+
+    #[test]
+    fn estimates_name_keys_of_tables() {
+        let list = sources(PARENT, "parent");
+        assert_eq!(of(&list, "memory_bytes"), Some("device report"));
+        assert_eq!(of(&list, "memory_bytes_per_s"), Some("sheet"));
+        assert_eq!(of(&list, "tdp_w"), Some("estimate"));
+        assert_eq!(of(&list, "peak.bf16_flop_per_s"), Some("sheet"));
+        assert_eq!(of(&list, "peak.vector_flop_per_s"), Some("estimate"));
+    }
+
+    #[test]
+    fn a_child_keeps_sources_of_what_it_inherits_and_states_its_own() {
+        let child = "[accelerator.child]\nextends = \"parent\"\nmemory_bytes = 96e9\nsource = \"blog\"\n";
+        let list = sources(&format!("{PARENT}{child}"), "child");
+        assert_eq!(of(&list, "memory_bytes"), Some("blog"));
+        assert_eq!(of(&list, "memory_bytes_per_s"), Some("sheet"));
+        assert_eq!(of(&list, "peak.bf16_flop_per_s"), Some("sheet"));
+        assert!(of(&list, "tdp_w").is_some_and(|s| s.starts_with("estimate")));
+        assert!(of(&list, "peak.vector_flop_per_s").is_some_and(|s| s.starts_with("estimate")));
+    }
+
+    #[test]
+    fn a_value_that_a_child_writes_without_a_source_has_none() {
+        let child = "[accelerator.child]\nextends = \"parent\"\ntdp_w = 500.0\n";
+        let list = sources(&format!("{PARENT}{child}"), "child");
+        assert_eq!(of(&list, "tdp_w"), None);
+        assert_eq!(of(&list, "memory_bytes"), Some("device report"));
+    }
+
+    #[test]
+    fn every_built_in_value_has_a_source() {
+        let bare = unsourced(&Catalog::builtin());
+        assert!(bare.is_empty(), "{bare:?}");
+    }
+}
