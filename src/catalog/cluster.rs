@@ -63,6 +63,12 @@ pub struct Cluster {
     pub reliability: Reliability,
     /// Region id.
     pub region: String,
+    /// Rails of a rail-optimized network: devices of the same index in their nodes share leaf switches.
+    pub rails: Option<u32>,
+    /// Devices of one pod (torus slice, rack row) that the scale-up or innermost network joins.
+    pub pod_devices: Option<u32>,
+    /// Models it is publicly known to have trained, by name.
+    pub known_for: Vec<String>,
 }
 
 /// Failures and how long they take.

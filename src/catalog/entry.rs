@@ -278,7 +278,7 @@ impl Builder<'_, '_> {
         trail.push(found);
         let mut base = self.resolve(found, trail)?;
         base.entries.remove("aliases");
-        Some(base.overlaid(tree))
+        Some(inherit(base, tree))
     }
 
     fn find(&self, name: &str) -> Option<usize> {
@@ -312,6 +312,87 @@ impl Builder<'_, '_> {
             }
         }
         self.index.aliases = aliases;
+    }
+}
+
+/// Keys of an entry or table that say something about it and are not values with a source.
+pub(super) const META: [&str; 9] = [
+    "source",
+    "sources",
+    "confidence",
+    "note",
+    "estimates",
+    "aliases",
+    "extends",
+    "title",
+    "as_of",
+];
+
+/// Lay a child over its parent. What the parent gave keeps the parent's source and stays an
+/// estimate if it was one; what the child writes itself has only the source that the child states.
+fn inherit(mut base: Tree, child: &Tree) -> Tree {
+    let written = |key: &str| child.get(key).is_some_and(|i| !matches!(i.value, Value::Table(_)));
+    let guessed = base.text("confidence") == Some("estimate");
+    let source = base.entries.remove("source");
+    let mut sources = match base.entries.remove("sources").map(|i| i.value) {
+        Some(Value::Table(t)) => t,
+        _ => Tree::default(),
+    };
+    sources.entries.retain(|key, _| !written(key));
+    if let Some(origin) = &source {
+        for (key, item) in base.entries.iter_mut().filter(|(k, _)| !META.contains(&k.as_str())) {
+            let mut origin = origin.clone();
+            match &mut item.value {
+                Value::Table(inner) => {
+                    inner.entries.entry("source".to_string()).or_insert(origin);
+                }
+                _ if written(key) => {}
+                _ => {
+                    if let (true, Value::Text(text)) = (guessed, &mut origin.value) {
+                        *text = format!("estimate: {text}");
+                    }
+                    sources.entries.entry(key.clone()).or_insert(origin);
+                }
+            }
+        }
+    }
+    let place = source.as_ref().or_else(|| sources.entries.values().next()).cloned();
+    if let Some(place) = place {
+        let value = Value::Table(sources);
+        base.entries.insert("sources".to_string(), Item { value, ..place });
+    }
+    let kept = match base.entries.get("estimates").map(|i| &i.value) {
+        Some(Value::Array(list)) => list.clone(),
+        _ => Vec::new(),
+    };
+    for (key, item) in &child.entries {
+        let mut merged = item.clone();
+        match (base.entries.remove(key).map(|i| i.value), &item.value) {
+            (Some(Value::Table(under)), Value::Table(over)) if META.contains(&key.as_str()) => {
+                merged.value = Value::Table(under.overlaid(over));
+            }
+            (Some(Value::Table(under)), Value::Table(over)) => merged.value = Value::Table(inherit(under, over)),
+            _ => {}
+        }
+        base.entries.insert(key.clone(), merged);
+    }
+    if let Some(Value::Array(list)) = base.entries.get_mut("estimates").map(|i| &mut i.value) {
+        let stays = |i: &Item| matches!(&i.value, Value::Text(t) if !written(t) && !rewritten(child, t));
+        list.retain(|i| child.get("estimates").is_some() || stays(i));
+        let more: Vec<Item> = kept
+            .into_iter()
+            .filter(|i| stays(i) && !list.iter().any(|l| l.value == i.value))
+            .collect();
+        list.extend(more);
+    }
+    base
+}
+
+/// Whether a table writes the value at a dotted key.
+fn rewritten(tree: &Tree, dotted: &str) -> bool {
+    match dotted.split_once('.') {
+        Some((head, rest)) => tree.table(head).is_some_and(|t| rewritten(t, rest)),
+        None => tree.get(dotted).is_some(),
     }
 }
 

@@ -13,26 +13,24 @@ pub enum Commitment {
     ThreeYears,
     /// Interruptible.
     Spot,
+    /// Reserved ahead for days or weeks.
+    CapacityBlock,
 }
 
 impl Commitment {
     /// Every commitment with the name used in files.
-    pub const ALL: [(&'static str, Commitment); 4] = [
+    pub const ALL: [(&'static str, Commitment); 5] = [
         ("on-demand", Commitment::OnDemand),
         ("1-year", Commitment::OneYear),
         ("3-year", Commitment::ThreeYears),
         ("spot", Commitment::Spot),
+        ("capacity-block", Commitment::CapacityBlock),
     ];
 
     /// The name used in files and output.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Commitment::OnDemand => "on-demand",
-            Commitment::OneYear => "1-year",
-            Commitment::ThreeYears => "3-year",
-            Commitment::Spot => "spot",
-        }
+        Commitment::ALL.iter().find(|(_, c)| *c == self).map_or("", |(n, _)| n)
     }
 }
 

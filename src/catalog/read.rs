@@ -234,6 +234,9 @@ impl Entity for Cluster {
             region: r
                 .text("region")
                 .map_or_else(|| "us-average".to_string(), |g| resolve(r, "region", &g, Kind::Region, catalog)),
+            rails: r.count32("rails", 1),
+            pod_devices: r.count32("pod_devices", 1),
+            known_for: r.texts("known_for"),
             node,
         }
     }

@@ -1,5 +1,6 @@
 //! Each value of an entry with its source.
 
+use super::entry::META;
 use super::raw::{Item, Tree, Value};
 use super::{Catalog, Entry, Kind};
 use crate::error::{Diagnostic, Result};
@@ -19,54 +20,33 @@ pub struct Fact {
     pub origin: String,
 }
 
-const META: [&str; 9] = [
-    "source",
-    "sources",
-    "confidence",
-    "note",
-    "estimates",
-    "aliases",
-    "extends",
-    "title",
-    "as_of",
-];
-
 /// Every value of an entry, in order, with its source: `sources.KEY`, else the `source` of its
-/// table, else that of the entry. Keys listed in `estimates` have no published source.
+/// table, else that of the entry. Keys listed in `estimates` have no published source; an entry
+/// names keys of its tables with a dot (`peak.vector_flop_per_s`), in `estimates` and `sources` alike.
 #[must_use]
 pub fn facts(entry: &Entry) -> Vec<Fact> {
     let mut out = Vec::new();
-    let whole = entry.tree.text("source").map(str::to_string);
-    walk(&entry.tree, "", whole.as_deref(), &mut out);
+    walk(&[&entry.tree], "", None, &mut out);
     out
 }
 
-fn walk(tree: &Tree, prefix: &str, inherited: Option<&str>, out: &mut Vec<Fact>) {
+/// `trees` are the tables from the entry to this one; names in `prefix` lead to it.
+fn walk(trees: &[&Tree], prefix: &str, inherited: Option<&str>, out: &mut Vec<Fact>) {
+    let Some(tree) = trees.last() else { return };
     let own = tree.text("source").or(inherited);
-    let estimates: Vec<&str> = match tree.get("estimates").map(|i| &i.value) {
-        Some(Value::Array(list)) => list
-            .iter()
-            .filter_map(|i| if let Value::Text(t) = &i.value { Some(t.as_str()) } else { None })
-            .collect(),
-        _ => Vec::new(),
-    };
     let estimated = tree.text("confidence") == Some("estimate");
-    for (key, item) in &tree.entries {
-        if META.contains(&key.as_str()) {
-            continue;
-        }
-        let path = if prefix.is_empty() {
-            key.clone()
-        } else {
-            format!("{prefix}.{key}")
-        };
+    for (key, item) in tree.entries.iter().filter(|(k, _)| !META.contains(&k.as_str())) {
+        let path = format!("{prefix}{key}");
         if let Value::Table(inner) = &item.value {
-            walk(inner, &path, own, out);
+            walk(&[trees, &[inner]].concat(), &format!("{path}."), own, out);
             continue;
         }
-        let named = tree.table("sources").and_then(|s| s.text(key));
-        let source = if estimates.contains(&key.as_str()) {
-            Some(named.map_or("estimate".to_string(), |s| format!("estimate: {s}")))
+        let named = spellings(trees, &path).find_map(|(t, k)| t.table("sources").and_then(|s| s.text(k)));
+        let source = if spellings(trees, &path).any(|(t, k)| lists(t, "estimates", k)) {
+            Some(named.map_or("estimate".to_string(), |s| {
+                let text = s.strip_prefix("estimate: ").unwrap_or(s);
+                format!("estimate: {text}")
+            }))
         } else {
             named.or(own).map(|s| {
                 if estimated && named.is_none() {
@@ -83,6 +63,20 @@ fn walk(tree: &Tree, prefix: &str, inherited: Option<&str>, out: &mut Vec<Fact>)
             source,
             origin: format!("{}:{}", item.at.origin.name, item.at.line()),
         });
+    }
+}
+
+/// How each table on the way calls the value at `path`, the innermost first.
+fn spellings<'a>(trees: &'a [&'a Tree], path: &'a str) -> impl Iterator<Item = (&'a Tree, &'a str)> {
+    let tails = std::iter::successors(Some(path), |p| p.split_once('.').map(|(_, rest)| rest));
+    let list: Vec<(&Tree, &str)> = trees.iter().copied().zip(tails).collect();
+    list.into_iter().rev()
+}
+
+fn lists(tree: &Tree, key: &str, wanted: &str) -> bool {
+    match tree.get(key).map(|i| &i.value) {
+        Some(Value::Array(list)) => list.iter().any(|i| matches!(&i.value, Value::Text(t) if t == wanted)),
+        _ => false,
     }
 }
 
@@ -151,4 +145,74 @@ pub fn find<'a>(catalog: &'a Catalog, name: &str) -> Result<(Kind, &'a Entry)> {
             .help(format!("{hint}`exaplan catalog list` lists everything"))
             .into()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::raw::parse;
+    use crate::error::Origin;
+    use std::sync::Arc;
+
+    fn sources(text: &str, name: &str) -> Vec<(String, Option<String>)> {
+        let origin = Arc::new(Origin {
+            name: "test.toml".into(),
+            text: text.into(),
+        });
+        let (tree, problems) = parse(&origin);
+        assert!(problems.is_empty(), "{problems:?}");
+        let catalog = Catalog::builtin().overlay_tree(&origin, tree).unwrap();
+        let entry = catalog.entry(Kind::Accelerator, name).unwrap();
+        facts(entry).into_iter().map(|f| (f.key, f.source)).collect()
+    }
+
+    fn of<'a>(list: &'a [(String, Option<String>)], key: &str) -> Option<&'a str> {
+        list.iter().find(|(k, _)| k == key).and_then(|(_, s)| s.as_deref())
+    }
+
+    const PARENT: &str = r#"
+[accelerator.parent]
+memory_bytes = 80e9
+memory_bytes_per_s = 3e12
+tdp_w = 700.0
+source = "sheet"
+estimates = ["tdp_w", "peak.vector_flop_per_s"]
+peak = { bf16_flop_per_s = 1e15, vector_flop_per_s = 6e13 }
+sources = { memory_bytes = "device report" }
+"#;
+
+    #[test]
+    fn estimates_name_keys_of_tables() {
+        let list = sources(PARENT, "parent");
+        assert_eq!(of(&list, "memory_bytes"), Some("device report"));
+        assert_eq!(of(&list, "memory_bytes_per_s"), Some("sheet"));
+        assert_eq!(of(&list, "tdp_w"), Some("estimate"));
+        assert_eq!(of(&list, "peak.bf16_flop_per_s"), Some("sheet"));
+        assert_eq!(of(&list, "peak.vector_flop_per_s"), Some("estimate"));
+    }
+
+    #[test]
+    fn a_child_keeps_sources_of_what_it_inherits_and_states_its_own() {
+        let child = "[accelerator.child]\nextends = \"parent\"\nmemory_bytes = 96e9\nsource = \"blog\"\n";
+        let list = sources(&format!("{PARENT}{child}"), "child");
+        assert_eq!(of(&list, "memory_bytes"), Some("blog"));
+        assert_eq!(of(&list, "memory_bytes_per_s"), Some("sheet"));
+        assert_eq!(of(&list, "peak.bf16_flop_per_s"), Some("sheet"));
+        assert!(of(&list, "tdp_w").is_some_and(|s| s.starts_with("estimate")));
+        assert!(of(&list, "peak.vector_flop_per_s").is_some_and(|s| s.starts_with("estimate")));
+    }
+
+    #[test]
+    fn a_value_that_a_child_writes_without_a_source_has_none() {
+        let child = "[accelerator.child]\nextends = \"parent\"\ntdp_w = 500.0\n";
+        let list = sources(&format!("{PARENT}{child}"), "child");
+        assert_eq!(of(&list, "tdp_w"), None);
+        assert_eq!(of(&list, "memory_bytes"), Some("device report"));
+    }
+
+    #[test]
+    fn every_built_in_value_has_a_source() {
+        let bare = unsourced(&Catalog::builtin());
+        assert!(bare.is_empty(), "{bare:?}");
+    }
 }

@@ -372,6 +372,9 @@ impl Builder<'_> {
             reliability: self.get::<Reliability>("default", c.at())?,
             region: "us-average".to_string(),
             levels: Vec::new(),
+            rails: None,
+            pod_devices: None,
+            known_for: Vec::new(),
             n_nodes,
             node,
         })
