@@ -10,6 +10,7 @@ pub mod profile;
 pub mod ranges;
 pub mod raw;
 mod read;
+mod read_model;
 mod read_profile;
 pub mod reader;
 pub mod show;

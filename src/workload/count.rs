@@ -17,7 +17,9 @@ pub fn pattern(model: &Model) -> Vec<LayerKind> {
         let mixture = model
             .moe
             .is_some_and(|m| i >= m.first_dense_layers && (i - m.first_dense_layers) % m.every == m.every - 1);
-        let windowed = model.sliding.is_some_and(|s| s.full_every == 0 || (i + 1) % s.full_every != 0);
+        let windowed = model
+            .sliding
+            .is_some_and(|s| s.full_every == 0 || !(i + 1).is_multiple_of(s.full_every));
         LayerKind {
             mixer: if windowed { Mixer::Windowed } else { Mixer::Attention },
             feed: if mixture { Feed::Mixture } else { Feed::Dense },
