@@ -2,10 +2,12 @@
 
 pub mod accelerator;
 pub mod cluster;
+pub mod diff;
 pub mod entry;
 pub mod fabric;
 pub mod market;
 pub mod model;
+pub mod plausible;
 pub mod profile;
 pub mod ranges;
 pub mod raw;
@@ -30,13 +32,15 @@ use entry::Definition;
 use raw::{Item, Tree, Value};
 use reader::{Problems, Reader};
 use sha2::{Digest, Sha256};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// One file of the catalog, parsed when one of its kinds is first asked for.
 struct Part {
     origin: Arc<Origin>,
     layer: Layer,
+    /// Which directory of its layer: the files of one must agree, a later one wins over it.
+    set: usize,
     /// Built-in files hold one kind, told by their folder, so the others need not be parsed.
     only: Option<Kind>,
     parsed: OnceLock<(Tree, Vec<Diagnostic>)>,
@@ -74,6 +78,7 @@ impl Catalog {
             Some(Arc::new(Part {
                 origin,
                 layer: Layer::Builtin,
+                set: 0,
                 only: Some(*kind),
                 parsed: OnceLock::new(),
             }))
@@ -90,24 +95,55 @@ impl Catalog {
         }
     }
 
-    /// The same with the files of a directory on top. Every problem of the directory is reported.
+    /// The same with the files of a directory on top; it wins over those laid before. Every problem
+    /// of the directory is reported.
     ///
     /// # Errors
     /// When a file cannot be read, is not TOML, or holds an entry that is wrong.
     pub fn overlay_dir(self, dir: &Path, layer: Layer) -> Result<Catalog> {
+        let end = self.parts.len();
+        self.overlay_dir_at(end, dir, layer)
+    }
+
+    /// The same with the directories that a scenario names: over the user's, the last on top, and
+    /// under those of the command line. A problem without a place is shown where its directory is named.
+    ///
+    /// # Errors
+    /// As [`Catalog::overlay_dir`].
+    pub fn overlay_named(self, dirs: &[(PathBuf, At)]) -> Result<Catalog> {
+        let above = self.parts.iter().filter(|p| p.layer >= Layer::Project).count();
+        dirs.iter().try_fold(self, |catalog, (dir, at)| {
+            let place = catalog.parts.len() - above;
+            catalog.overlay_dir_at(place, dir, Layer::Project).map_err(|error| match error {
+                Error::Invalid(list) => Error::Invalid(list.into_iter().map(|d| if d.at.is_none() { d.at(at) } else { d }).collect()),
+                other => other,
+            })
+        })
+    }
+
+    fn overlay_dir_at(self, place: usize, dir: &Path, layer: Layer) -> Result<Catalog> {
+        let set = self.parts.iter().map(|p| p.set + 1).max().unwrap_or(0);
         let mut parts = self.parts;
-        for origin in source::read_dir(dir)? {
-            parts.push(Arc::new(Part {
+        let new = source::read_dir(dir)?.into_iter().map(|origin| {
+            Arc::new(Part {
                 origin,
                 layer,
+                set,
                 only: None,
                 parsed: OnceLock::new(),
-            }));
-        }
-        let catalog = Catalog::from_parts(parts);
-        let problems = catalog.check(layer);
+            })
+        });
+        let after = parts.split_off(place.min(parts.len()));
+        parts.extend(new);
+        parts.extend(after);
+        Catalog::from_parts(parts).sound(layer)
+    }
+
+    /// Itself when nothing from a layer on is wrong.
+    fn sound(self, from: Layer) -> Result<Catalog> {
+        let problems = self.check(from);
         if problems.is_empty() {
-            Ok(catalog)
+            Ok(self)
         } else {
             Err(Error::Invalid(problems))
         }
@@ -121,21 +157,17 @@ impl Catalog {
         if tree.entries.is_empty() {
             return Ok(self);
         }
+        let set = self.parts.iter().map(|p| p.set + 1).max().unwrap_or(0);
         let part = Part {
             origin: origin.clone(),
             layer: Layer::Scenario,
+            set,
             only: None,
             parsed: OnceLock::from((tree, Vec::new())),
         };
         let mut parts = self.parts;
         parts.push(Arc::new(part));
-        let catalog = Catalog::from_parts(parts);
-        let problems = catalog.check(Layer::Scenario);
-        if problems.is_empty() {
-            Ok(catalog)
-        } else {
-            Err(Error::Invalid(problems))
-        }
+        Catalog::from_parts(parts).sound(Layer::Scenario)
     }
 
     fn slot(&self, kind: Kind) -> &(Index, Vec<Diagnostic>) {
@@ -151,6 +183,7 @@ impl Catalog {
                         name,
                         item,
                         layer: part.layer,
+                        set: part.set,
                     }));
                 }
             }
@@ -161,8 +194,6 @@ impl Catalog {
     }
 
     /// Entries of a kind, as written.
-    // `catalog[kind]` would read worse than `catalog.entries(kind)`.
-    #[allow(clippy::should_implement_trait)]
     #[must_use]
     #[allow(clippy::should_implement_trait)] // A kind is no position: `catalog[kind]` would say less.
     pub fn entries(&self, kind: Kind) -> &Index {

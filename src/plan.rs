@@ -1,6 +1,7 @@
 //! One scenario, walked from model to money: the only function that knows all rooms.
 
 mod cost;
+mod layers;
 pub mod scenario;
 
 use crate::bill::{Bill, BillInput, bill};

@@ -1,4 +1,6 @@
 //! Questions over many plans. For now: predictions against published runs.
 
+mod machine;
+pub mod models;
 pub mod runs;
 pub mod validate;

@@ -40,3 +40,10 @@ impl Workload {
         (self.total_tokens / self.step_tokens()).ceil().max(1.0)
     }
 }
+
+/// Sequences of a step when nobody says: about 4M tokens, the batch of GPT-3 (3.2M), Llama 2 (4M)
+/// and Llama 3's first phase.
+#[must_use]
+pub fn default_global_batch_seqs(seq_len_tokens: f64) -> f64 {
+    (4.0e6 / seq_len_tokens).round().max(1.0)
+}

@@ -142,6 +142,8 @@ pub struct Definition<'a> {
     pub item: &'a Item,
     /// Its layer.
     pub layer: Layer,
+    /// The directory or text it is from: nothing is defined twice in one.
+    pub set: usize,
 }
 
 impl Index {
@@ -176,7 +178,7 @@ impl Index {
         for (i, definition) in definitions.iter().enumerate() {
             if let Some(previous) = last
                 .insert(definition.name, i)
-                .filter(|p| definitions[*p].layer == definition.layer)
+                .filter(|p| definitions[*p].set == definition.set)
             {
                 let help = format!("the other is in {}", definitions[previous].item.key_at.origin.name);
                 let text = format!("{} `{}` is defined twice", kind.name(), definition.name);
@@ -302,7 +304,17 @@ impl Builder<'_, '_> {
         let mut aliases = BTreeMap::new();
         for entry in self.index.entries.values() {
             for alias in &entry.aliases {
+                // A name of a higher layer takes over an alias of a lower one.
+                let layer = |name: &str| self.index.entries.get(name).map(|e| e.layer);
+                if layer(alias).is_some_and(|l| l > entry.layer) {
+                    continue;
+                }
+                let before: Option<&String> = aliases.get(alias);
+                if before.is_some_and(|b| layer(b) > Some(entry.layer)) {
+                    continue;
+                }
                 let taken = aliases.insert(alias.clone(), entry.name.clone());
+                let taken = taken.filter(|t| layer(t) >= Some(entry.layer));
                 let other = taken.or_else(|| self.index.entries.contains_key(alias).then(|| alias.clone()));
                 if let Some(other) = other.filter(|o| *o != entry.name) {
                     let text = format!("alias `{alias}` of {} `{}` also means `{other}`", self.kind.name(), entry.name);

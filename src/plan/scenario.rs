@@ -1,5 +1,6 @@
 //! A scenario file, read and checked: everything a plan starts from.
 
+use super::layers;
 use super::{Assumption, Limits, Scenario};
 use crate::catalog::ranges::{BANDWIDTH, MAX_DEVICES, MAX_NODES, MTBF, PAUSE};
 use crate::catalog::raw::{self, Item, Tree, Value};
@@ -46,7 +47,8 @@ impl Scenario {
     /// Every problem of the file and of the overrides, each with its place and a remedy.
     pub fn load(name_or_path: &str, overrides: &[String], catalog: Catalog) -> Result<(Scenario, Catalog)> {
         let origin = origin(name_or_path)?;
-        Scenario::parse(&origin, overrides, catalog)
+        let folder = Path::new(&origin.name).parent().filter(|_| !origin.name.starts_with("builtin:"));
+        Scenario::read(&origin, folder, overrides, catalog)
     }
 
     /// The same from a text.
@@ -54,11 +56,17 @@ impl Scenario {
     /// # Errors
     /// As [`Scenario::load`].
     pub fn parse(origin: &Arc<Origin>, overrides: &[String], catalog: Catalog) -> Result<(Scenario, Catalog)> {
+        Scenario::read(origin, None, overrides, catalog)
+    }
+
+    /// `folder` is where the file lies: catalog directories that it names start there.
+    fn read(origin: &Arc<Origin>, folder: Option<&Path>, overrides: &[String], catalog: Catalog) -> Result<(Scenario, Catalog)> {
         let (mut tree, mut broken) = raw::parse(origin);
         broken.extend(overrides.iter().filter_map(|o| raw::set(&mut tree, o).err()));
         if !broken.is_empty() {
             return Err(Error::Invalid(broken));
         }
+        let catalog = catalog.overlay_named(&layers::named(&tree, folder)?)?;
         let own = own_entries(&tree);
         let catalog = catalog.overlay_tree(origin, own)?;
         let problems = Problems::default();
@@ -312,6 +320,13 @@ impl Builder<'_> {
                     "name a scale-out network; `exaplan catalog list fabric` lists them",
                 );
             }
+            let own_nic = matches!(c.item("node").map(|i| &i.value), Some(Value::Table(t)) if t.get("nic_bytes_per_s").is_some());
+            if nic.is_none() && !own_nic && fabric.name != cluster.node.scale_out {
+                // The node's own network cards are for the other network.
+                cluster.node.nic_bytes_per_s = fabric.bytes_per_s;
+                let rate = crate::units::si(fabric.bytes_per_s, "B/s");
+                self.assume("cluster.nic", rate, format!("default: one port of `{}` per device", fabric.name));
+            }
             cluster.node.scale_out = fabric.name;
         }
         if let Some(rate) = nic {
@@ -407,8 +422,7 @@ impl Builder<'_> {
         #[allow(clippy::cast_precision_loss)]
         let seq_len_tokens = sequence_tokens as f64;
         let global_batch_seqs = sequences.unwrap_or_else(|| {
-            // 4M tokens: the batch of GPT-3 (3.2M), Llama 2 (4M) and Llama 3's first phase.
-            let default = (4.0e6 / seq_len_tokens).round().max(1.0);
+            let default = crate::workload::default_global_batch_seqs(seq_len_tokens);
             self.assume("training.global_batch", format!("{default} sequences"), "default: about 4M tokens");
             default
         });

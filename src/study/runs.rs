@@ -1,7 +1,7 @@
 //! Published run rows and what they mean: the machine, the software and the layout behind a row.
 
-use crate::catalog::reader::Problems;
-use crate::catalog::{Accelerator, Catalog, Cluster, DType, Entity, Kind, Model, Node, Reliability, Stack};
+use super::machine;
+use crate::catalog::{Accelerator, Catalog, DType, Entity, Model, Stack};
 use crate::error::{At, Diagnostic, Error, Origin, Result};
 use crate::layout::{Choice, Recompute, Sharding};
 use crate::plan::{Scenario, StepCase};
@@ -30,7 +30,7 @@ impl Row {
         self.text(column)?.parse::<f64>().ok().filter(|v| v.is_finite() && *v > 0.0)
     }
 
-    fn degree(&self, column: &str) -> Option<u32> {
+    pub(super) fn degree(&self, column: &str) -> Option<u32> {
         let value = self.number(column)?;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         (value.fract() == 0.0 && value < 1e9).then_some(value as u32)
@@ -80,19 +80,37 @@ pub fn read_csv(origin: &Arc<Origin>) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Words in the `software` column that tell the stack, first match wins.
-const STACKS: [(&str, &str); 12] = [
+/// Words in the `software` column that tell the stack, first match wins. Each software goes to the
+/// stack that its kind of program is most like, not to the one that predicts its rows best.
+const STACKS: [(&str, &str); 26] = [
+    // XLA compiles a step as one program, for Neuron as for TPUs.
+    ("neuron", "maxtext"),
+    ("maxtext", "maxtext"),
+    ("paxml", "maxtext"),
+    ("jax", "maxtext"),
+    ("habana", "maxtext"),
     ("megatron-lm 2020", "megatron-2022"),
     ("megatron-lm 2021", "megatron-2022"),
     ("megatron-lm 2022", "megatron-2022"),
+    ("megatron-lm + deepspeed", "megatron-2022"),
     ("megatron-deepspeed", "megatron-2022"),
     ("megatron", "megatron-core"),
     ("nemo", "megatron-core"),
     ("torchtitan", "pytorch-fsdp"),
-    ("maxtext", "maxtext"),
-    ("jax", "maxtext"),
+    // No compiler: eager kernels under FSDP, DDP or ZeRO.
     ("composer", "pytorch-eager"),
+    ("llm foundry", "pytorch-eager"),
+    ("deepspeed", "pytorch-eager"),
+    ("axonn", "pytorch-eager"),
     ("hugging", "pytorch-eager"),
+    ("transformers", "pytorch-eager"),
+    ("accelerate", "pytorch-eager"),
+    ("lightning", "pytorch-eager"),
+    // Containers of MLPerf entries: their language models run on NeMo.
+    ("nvidia release", "megatron-core"),
+    ("ngc pytorch", "megatron-core"),
+    ("nvidia pytorch", "megatron-core"),
+    ("compile", "pytorch-fsdp"),
     ("pytorch", "pytorch-eager"),
 ];
 
@@ -100,10 +118,24 @@ const STACKS: [(&str, &str); 12] = [
 #[must_use]
 pub fn stack_name(row: &Row) -> &'static str {
     let software = row.text("software").unwrap_or("").to_lowercase();
-    STACKS
-        .iter()
-        .find(|(word, _)| software.contains(word))
-        .map_or("megatron-core", |(_, stack)| stack)
+    let told = STACKS.iter().find(|(word, _)| software.contains(word)).map(|(_, stack)| *stack);
+    // Entries to MLPerf name frameworks of all their models; those for language are Megatron's.
+    let mlperf = row.text("kind") == Some("mlperf");
+    match told {
+        Some("pytorch-eager") if mlperf && software.trim() != "pytorch" && !software.contains("deepspeed") => "megatron-core",
+        Some(stack) => stack,
+        None => "megatron-core",
+    }
+}
+
+/// What a row says of its attention kernel; most say nothing.
+fn flash(row: &Row) -> Option<bool> {
+    let text = row.text("attention_impl")?.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|w| text.contains(w));
+    if has(&["no flash", "dot_product"]) {
+        return Some(false);
+    }
+    has(&["flash", "splash"]).then_some(true)
 }
 
 /// The scenario of a row: what it says is fixed, what it leaves out is free.
@@ -113,10 +145,14 @@ pub fn stack_name(row: &Row) -> &'static str {
 pub fn scenario(row: &Row, catalog: &Catalog) -> std::result::Result<Scenario, String> {
     let model: Model = named(row, "model", catalog)?;
     let accelerator: Accelerator = named(row, "accelerator", catalog)?;
-    let stack: Stack = catalog.get(stack_name(row)).map_err(|e| e.to_string())?;
+    let mut stack: Stack = catalog.get(stack_name(row)).map_err(|e| e.to_string())?;
+    stack.flash_attention = flash(row).unwrap_or(stack.flash_attention);
     let devices = row.degree("devices").ok_or("no number of devices")?;
     let seq_len_tokens = row.number("seq_len").ok_or("no sequence length")?;
-    let global_batch_seqs = row.number("global_batch_seqs").ok_or("no global batch")?;
+    let choice = choice(row, devices);
+    let global_batch_seqs = row
+        .number("global_batch_seqs")
+        .unwrap_or_else(|| usual_batch(&choice, devices, seq_len_tokens));
     let precision = Precision::recipe(dtype(row)?, Optimizer::AdamW, stack.fp32_gradients);
     let workload = Workload {
         model,
@@ -126,14 +162,14 @@ pub fn scenario(row: &Row, catalog: &Catalog) -> std::result::Result<Scenario, S
         precision,
         optimizer: Optimizer::AdamW,
     };
-    let cluster = cluster(row, &accelerator, devices, catalog)?;
+    let cluster = machine::cluster(row, &accelerator, devices, catalog)?;
     Scenario::of_step(
         StepCase {
             name: row.id.clone(),
             workload,
             cluster,
             stack,
-            choice: choice(row),
+            choice,
         },
         catalog,
     )
@@ -154,70 +190,36 @@ fn dtype(row: &Row) -> std::result::Result<DType, String> {
     DType::from_name(name).ok_or_else(|| format!("precision `{text}` is not known"))
 }
 
-/// A server of this accelerator with the row's number of devices, else the usual one.
-fn cluster(row: &Row, accelerator: &Accelerator, devices: u32, catalog: &Catalog) -> std::result::Result<Cluster, String> {
-    let wanted = row.degree("devices_per_node");
-    let nodes = catalog
-        .entries(Kind::Node)
-        .entries
-        .values()
-        .filter_map(|e| catalog.get::<Node>(&e.name).ok());
-    let mut fitting: Vec<Node> = nodes.filter(|n| n.accelerator == accelerator.name).collect();
-    // Reference designs first, then by name: the choice must not depend on the order of files.
-    fitting.sort_by_key(|n| {
-        (
-            wanted.is_some_and(|w| w != n.n_devices),
-            !n.name.starts_with("dgx"),
-            !n.name.starts_with("hgx"),
-            n.name.clone(),
-        )
-    });
-    let mut node = fitting
-        .into_iter()
-        .next()
-        .ok_or_else(|| format!("no node holds `{}`", accelerator.name))?;
-    // A job smaller than a node uses a part of it.
-    node.n_devices = node.n_devices.min(devices).max(1);
-    let n_nodes = devices.div_ceil(node.n_devices);
-    let problems = Problems::default();
-    let at = At {
-        origin: Arc::new(Origin {
-            name: String::new(),
-            text: String::new(),
-        }),
-        span: 0..0,
-    };
-    let reliability = catalog
-        .get_at::<Reliability>("default", &at, &problems)
-        .ok_or("no default reliability")?;
-    Ok(Cluster {
-        name: row.id.clone(),
-        title: row.id.clone(),
-        node,
-        n_nodes,
-        levels: Vec::new(),
-        rails: None,
-        pod_devices: None,
-        known_for: Vec::new(),
-        storage_bytes_per_s: crate::catalog::default_storage(f64::from(n_nodes)),
-        reliability,
-        region: "us-average".to_string(),
-    })
+/// The usual batch, rounded to what the data ranks can share.
+fn usual_batch(choice: &Choice, devices: u32, seq_len_tokens: f64) -> f64 {
+    let degree = |d: Option<u32>| d.unwrap_or(1).max(1);
+    let cut = degree(choice.tensor).saturating_mul(degree(choice.pipeline)).saturating_mul(degree(choice.context));
+    let micro = degree(choice.micro_batch_seqs);
+    let unit = f64::from((devices / cut).max(1)) * f64::from(micro);
+    let usual = crate::workload::default_global_batch_seqs(seq_len_tokens);
+    (usual / unit).round().max(1.0) * unit
 }
 
-fn choice(row: &Row) -> Choice {
+/// Cores of a device, where the degrees of a row count cores: two on a Trainium chip.
+fn cores_per_device(row: &Row, devices: u32) -> u32 {
+    let product = ["tp", "pp", "cp", "dp"].iter().map(|c| u64::from(row.degree(c).unwrap_or(1))).product::<u64>();
+    let devices = u64::from(devices.max(1));
+    match product / devices {
+        cores @ 2..=8 if product.is_multiple_of(devices) => u32::try_from(cores).unwrap_or(1),
+        _ => 1,
+    }
+}
+
+fn choice(row: &Row, devices: u32) -> Choice {
     let or_one = |column: &str| Some(row.degree(column).unwrap_or(1));
     let stated = row.text("tp").is_some() || row.text("sharding").is_some();
     let layout = |column: &str| if stated { or_one(column) } else { row.degree(column) };
-    let recompute = row.text("recompute").and_then(|r| {
-        let word = r.split([':', ' ']).next().unwrap_or(r);
-        Recompute::NAMES.iter().find(|(n, _)| *n == word).map(|(_, v)| *v)
-    });
+    let cores = cores_per_device(row, devices);
     let sharding = row
         .text("sharding")
         .and_then(|s| Sharding::NAMES.iter().find(|(n, _)| *n == s).map(|(_, v)| *v));
     Choice {
-        tensor: layout("tp"),
+        tensor: layout("tp").map(|t| if t.is_multiple_of(cores) { t / cores } else { t }),
         pipeline: layout("pp"),
         context: layout("cp"),
         virtual_stages: layout("vpp"),
@@ -227,7 +229,100 @@ fn choice(row: &Row) -> Choice {
         micro_batch_seqs: row.degree("micro_batch_seqs"),
         sequence_parallel: row.text("seq_parallel").and_then(|t| t.parse().ok()),
         sharding,
-        recompute,
+        replicas: replicas(row, devices, sharding),
+        recompute: row.text("recompute").and_then(recompute),
         ..Choice::default()
+    }
+}
+
+/// Sharded weights over fewer ranks than there are: the stated data degree counts the copies.
+fn replicas(row: &Row, devices: u32, sharding: Option<Sharding>) -> Option<u32> {
+    let copies = row.degree("dp").filter(|_| sharding == Some(Sharding::Zero3))?;
+    let others = ["tp", "pp", "cp"].iter().map(|c| row.degree(c).unwrap_or(1)).fold(1, u32::saturating_mul);
+    let ranks = devices / others.max(1);
+    (copies > 1 && copies < ranks && ranks.is_multiple_of(copies)).then_some(copies)
+}
+
+/// What is computed again. `selective` alone means the attention core; parts of a layer that cost
+/// next to nothing to compute again count as nothing; what lies between is left open.
+fn recompute(text: &str) -> Option<Recompute> {
+    let text = text.trim().to_lowercase();
+    if let Some(parts) = text.strip_prefix("selective:") {
+        let cheap = ["moe_act", "layernorm", "mla_up_proj"];
+        let all_cheap = parts.split(['+', ',']).all(|p| cheap.contains(&p.trim()));
+        return Some(if all_cheap { Recompute::None } else { Recompute::Selective });
+    }
+    // MaxText: `minimal` keeps every projection and runs attention again; with the context it keeps all.
+    if text.contains("'minimal_with_context'") {
+        return Some(Recompute::None);
+    }
+    if text.contains("'minimal'") {
+        return Some(Recompute::Selective);
+    }
+    let word = text.split([':', ' ']).next().unwrap_or(&text);
+    Recompute::NAMES.iter().find(|(n, _)| *n == word).map(|(_, v)| *v)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(cells: &[(&str, &str)]) -> Row {
+        Row {
+            id: "row".into(),
+            cells: cells.iter().map(|(k, v)| ((*k).to_string(), (*v).to_string())).collect(),
+        }
+    }
+
+    #[test]
+    fn software_tells_the_stack() {
+        for (software, stack) in [
+            ("Megatron-DeepSpeed", "megatron-2022"),
+            ("Megatron-LM 23e00ed + TransformerEngine 2.11.0", "megatron-core"),
+            ("LLM Foundry + Composer, PyTorch FSDP", "pytorch-eager"),
+            ("Neuron SDK 2.15.0 nemo-megatron", "maxtext"),
+            ("PaXML (JAX)", "maxtext"),
+            ("torchtitan", "pytorch-fsdp"),
+            ("Hugging Face (PyTorch FSDP/DDP)", "pytorch-eager"),
+            ("NGC PyTorch Release 24.01 Deepspeed N4", "pytorch-eager"),
+            ("PyTorch NVIDIA Release 23.09", "megatron-core"),
+            ("something new", "megatron-core"),
+        ] {
+            assert_eq!(stack_name(&row(&[("software", software)])), stack, "{software}");
+        }
+        let entry = |software| stack_name(&row(&[("software", software), ("kind", "mlperf")]));
+        assert_eq!(entry("PyTorch NVIDIA Release 23.09"), "megatron-core");
+        assert_eq!(entry("PyTorch"), "pytorch-eager");
+    }
+
+    #[test]
+    fn what_is_computed_again() {
+        for (text, wanted) in [
+            ("full", Some(Recompute::Full)),
+            ("selective: core attention", Some(Recompute::Selective)),
+            ("selective: layernorm+moe_act", Some(Recompute::None)),
+            ("MaxText 'minimal' (save all matmul outputs)", Some(Recompute::Selective)),
+            ("full, 4 layer(s) per stage (block)", None),
+            ("MaxText 'custom'", None),
+        ] {
+            assert_eq!(recompute(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn degrees_may_count_cores_or_copies() {
+        let trainium = row(&[("tp", "8"), ("pp", "4"), ("dp", "2")]);
+        assert_eq!(choice(&trainium, 32).tensor, Some(4));
+        assert_eq!(choice(&trainium, 64).tensor, Some(8));
+        let slices = row(&[("sharding", "fsdp"), ("dp", "2")]);
+        assert_eq!(choice(&slices, 512).replicas, Some(2));
+        assert_eq!(choice(&slices, 2).replicas, None);
+    }
+
+    #[test]
+    fn a_batch_that_nobody_states_is_the_usual_one() {
+        let choice = choice(&row(&[("tp", "8"), ("micro_batch_seqs", "2")]), 1024);
+        assert_eq!(usual_batch(&choice, 1024, 2048.0), 2048.0);
+        assert_eq!(usual_batch(&choice, 1024, 4e6), 256.0);
     }
 }

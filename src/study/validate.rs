@@ -2,11 +2,14 @@
 
 use super::runs::{Row, scenario, stack_name};
 use crate::catalog::Catalog;
+use crate::kernel::Evidence;
 use crate::layout::{Layout, MemoryBudget, Space};
 use crate::plan::Scenario;
 use crate::search::{Options, search};
 use crate::step::{Step, simulate};
 use crate::units::GIB_BYTES;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
 
 /// One row with what we say of it.
 #[derive(Debug, Clone)]
@@ -29,6 +32,8 @@ pub struct Prediction {
     pub layout: Option<Layout>,
     /// The memory model agrees that it fits.
     pub fits_memory: bool,
+    /// Share of kernel time by how well it is known.
+    pub evidence: BTreeMap<Evidence, f64>,
     /// Our peak of allocated bytes.
     pub peak_allocated_bytes: Option<f64>,
     /// The source's.
@@ -52,7 +57,18 @@ impl Prediction {
 /// Predict every row, in order.
 #[must_use]
 pub fn predict(rows: &[Row], catalog: &Catalog) -> Vec<Prediction> {
-    rows.iter().map(|row| predict_row(row, catalog)).collect()
+    predict_telling(rows, catalog, &|| ())
+}
+
+/// The same, calling `done` after each row, from any thread.
+#[must_use]
+pub fn predict_telling(rows: &[Row], catalog: &Catalog, done: &(dyn Fn() + Sync)) -> Vec<Prediction> {
+    let one = |row: &Row| {
+        let prediction = predict_row(row, catalog);
+        done();
+        prediction
+    };
+    rows.par_iter().map(one).collect()
 }
 
 fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
@@ -65,7 +81,8 @@ fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
         predicted_tokens_per_s_per_device: None,
         measured_tokens_per_s_per_device: row.number("tokens_per_s_per_device"),
         layout: None,
-        fits_memory: true,
+        fits_memory: false,
+        evidence: BTreeMap::new(),
         peak_allocated_bytes: None,
         measured_peak_allocated_bytes: row.number("peak_allocated_gib").map(|g| g * GIB_BYTES),
     };
@@ -75,6 +92,7 @@ fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
             let step = simulate(&scenario.workload, &scenario.machine(), &layout);
             out.fits_memory = fits;
             out.layout = Some(layout);
+            out.evidence.clone_from(&step.evidence);
             out.predicted_tokens_per_s_per_device = Some(step.tokens_per_s_per_device());
             out.peak_allocated_bytes = Some(peak_allocated(&step));
         }
@@ -130,6 +148,10 @@ pub struct Summary {
     pub n: u64,
     /// Rows left out.
     pub n_skipped: u64,
+    /// Rows predicted whose source states no throughput.
+    pub n_unmeasured: u64,
+    /// Rows that ran although our memory model says they do not fit.
+    pub n_over_memory: u64,
     /// Median of the absolute relative error.
     pub median_ape: f64,
     /// Mean of it.
@@ -138,15 +160,21 @@ pub struct Summary {
     pub p90_ape: f64,
     /// Median of the signed relative error.
     pub bias: f64,
+    /// Rows with predicted and measured memory.
+    pub n_memory: u64,
+    /// Median of the absolute relative error of peak memory.
+    pub memory_median_ape: f64,
+    /// Median of its signed relative error.
+    pub memory_bias: f64,
 }
 
 /// Summarize.
 #[must_use]
-pub fn summary(predictions: &[Prediction]) -> Summary {
-    let mut signed: Vec<f64> = predictions.iter().filter_map(Prediction::relative_error).collect();
-    let mut absolute: Vec<f64> = signed.iter().map(|e| e.abs()).collect();
-    signed.sort_by(f64::total_cmp);
-    absolute.sort_by(f64::total_cmp);
+pub fn summary<'a>(predictions: impl IntoIterator<Item = &'a Prediction> + Clone) -> Summary {
+    let all = || predictions.clone().into_iter();
+    let count = |holds: &dyn Fn(&Prediction) -> bool| all().filter(|p| holds(p)).count() as u64;
+    let (signed, absolute) = sorted(all().filter_map(Prediction::relative_error).collect());
+    let (memory_signed, memory_absolute) = sorted(all().filter_map(Prediction::memory_error).collect());
     #[allow(clippy::cast_precision_loss)]
     let mean_ape = if absolute.is_empty() {
         0.0
@@ -155,12 +183,81 @@ pub fn summary(predictions: &[Prediction]) -> Summary {
     };
     Summary {
         n: signed.len() as u64,
-        n_skipped: predictions.iter().filter(|p| p.skipped.is_some()).count() as u64,
+        n_skipped: count(&|p| p.skipped.is_some()),
+        n_unmeasured: count(&|p| p.skipped.is_none() && p.relative_error().is_none()),
+        n_over_memory: count(&|p| p.skipped.is_none() && !p.fits_memory),
         median_ape: quantile(&absolute, 0.5),
         mean_ape,
         p90_ape: quantile(&absolute, 0.9),
         bias: quantile(&signed, 0.5),
+        n_memory: memory_signed.len() as u64,
+        memory_median_ape: quantile(&memory_absolute, 0.5),
+        memory_bias: quantile(&memory_signed, 0.5),
     }
+}
+
+/// Errors with their sign and without it, each in order.
+fn sorted(mut signed: Vec<f64>) -> (Vec<f64>, Vec<f64>) {
+    let mut absolute: Vec<f64> = signed.iter().map(|e| e.abs()).collect();
+    signed.sort_by(f64::total_cmp);
+    absolute.sort_by(f64::total_cmp);
+    (signed, absolute)
+}
+
+/// What predictions are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// Publication.
+    Source,
+    /// Device.
+    Accelerator,
+    /// Software.
+    Stack,
+}
+
+impl By {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            By::Source => "source",
+            By::Accelerator => "accelerator",
+            By::Stack => "stack",
+        }
+    }
+
+    /// The group of a prediction.
+    #[must_use]
+    pub fn of(self, prediction: &Prediction) -> &str {
+        match self {
+            By::Source => &prediction.source,
+            By::Accelerator => &prediction.accelerator,
+            By::Stack => prediction.stack,
+        }
+    }
+
+    /// A summary per group, by name.
+    #[must_use]
+    pub fn summaries(self, predictions: &[Prediction]) -> BTreeMap<String, Summary> {
+        let mut groups: BTreeMap<&str, Vec<&Prediction>> = BTreeMap::new();
+        for prediction in predictions {
+            groups.entry(self.of(prediction)).or_default().push(prediction);
+        }
+        let one = |(name, list): (&str, Vec<&Prediction>)| (name.to_string(), summary(list.iter().copied()));
+        groups.into_iter().map(one).collect()
+    }
+}
+
+/// Reasons why rows were left out, with counts, the most frequent first.
+#[must_use]
+pub fn skipped(predictions: &[Prediction]) -> Vec<(String, u64)> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for reason in predictions.iter().filter_map(|p| p.skipped.as_deref()) {
+        *counts.entry(reason).or_default() += 1;
+    }
+    let mut list: Vec<(String, u64)> = counts.into_iter().map(|(r, n)| (r.to_string(), n)).collect();
+    list.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    list
 }
 
 /// Linear interpolation between order statistics of a sorted list (Hyndman and Fan 1996, type 7).

@@ -97,6 +97,8 @@ const NAMES: &[&str] = &[
     "median_ape",
     "mean_ape",
     "p90_ape",
+    "memory_median_ape",
+    "memory_bias",
     // FLOPs under the other convention; the suffix says which.
     "model_flop_full_attention",
     "train_flop_per_token_full",
