@@ -17,6 +17,8 @@ pub struct Suite {
     pub what: &'static str,
     /// What it needs to run.
     pub needs: &'static str,
+    /// Operations that it times, at most; each may take the whole budget of the protocol.
+    pub n_measurements: usize,
 }
 
 const SUITES: [Suite; 2] = [
@@ -24,11 +26,13 @@ const SUITES: [Suite; 2] = [
         name: "cpu-stream",
         what: "memory bandwidth of the host: copy and triad, one and all threads",
         needs: "any host; memory for three buffers",
+        n_measurements: 4,
     },
     Suite {
         name: "cpu-gemm",
         what: "matrix multiply of the host in fp32 and fp64, one and all threads, with the kernel of this program",
         needs: "any host",
+        n_measurements: 4,
     },
 ];
 
@@ -211,6 +215,7 @@ mod tests {
         let mut seen = 0;
         let list = run(&small(), &AtomicBool::new(false), &mut |_| seen += 1).unwrap();
         assert_eq!((list.len(), seen), (8, 8));
+        assert_eq!(super::list().iter().map(|s| s.n_measurements).sum::<usize>(), 8);
         for m in &list {
             let (low, high) = m.rate_interval_per_s();
             assert!(low > 0.0 && low <= m.rate_per_s() && m.rate_per_s() <= high, "{m:?}");

@@ -1,17 +1,23 @@
 //! The command line: arguments in, a report on stdout, an exit code.
 
+mod bench;
 mod catalog;
 mod completions;
 mod diagnostics;
 mod explain;
 mod info;
 mod layers;
+mod man;
 mod output;
 mod plan;
+mod progress;
 mod search;
+#[cfg(feature = "tui")]
+mod tui;
+mod validate;
 
 use crate::error::{Error, Result};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use output::Console;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -46,6 +52,7 @@ Examples:
   exaplan search --top 5                         the fastest layouts for it
   exaplan explain step.time_s                    where its step time comes from
   exaplan catalog show h100-sxm-80gb             a device, each value with its source
+  exaplan validate                               predictions against published runs
 
 Exit codes:
   0    done
@@ -60,13 +67,13 @@ Environment:
 
 /// How many accelerators, days, dollars, megawatt-hours and tonnes of carbon a training run takes.
 #[derive(Debug, Parser)]
-#[command(name = "exaplan", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "exaplan", version, max_term_width = 100)]
 #[command(after_help = EXAMPLES, after_long_help = AFTER_HELP, disable_help_subcommand = false)]
 struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 /// Flags that every command takes.
@@ -102,14 +109,14 @@ enum When {
 #[derive(Debug, Clone, Args)]
 struct Input {
     /// A scenario file, or the name of a built-in one
-    #[arg(value_name = "SCENARIO", default_value = DEFAULT_SCENARIO)]
+    #[arg(value_name = "SCENARIO", default_value = DEFAULT_SCENARIO, value_hint = clap::ValueHint::FilePath)]
     scenario: String,
     #[command(flatten)]
     over: Over,
 }
 
 /// Changes to a scenario and the catalog under it.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 struct Over {
     /// Override a value, with its unit; may be repeated: --set cluster.nodes=64
     #[arg(long = "set", value_name = "PATH=VALUE", help_heading = "Overrides")]
@@ -119,10 +126,10 @@ struct Over {
 }
 
 /// Catalog layers of the command line.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 struct Layers {
     /// Add a directory of catalog files over the others; may be repeated
-    #[arg(long = "catalog", value_name = "DIR", help_heading = "Overrides")]
+    #[arg(long = "catalog", value_name = "DIR", value_hint = clap::ValueHint::DirPath, help_heading = "Overrides")]
     catalog: Vec<PathBuf>,
 }
 
@@ -137,10 +144,20 @@ enum Command {
     /// List, show, check and export hardware, models, prices and grids
     #[command(subcommand)]
     Catalog(catalog::CatalogCommand),
+    /// Compare predictions with measured runs
+    Validate(validate::ValidateArgs),
+    /// Measure this machine
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
+    /// Show plans in the terminal, side by side
+    #[cfg(feature = "tui")]
+    Tui(tui::TuiArgs),
     /// Print version, features, paths and built-in scenarios
     Info,
     /// Print completions for a shell
     Completions(completions::CompletionsArgs),
+    /// Write manual pages
+    Man(man::ManArgs),
 }
 
 /// Run the program; the exit code.
@@ -156,18 +173,40 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let console = Console::new(&cli.global);
-    let done = match &cli.command {
+    let Some(command) = &cli.command else {
+        return bare(&console);
+    };
+    let done = match command {
         Command::Plan(args) => plan::run(args, &console),
         Command::Search(args) => search::run(args, &console),
         Command::Explain(args) => explain::run(args, &console),
         Command::Catalog(command) => catalog::run(command, &console),
+        Command::Validate(args) => validate::run(args, &console),
+        Command::Bench(command) => bench::run(command, &console),
+        #[cfg(feature = "tui")]
+        Command::Tui(args) => tui::run(args, &console),
         Command::Info => info::run(&console),
         Command::Completions(args) => completions::run(args, &console),
+        Command::Man(args) => man::run(args, &console),
     };
+    ended(done, &console)
+}
+
+fn ended(done: Done, console: &Console) -> u8 {
     done.unwrap_or_else(|error| {
         console.say(&diagnostics::render(&error, console.errors()));
         exit_code(&error)
     })
+}
+
+/// Without a command: plans to look at where somebody looks, else the short help.
+fn bare(console: &Console) -> u8 {
+    #[cfg(feature = "tui")]
+    if tui::possible() && !console.json {
+        return ended(tui::run_default(console), console);
+    }
+    console.say(&Cli::command().render_help().to_string());
+    BAD_INPUT
 }
 
 fn exit_code(error: &Error) -> u8 {

@@ -14,6 +14,7 @@ pub mod search;
 pub mod shown;
 pub mod svg;
 pub mod text;
+pub mod validate;
 
 pub use cell::{Cell, Kind};
 pub use shown::Shown;

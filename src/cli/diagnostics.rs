@@ -37,8 +37,18 @@ pub fn render(error: &Error, color: bool) -> String {
     }
 }
 
+/// Things to look at that are no errors.
+#[must_use]
+pub fn warnings(list: &[Diagnostic], color: bool) -> String {
+    several(list, &Level::WARNING, color)
+}
+
 fn invalid(list: &[Diagnostic], color: bool) -> String {
-    let mut out: Vec<String> = list.iter().take(MAX_SHOWN).map(|d| one(d, color)).collect();
+    several(list, &Level::ERROR, color)
+}
+
+fn several(list: &[Diagnostic], level: &Level<'static>, color: bool) -> String {
+    let mut out: Vec<String> = list.iter().take(MAX_SHOWN).map(|d| at_level(d, level, color)).collect();
     if list.len() > MAX_SHOWN {
         out.push(format!("and {} more problems", list.len() - MAX_SHOWN));
     }
@@ -50,8 +60,12 @@ fn renderer(color: bool) -> Renderer {
 }
 
 fn one(diagnostic: &Diagnostic, color: bool) -> String {
+    at_level(diagnostic, &Level::ERROR, color)
+}
+
+fn at_level(diagnostic: &Diagnostic, level: &Level<'static>, color: bool) -> String {
     let message = shorten(&diagnostic.message, MAX_MESSAGE);
-    let mut group = Group::with_title(Level::ERROR.primary_title(message));
+    let mut group = Group::with_title(level.clone().primary_title(message));
     if let Some(at) = &diagnostic.at {
         let name = shorten(&at.origin.name, MAX_MESSAGE);
         match Excerpt::new(at) {

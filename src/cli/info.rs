@@ -44,5 +44,9 @@ pub fn run(console: &Console) -> Done {
 }
 
 fn features() -> Vec<&'static str> {
-    vec!["cli"]
+    let mut list = vec!["cli"];
+    if cfg!(feature = "tui") {
+        list.push("tui");
+    }
+    list
 }

@@ -1,6 +1,7 @@
 //! Where output goes and how it is shown.
 
-use super::{DONE, Done, Global, When};
+use super::progress::Progress;
+use super::{DONE, Done, Global, When, diagnostics};
 use crate::catalog::source;
 use crate::error::{Diagnostic, Error, Result};
 use crate::report::{Block, Document, Table, csv, html, json, markdown, text};
@@ -87,6 +88,18 @@ impl Console {
     pub fn note(&self, message: &str) {
         if !self.quiet {
             self.say(&format!("note: {message}"));
+        }
+    }
+
+    /// Tells on a terminal how far `total` things are.
+    pub fn progress(&self, total: usize, what: &'static str) -> Progress {
+        Progress::new(total, what, self.quiet)
+    }
+
+    /// Write warnings, each with its place, unless asked to be quiet.
+    pub fn warn(&self, list: &[Diagnostic]) {
+        if !self.quiet && !list.is_empty() {
+            self.say(&diagnostics::warnings(list, self.errors()));
         }
     }
 

@@ -34,12 +34,14 @@ pub struct SearchArgs {
 pub fn run(args: &SearchArgs, console: &Console) -> Done {
     let catalog = layers::catalog(&args.input.over.layers, console)?;
     let (mut scenario, catalog) = Scenario::load(&args.input.scenario, &args.input.over.set, catalog)?;
+    let own = scenario.choice;
     if !args.keep_layout {
         scenario.choice = Choice::default();
     }
     let start = Instant::now();
     let options = Options {
         n_best: usize::from(args.top),
+        mark: (own != Choice::default()).then_some(own),
         ..Options::default()
     };
     let found = search(&scenario, &options);
@@ -48,6 +50,7 @@ pub fn run(args: &SearchArgs, console: &Console) -> Done {
     let shown = Shown {
         scenario: &scenario,
         found: &found,
+        own_asked: options.mark.is_some(),
         elapsed_s,
         provenance: &provenance,
         all_reasons: args.explain_rejections,

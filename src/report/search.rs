@@ -14,6 +14,8 @@ pub struct Shown<'a> {
     pub scenario: &'a Scenario,
     /// What was found.
     pub found: &'a Found,
+    /// The scenario fixes something of the layout, so that it has one of its own.
+    pub own_asked: bool,
     /// How long it took.
     pub elapsed_s: f64,
     /// Where it comes from.
@@ -41,6 +43,11 @@ pub fn json(shown: &Shown<'_>) -> Value {
         "elapsed_s": shown.elapsed_s,
         "best": list(&found.best),
         "pareto": list(&found.pareto),
+        "own": found.marked.as_ref().map(|(rank, c)| json!({
+            "rank": rank,
+            "layout": plan::json::layout(&c.layout),
+            "step_time_s": c.step_time_s,
+        })),
         "rejected": found.rejected.iter().map(|(reason, n)| (reason.clone(), json!(n))).collect::<Map<_, _>>(),
         "nearest": found.nearest,
         "provenance": plan::provenance_json(shown.provenance),
@@ -100,9 +107,34 @@ fn summary(shown: &Shown<'_>) -> Vec<KeyValue> {
                 .answer(),
         );
     }
+    out.extend(own(shown));
     out.push(KeyValue::new("Looked at", count(found.n_considered)).note(format!("layouts in {}", crate::units::duration(shown.elapsed_s))));
     out.push(KeyValue::new("Fit", count(found.n_evaluated)));
     out
+}
+
+/// Where the layout of the scenario stands among those that fit.
+fn own(shown: &Shown<'_>) -> Option<KeyValue> {
+    let found = shown.found;
+    if !shown.own_asked || found.best.is_empty() {
+        return None;
+    }
+    #[allow(clippy::cast_precision_loss)]
+    let count = |n: u64| crate::units::count(n as f64);
+    let text = match &found.marked {
+        None => "this scenario's layout is not among those that fit".to_string(),
+        Some((rank, c)) => {
+            let slower = found.best.first().map_or(0.0, |b| 100.0 * (c.step_time_s / b.step_time_s - 1.0));
+            format!(
+                "this scenario's layout is rank {} of {} that fit: {}, step time {}, {slower:.1} % above the fastest",
+                count(*rank),
+                count(found.n_evaluated),
+                c.layout,
+                crate::units::duration(c.step_time_s),
+            )
+        }
+    };
+    Some(KeyValue::new("Own", "".into()).note(text))
 }
 
 fn best(found: &Found) -> Table {

@@ -35,7 +35,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     (
         "cli",
         "*",
-        "clap clap_complete annotate_snippets terminal_size serde serde_json csv",
+        "clap clap_complete clap_mangen annotate_snippets signal_hook terminal_size serde serde_json csv",
     ),
     ("main", "*", "clap"),
     ("lib", "*", ""),

@@ -1,0 +1,112 @@
+//! `exaplan validate`.
+
+use super::output::{Console, emit_json, show};
+use super::{DONE, Done, Layers, layers};
+use crate::catalog::{Catalog, digest_text, source};
+use crate::error::{Origin, Result};
+use crate::report::validate::{Validated, document, json};
+use crate::study::models;
+use crate::study::runs::{Row, read_csv};
+use crate::study::validate::{By, predict_telling};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const EXAMPLES: &str = "\
+Examples:
+  exaplan validate
+  exaplan validate --runs our-runs.csv --models our-models.toml --by stack";
+
+/// Compare predictions with measured runs.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ValidateArgs {
+    /// Read measured runs from a CSV file [default: the built-in published ones]
+    #[arg(long, value_name = "CSV", value_hint = clap::ValueHint::FilePath)]
+    runs: Option<PathBuf>,
+    /// Read the architectures that the runs name from a TOML file, over the catalog
+    #[arg(long, value_name = "TOML", value_hint = clap::ValueHint::FilePath)]
+    models: Option<PathBuf>,
+    /// Group by
+    #[arg(long, value_enum, default_value_t = Group::Source, value_name = "WHAT")]
+    by: Group,
+    /// Show this many rows with the largest errors
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+    #[command(flatten)]
+    layers: Layers,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Group {
+    /// Publication
+    Source,
+    /// Device
+    Accelerator,
+    /// Software
+    Stack,
+}
+
+/// Predict and compare.
+pub fn run(args: &ValidateArgs, console: &Console) -> Done {
+    let mut catalog = layers::catalog(&args.layers, console)?;
+    let mut files = match &args.runs {
+        Some(path) => vec![source::read(path)?],
+        None => source::published(),
+    };
+    let rows: Vec<Row> = files.iter().map(read_csv).collect::<Result<Vec<_>>>()?.concat();
+    if let Some(path) = &args.models {
+        let origin = source::read(path)?;
+        catalog = with_models(&origin, catalog, console)?;
+        files.push(origin);
+    }
+    let progress = console.progress(rows.len(), "rows");
+    let predictions = predict_telling(&rows, &catalog, &|| progress.step());
+    progress.end();
+    let provenance = provenance(&files, &catalog);
+    let shown = Validated {
+        predictions: &predictions,
+        origin: &args.runs.as_ref().map_or_else(|| "published runs".to_string(), |p| p.display().to_string()),
+        by: match args.by {
+            Group::Source => By::Source,
+            Group::Accelerator => By::Accelerator,
+            Group::Stack => By::Stack,
+        },
+        n_worst: args.top,
+        provenance: &provenance,
+    };
+    if console.json {
+        emit_json(&json(&shown))?;
+        return Ok(DONE);
+    }
+    show(console, &document(&shown))
+}
+
+fn with_models(origin: &Arc<Origin>, catalog: Catalog, console: &Console) -> Result<Catalog> {
+    let models = models::overlay(origin, catalog)?;
+    console.detail(&format!("read {} models from {}", models.n_models, origin.name));
+    if !models.ignored_keys.is_empty() {
+        let keys: Vec<&str> = models.ignored_keys.iter().map(String::as_str).collect();
+        console.note(&format!("{}: nothing here reads {}", origin.name, keys.join(", ")));
+    }
+    if !models.incomplete.is_empty() {
+        let text = format!(
+            "{}: {} models lack dimensions; the catalog's of their name is used, if there is one",
+            origin.name,
+            models.incomplete.len()
+        );
+        console.note(&text);
+        console.detail(&format!("without dimensions: {}", models.incomplete.join(", ")));
+    }
+    Ok(models.catalog)
+}
+
+fn provenance(files: &[Arc<Origin>], catalog: &Catalog) -> String {
+    let files: Vec<String> = files
+        .iter()
+        .map(|f| {
+            let name = f.name.rsplit('/').next().unwrap_or(&f.name);
+            format!("{name} {}", digest_text(&f.text))
+        })
+        .collect();
+    format!("exaplan {}, catalog {}, {}", env!("CARGO_PKG_VERSION"), catalog.digest(), files.join(", "))
+}
