@@ -176,10 +176,7 @@ impl Index {
         // Later layers win: the last definition of a name is the entry.
         let mut last: BTreeMap<&str, usize> = BTreeMap::new();
         for (i, definition) in definitions.iter().enumerate() {
-            if let Some(previous) = last
-                .insert(definition.name, i)
-                .filter(|p| definitions[*p].set == definition.set)
-            {
+            if let Some(previous) = last.insert(definition.name, i).filter(|p| definitions[*p].set == definition.set) {
                 let help = format!("the other is in {}", definitions[previous].item.key_at.origin.name);
                 let text = format!("{} `{}` is defined twice", kind.name(), definition.name);
                 builder.problems.push(Diagnostic::new(text).at(&definition.item.key_at).help(help));

@@ -83,7 +83,9 @@ fn quantity(flag: &str, text: &str, unit: Unit) -> Result<f64> {
 fn options(args: &RunArgs) -> Result<Options> {
     let budget_s = quantity("budget", &args.budget, Unit::S)?;
     let defaults = Options::default();
-    let chosen = bench::list().iter().filter(|s| args.suite.is_empty() || args.suite.iter().any(|n| n == s.name));
+    let chosen = bench::list()
+        .iter()
+        .filter(|s| args.suite.is_empty() || args.suite.iter().any(|n| n == s.name));
     let n_measurements: usize = chosen.map(|s| s.n_measurements).sum();
     let buffer = args.buffer.as_deref().map(|b| quantity("buffer", b, Unit::Bytes)).transpose()?;
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -200,10 +202,16 @@ fn document(list: &[Measurement], complete: bool) -> Document {
         }
     }
     table.notes.extend(kernels.iter().map(|(op, kernel)| format!("{op}: {kernel}")));
-    table.notes.push("Error: the largest found when the result was checked, relative to its terms.".to_string());
+    table
+        .notes
+        .push("Error: the largest found when the result was checked, relative to its terms.".to_string());
     Document {
         title: "This machine, measured".to_string(),
-        subtitle: if complete { String::new() } else { "interrupted: not all".to_string() },
+        subtitle: if complete {
+            String::new()
+        } else {
+            "interrupted: not all".to_string()
+        },
         blocks: vec![Block::Table(table)],
         provenance: format!("exaplan {}; nothing here is predicted", env!("CARGO_PKG_VERSION")),
     }

@@ -1,7 +1,10 @@
 //! `exaplan catalog`.
 
+mod diff;
+
 use super::output::{Console, emit_json, show};
 use super::{DONE, Done, Layers, layers};
+use crate::catalog::plausible::implausible;
 use crate::catalog::show::{export, facts, find, unsourced};
 use crate::catalog::{Catalog, Entry, Kind, Layer, source};
 use crate::error::{Diagnostic, Error, Result, nearest};
@@ -22,8 +25,10 @@ pub enum CatalogCommand {
     List(ListArgs),
     /// Show an entry: each value with its source and the line it was read from
     Show(ShowArgs),
-    /// Check catalog files: names, values, units, sources
+    /// Check catalog files: names, values, units, sources, and whether values can be true
     Check(CheckArgs),
+    /// Show what catalog files change against the built-in catalog
+    Diff(diff::DiffArgs),
     /// Write the built-in catalog into a directory, to edit and use with --catalog
     Export(ExportArgs),
 }
@@ -53,6 +58,7 @@ pub struct ShowArgs {
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
     /// Directory of catalog files; without it everything is checked
+    #[arg(value_hint = clap::ValueHint::DirPath)]
     dir: Option<PathBuf>,
     #[command(flatten)]
     layers: Layers,
@@ -73,6 +79,7 @@ pub fn run(command: &CatalogCommand, console: &Console) -> Done {
         CatalogCommand::List(args) => list(args, console),
         CatalogCommand::Show(args) => show_entry(args, console),
         CatalogCommand::Check(args) => check(args, console),
+        CatalogCommand::Diff(args) => diff::run(args, console),
         CatalogCommand::Export(args) => write_out(args, console),
     }
 }
@@ -284,12 +291,25 @@ fn check(args: &CheckArgs, console: &Console) -> Done {
     for line in &bare {
         console.note(line);
     }
+    let doubts: Vec<Diagnostic> = implausible(&catalog, from).into_iter().filter(named).collect();
+    console.warn(&doubts);
     if console.json {
-        emit_json(&json!({ "schema": "exaplan.catalog-check/1", "n_entries": n, "unsourced": bare }))?;
+        let doubts: Vec<_> = doubts.iter().map(doubt).collect();
+        emit_json(&json!({ "schema": "exaplan.catalog-check/1", "n_entries": n, "unsourced": bare, "implausible": doubts }))?;
     } else {
-        super::output::emit(&format!("{n} entries, no problems\n"))?;
+        let plural = if doubts.len() == 1 { "" } else { "s" };
+        let warned = match doubts.len() {
+            0 => String::new(),
+            k => format!(", {k} value{plural} to look at"),
+        };
+        super::output::emit(&format!("{n} entries, no problems{warned}\n"))?;
     }
     Ok(DONE)
+}
+
+fn doubt(d: &Diagnostic) -> serde_json::Value {
+    let origin = d.at.as_ref().map(|at| format!("{}:{}", at.origin.name, at.line()));
+    json!({ "message": d.message, "origin": origin, "help": d.help })
 }
 
 fn write_out(args: &ExportArgs, console: &Console) -> Done {

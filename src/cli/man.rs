@@ -20,7 +20,10 @@ pub fn run(args: &ManArgs, console: &Console) -> Done {
     let mut root = Cli::command();
     root.build();
     let n = write(&root, &args.dir)?;
-    console.note(&format!("wrote {n} pages; read one with: man -l {}", args.dir.join("exaplan.1").display()));
+    console.note(&format!(
+        "wrote {n} pages; read one with: man -l {}",
+        args.dir.join("exaplan.1").display()
+    ));
     Ok(DONE)
 }
 

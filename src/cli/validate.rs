@@ -65,7 +65,10 @@ pub fn run(args: &ValidateArgs, console: &Console) -> Done {
     let provenance = provenance(&files, &catalog);
     let shown = Validated {
         predictions: &predictions,
-        origin: &args.runs.as_ref().map_or_else(|| "published runs".to_string(), |p| p.display().to_string()),
+        origin: &args
+            .runs
+            .as_ref()
+            .map_or_else(|| "published runs".to_string(), |p| p.display().to_string()),
         by: match args.by {
             Group::Source => By::Source,
             Group::Accelerator => By::Accelerator,
@@ -108,5 +111,10 @@ fn provenance(files: &[Arc<Origin>], catalog: &Catalog) -> String {
             format!("{name} {}", digest_text(&f.text))
         })
         .collect();
-    format!("exaplan {}, catalog {}, {}", env!("CARGO_PKG_VERSION"), catalog.digest(), files.join(", "))
+    format!(
+        "exaplan {}, catalog {}, {}",
+        env!("CARGO_PKG_VERSION"),
+        catalog.digest(),
+        files.join(", ")
+    )
 }

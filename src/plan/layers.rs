@@ -30,7 +30,11 @@ pub(super) fn named(tree: &Tree, folder: Option<&Path>) -> Result<Vec<(PathBuf, 
         let here = (element.at.origin.name == "--set").then_some(Path::new(""));
         let Some(start) = here.or(folder).or_else(|| path.is_absolute().then_some(Path::new(""))) else {
             let what = format!("`{text}` starts nowhere: this scenario is no file");
-            problems.push(Diagnostic::new(what).at(&element.at).help("give an absolute path, or use --catalog"));
+            problems.push(
+                Diagnostic::new(what)
+                    .at(&element.at)
+                    .help("give an absolute path, or use --catalog"),
+            );
             continue;
         };
         if text.is_empty() {
@@ -39,5 +43,9 @@ pub(super) fn named(tree: &Tree, folder: Option<&Path>) -> Result<Vec<(PathBuf, 
         }
         dirs.push((start.join(path), element.at.clone()));
     }
-    if problems.is_empty() { Ok(dirs) } else { Err(Error::Invalid(problems)) }
+    if problems.is_empty() {
+        Ok(dirs)
+    } else {
+        Err(Error::Invalid(problems))
+    }
 }

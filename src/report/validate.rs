@@ -46,7 +46,11 @@ pub fn json(shown: &Validated<'_>) -> Value {
 }
 
 fn row_json(p: &Prediction) -> Value {
-    let evidence: Map<_, _> = p.evidence.iter().map(|(grade, share)| (grade.name().to_string(), json!(share))).collect();
+    let evidence: Map<_, _> = p
+        .evidence
+        .iter()
+        .map(|(grade, share)| (grade.name().to_string(), json!(share)))
+        .collect();
     let predicted = p.skipped.is_none();
     json!({
         "id": p.id,
@@ -103,10 +107,7 @@ pub fn document(shown: &Validated<'_>) -> Document {
     if all.n_over_memory > 0 {
         let message = format!("{} rows ran although the memory model says that they do not fit", all.n_over_memory);
         let help = "they are predicted all the same; `fits_memory` of --json marks them".to_string();
-        blocks.push(Block::Warnings(vec![Warning {
-            message,
-            help: Some(help),
-        }]));
+        blocks.push(Block::Warnings(vec![Warning { message, help: Some(help) }]));
     }
     Document {
         title: "Predictions against measurements".to_string(),
@@ -122,7 +123,11 @@ fn count(n: u64) -> Cell {
 }
 
 fn percent(n: u64, value: f64) -> Cell {
-    if n > 0 { Cell::quantity(value, Kind::Percent) } else { Cell::Missing }
+    if n > 0 {
+        Cell::quantity(value, Kind::Percent)
+    } else {
+        Cell::Missing
+    }
 }
 
 fn answers(all: &Summary) -> Vec<KeyValue> {
@@ -187,7 +192,6 @@ fn groups(shown: &Validated<'_>) -> Table {
 fn worst(shown: &Validated<'_>) -> Table {
     let columns = vec![
         Column::words("Row"),
-        Column::words("Stack"),
         Column::numbers("Predicted").unit("tokens/s"),
         Column::numbers("Measured").unit("tokens/s"),
         Column::numbers("Error"),
@@ -202,7 +206,6 @@ fn worst(shown: &Validated<'_>) -> Table {
         .map(|(p, error)| {
             vec![
                 Cell::Text(p.id.clone()),
-                p.stack.into(),
                 rate(p.predicted_tokens_per_s_per_device),
                 rate(p.measured_tokens_per_s_per_device),
                 Cell::quantity(error, Kind::Percent),
@@ -214,7 +217,11 @@ fn worst(shown: &Validated<'_>) -> Table {
 
 fn left_out(reasons: &[(String, u64)]) -> Table {
     let mut table = Table::new("Left out", vec![Column::words("Reason"), Column::numbers("Rows")]);
-    table.rows = reasons.iter().take(N_REASONS).map(|(reason, n)| vec![Cell::Text(reason.clone()), count(*n)]).collect();
+    table.rows = reasons
+        .iter()
+        .take(N_REASONS)
+        .map(|(reason, n)| vec![Cell::Text(reason.clone()), count(*n)])
+        .collect();
     if reasons.len() > N_REASONS {
         table.notes.push(format!("and {} more reasons: --json", reasons.len() - N_REASONS));
     }

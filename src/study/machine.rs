@@ -31,7 +31,10 @@ pub(super) fn cluster(row: &Row, accelerator: &Accelerator, devices: u32, catalo
     let nodes_of = |per_node: u32| devices.div_ceil(per_node.max(1));
     let per_node = wanted.unwrap_or(node.n_devices).min(devices).max(1);
     // Equal nodes with no device left over: twelve devices are two nodes of six, not of eight.
-    let n_nodes = (nodes_of(per_node)..=devices).find(|n| devices.is_multiple_of(*n)).unwrap_or(1).max(1);
+    let n_nodes = (nodes_of(per_node)..=devices)
+        .find(|n| devices.is_multiple_of(*n))
+        .unwrap_or(1)
+        .max(1);
     if let Some(rate) = row.text("fabric").and_then(|f| nic_bytes_per_s(f, f64::from(per_node))) {
         node.nic_bytes_per_s = rate;
     }
@@ -108,9 +111,15 @@ mod tests {
             ("8x HDR InfiniBand 200 Gb/s per node, 3-level fat tree (Selene)", Some(200.0)),
             ("NVLink; 4x Omni-Path 100 Gb/s per node", Some(50.0)),
             ("1600 Gbps node-node RoCE", Some(200.0)),
-            ("800 Gbit/s per node InfiniBand, NVLink in node (its configs: inter 800 Gbit/s, node_size 8)", Some(100.0)),
+            (
+                "800 Gbit/s per node InfiniBand, NVLink in node (its configs: inter 800 Gbit/s, node_size 8)",
+                Some(100.0),
+            ),
             ("NVLink in host; RDMA 400 Gb/s per GPU", Some(400.0)),
-            ("NVLINK Gen4 900 GB/s + NVSWITCH Gen3; Storage: 2x ConnectX-7 IB NDR 400Gb/s, Compute: 8x ConnectX-7 IB NDR 400Gb/s, Management: 100Gb/s Ethernet NIC", Some(400.0)),
+            (
+                "NVLINK Gen4 900 GB/s + NVSWITCH Gen3; Storage: 2x ConnectX-7 IB NDR 400Gb/s, Compute: 8x ConnectX-7 IB NDR 400Gb/s, Management: 100Gb/s Ethernet NIC",
+                Some(400.0),
+            ),
             ("2 x 200Gbe Ethernet; Gig Ethernet", Some(50.0)),
             ("NVLINK Gen4 900 GB/s + NVSWITCH Gen3; ConnectX-6 25Gb/s Ethernet", None),
             ("PCIe Gen4; BF3 200Gbps for NS and 2xBF3 400Gbps for EW", None),

@@ -264,7 +264,10 @@ note = "dims not found"
     #[test]
     fn tables_become_models_and_shadow_the_catalog() {
         let models = read(TEXT).unwrap();
-        assert_eq!((models.n_models, models.incomplete.as_slice()), (2, &["unknown-7b".to_string()][..]));
+        assert_eq!(
+            (models.n_models, models.incomplete.as_slice()),
+            (2, &["unknown-7b".to_string()][..])
+        );
         assert_eq!(models.ignored_keys.into_iter().collect::<Vec<_>>(), ["mtp_layers"]);
         let cut: Model = models.catalog.get("llama3-70b").unwrap();
         assert_eq!((cut.n_layers, cut.moe, cut.sliding), (12, None, None));

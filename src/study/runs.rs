@@ -193,7 +193,9 @@ fn dtype(row: &Row) -> std::result::Result<DType, String> {
 /// The usual batch, rounded to what the data ranks can share.
 fn usual_batch(choice: &Choice, devices: u32, seq_len_tokens: f64) -> f64 {
     let degree = |d: Option<u32>| d.unwrap_or(1).max(1);
-    let cut = degree(choice.tensor).saturating_mul(degree(choice.pipeline)).saturating_mul(degree(choice.context));
+    let cut = degree(choice.tensor)
+        .saturating_mul(degree(choice.pipeline))
+        .saturating_mul(degree(choice.context));
     let micro = degree(choice.micro_batch_seqs);
     let unit = f64::from((devices / cut).max(1)) * f64::from(micro);
     let usual = crate::workload::default_global_batch_seqs(seq_len_tokens);
@@ -202,7 +204,10 @@ fn usual_batch(choice: &Choice, devices: u32, seq_len_tokens: f64) -> f64 {
 
 /// Cores of a device, where the degrees of a row count cores: two on a Trainium chip.
 fn cores_per_device(row: &Row, devices: u32) -> u32 {
-    let product = ["tp", "pp", "cp", "dp"].iter().map(|c| u64::from(row.degree(c).unwrap_or(1))).product::<u64>();
+    let product = ["tp", "pp", "cp", "dp"]
+        .iter()
+        .map(|c| u64::from(row.degree(c).unwrap_or(1)))
+        .product::<u64>();
     let devices = u64::from(devices.max(1));
     match product / devices {
         cores @ 2..=8 if product.is_multiple_of(devices) => u32::try_from(cores).unwrap_or(1),
@@ -212,12 +217,14 @@ fn cores_per_device(row: &Row, devices: u32) -> u32 {
 
 fn choice(row: &Row, devices: u32) -> Choice {
     let or_one = |column: &str| Some(row.degree(column).unwrap_or(1));
-    let stated = row.text("tp").is_some() || row.text("sharding").is_some();
-    let layout = |column: &str| if stated { or_one(column) } else { row.degree(column) };
-    let cores = cores_per_device(row, devices);
     let sharding = row
         .text("sharding")
         .and_then(|s| Sharding::NAMES.iter().find(|(n, _)| *n == s).map(|(_, v)| *v));
+    let sharded = sharding == Some(Sharding::Zero3);
+    // With sharded weights, or as many data ranks as devices, nothing else is cut.
+    let stated = row.text("tp").is_some() || sharded || row.degree("dp") == Some(devices);
+    let layout = |column: &str| if stated { or_one(column) } else { row.degree(column) };
+    let cores = cores_per_device(row, devices);
     Choice {
         tensor: layout("tp").map(|t| if t.is_multiple_of(cores) { t / cores } else { t }),
         pipeline: layout("pp"),
@@ -225,9 +232,9 @@ fn choice(row: &Row, devices: u32) -> Choice {
         virtual_stages: layout("vpp"),
         expert: layout("ep"),
         expert_tensor: row.degree("etp"),
-        data: None,
+        data: row.degree("dp").filter(|_| !stated),
         micro_batch_seqs: row.degree("micro_batch_seqs"),
-        sequence_parallel: row.text("seq_parallel").and_then(|t| t.parse().ok()),
+        sequence_parallel: row.text("seq_parallel").map_or_else(|| sequence_parallel(row), |t| t.parse().ok()),
         sharding,
         replicas: replicas(row, devices, sharding),
         recompute: row.text("recompute").and_then(recompute),
@@ -235,10 +242,26 @@ fn choice(row: &Row, devices: u32) -> Choice {
     }
 }
 
+/// Megatron got sequence parallelism in 2022 (Korthikanti et al., arXiv 2205.05198); forks of before
+/// and the DeepSpeed line do not have it.
+fn sequence_parallel(row: &Row) -> Option<bool> {
+    let software = row.text("software").unwrap_or("").to_lowercase();
+    let without = [
+        "megatron-deepspeed",
+        "megatron-lm + deepspeed",
+        "megatron-lm 2020",
+        "megatron-lm 2021",
+    ];
+    without.iter().any(|w| software.contains(w)).then_some(false)
+}
+
 /// Sharded weights over fewer ranks than there are: the stated data degree counts the copies.
 fn replicas(row: &Row, devices: u32, sharding: Option<Sharding>) -> Option<u32> {
     let copies = row.degree("dp").filter(|_| sharding == Some(Sharding::Zero3))?;
-    let others = ["tp", "pp", "cp"].iter().map(|c| row.degree(c).unwrap_or(1)).fold(1, u32::saturating_mul);
+    let others = ["tp", "pp", "cp"]
+        .iter()
+        .map(|c| row.degree(c).unwrap_or(1))
+        .fold(1, u32::saturating_mul);
     let ranks = devices / others.max(1);
     (copies > 1 && copies < ranks && ranks.is_multiple_of(copies)).then_some(copies)
 }

@@ -104,40 +104,43 @@ fn peak_allocated(step: &Step) -> f64 {
     step.memory.iter().map(MemoryBudget::allocated_bytes).fold(0.0, f64::max)
 }
 
+/// Memory, as a multiple of the device's, that a row may need in our model and still have run: what
+/// it leaves open is then chosen as for the least of these that suffices.
+const ROOM: [f64; 6] = [1.0, 1.1, 1.25, 1.5, 2.0, f64::INFINITY];
+
 /// The fastest layout that the row allows; one that ran although our memory model says it does
 /// not fit is predicted all the same, and marked.
 fn layout(scenario: &Scenario) -> Result<(Layout, bool), String> {
-    let found = search(
-        scenario,
-        &Options {
-            n_best: 1,
-            ..Options::default()
-        },
-    );
-    if let Some(best) = found.best.first() {
-        return Ok((best.layout, true));
-    }
-    let roomy = scenario.with_memory(f64::MAX);
-    let found = search(
-        &roomy,
-        &Options {
-            n_best: 1,
-            ..Options::default()
-        },
-    );
-    found.best.first().map(|b| (b.layout, false)).ok_or_else(|| {
-        let space = Space {
-            workload: &scenario.workload,
-            n_devices: scenario.n_devices(),
-            domain: scenario.domain(),
-            choice: scenario.choice,
-            selective_pays: false,
-        };
-        if space.outer().is_empty() {
-            "its degrees do not divide its devices".to_string()
+    let options = Options {
+        n_best: 1,
+        ..Options::default()
+    };
+    let mut nearest = None;
+    for factor in ROOM {
+        let memory_bytes = (scenario.accelerator.memory_bytes * factor).min(f64::MAX);
+        let found = search(&scenario.with_memory(memory_bytes), &options);
+        // Without any limit the smallest of all, so that what is open is not chosen as if memory were free.
+        let best = if factor.is_finite() {
+            found.best.first()
         } else {
-            found.nearest.unwrap_or_else(|| "no legal layout".to_string())
+            found.pareto.last()
+        };
+        if let Some(best) = best {
+            return Ok((best.layout, factor <= 1.0));
         }
+        nearest = found.nearest;
+    }
+    let space = Space {
+        workload: &scenario.workload,
+        n_devices: scenario.n_devices(),
+        domain: scenario.domain(),
+        choice: scenario.choice,
+        selective_pays: false,
+    };
+    Err(if space.outer().is_empty() {
+        "its degrees do not divide its devices".to_string()
+    } else {
+        nearest.unwrap_or_else(|| "no legal layout".to_string())
     })
 }
 

@@ -3,10 +3,14 @@
 // Clippy knows tests by their attribute only; what they call is test code too.
 #![allow(clippy::unwrap_used)]
 
+mod bench;
 mod catalog;
+mod completions;
 mod errors;
 mod plan;
+mod scenario;
 mod schema;
+mod validate;
 
 use serde_json::Value;
 use std::path::PathBuf;

@@ -1,0 +1,81 @@
+//! Measuring, the terminal and the manual.
+
+use super::{command, exaplan, ran, scratch};
+
+const SMALL: [&str; 10] = [
+    "bench",
+    "run",
+    "--suite",
+    "cpu-gemm",
+    "--budget",
+    "100ms",
+    "--matrix",
+    "64",
+    "--threads",
+    "2",
+];
+
+#[test]
+fn this_machine_is_measured() {
+    assert!(exaplan(&["bench", "list"]).stdout.contains("cpu-stream"));
+    let out = exaplan(&SMALL);
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    for word in ["gemm-fp32", "FLOP/s", "Interval", "Error", "nothing here is predicted"] {
+        assert!(out.stdout.contains(word), "{word}: {}", out.stdout);
+    }
+    let json = exaplan(&[&SMALL[..], &["--json"]].concat()).json();
+    assert_eq!(json["complete"], true);
+    for m in json["measurements"].as_array().unwrap() {
+        let rate = |key: &str| m[key].as_f64().unwrap();
+        assert!(rate("flop_per_s_low") <= rate("flop_per_s") && rate("flop_per_s") <= rate("flop_per_s_high"));
+        assert!(m["kernel"].is_string() && m["n_checked"].as_u64().unwrap() > 0);
+    }
+    assert_eq!(exaplan(&["bench", "run", "--suite", "cpu-gem"]).code, 2);
+    assert_eq!(exaplan(&["bench", "run", "--budget", "ten"]).code, 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_keeps_what_is_measured() {
+    use std::process::Stdio;
+    let mut child = command(&["bench", "run", "--json", "--budget", "300s", "--buffer", "64 MiB", "-v"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The first note comes with the first result, after ctrl-c is caught.
+    let mut err = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("copy") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut err, &mut line).unwrap() > 0);
+    }
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let out = ran(child.wait_with_output().unwrap());
+    assert_eq!(out.code, 130);
+    let json: serde_json::Value = serde_json::from_str(&out.stdout).unwrap();
+    assert_eq!(json["complete"], false);
+    assert!(!json["measurements"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn the_terminal_needs_one() {
+    let out = exaplan(&["tui"]);
+    assert_eq!((out.code, out.stdout.as_str()), (2, ""));
+    assert!(
+        out.stderr.contains("needs a terminal") && out.stderr.contains("exaplan plan"),
+        "{}",
+        out.stderr
+    );
+}
+
+#[test]
+fn every_command_has_a_page() {
+    let dir = scratch("man");
+    assert_eq!(exaplan(&["man", dir.to_str().unwrap()]).code, 0);
+    for name in ["exaplan.1", "exaplan-plan.1", "exaplan-catalog-diff.1"] {
+        let page = std::fs::read_to_string(dir.join(name)).unwrap();
+        assert!(page.contains(".TH"), "{name}");
+    }
+}

@@ -1,0 +1,96 @@
+//! Predictions against measured runs.
+
+use super::{exaplan, scratch};
+
+#[test]
+fn the_published_rows_are_compared() {
+    let out = exaplan(&["validate"]);
+    assert_eq!((out.code, out.stderr.as_str()), (0, ""));
+    for word in ["Median error", "Korthikanti", "no range yet", "Largest errors", "Memory error"] {
+        assert!(out.stdout.contains(word), "{word}: {}", out.stdout);
+    }
+    let json = exaplan(&["validate", "--json"]).json();
+    assert_eq!(json["schema"], "exaplan.validate/1");
+    let rows = json["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 45);
+    for key in [
+        "id",
+        "predicted_tokens_per_s_per_device",
+        "relative_error",
+        "p10",
+        "p90",
+        "fits_memory",
+        "stack",
+        "evidence",
+        "skipped",
+    ] {
+        assert!(rows.iter().all(|r| r.get(key).is_some()), "{key}");
+    }
+    assert_eq!(rows[0]["id"], "korthikanti-t5-megatron-22b-full");
+    let n = json["summary"]["n"].as_u64().unwrap();
+    assert_eq!(n + json["summary"]["n_skipped"].as_u64().unwrap(), 45);
+    let by: u64 = json["by"]["accelerator"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|s| s["n"].as_u64().unwrap())
+        .sum();
+    assert_eq!(by, n);
+    assert!(json["summary"]["coverage_80"].is_null() && json["rows"][0]["p10"].is_null());
+    assert_eq!(exaplan(&["validate", "--json"]).stdout, exaplan(&["validate", "--json"]).stdout);
+}
+
+const RUNS: &str = "\
+id,source,model,accelerator,devices,devices_per_node,software,precision,seq_len,global_batch_seqs,tp,pp,tokens_per_s_per_device,mood\n\
+a,us,our-7b,h100-sxm-80gb,12,8,torchtitan,bf16,4096,24,1,1,9000,fine\n\
+b,us,no-such-model,h100-sxm-80gb,8,8,torchtitan,bf16,4096,24,1,1,,\n\
+c,us,our-7b,h100-sxm-80gb,8,8,torchtitan,bf16,4096,,1,1,,\n";
+
+const MODELS: &str = "\
+[our-7b]\nlayers = 32\nhidden = 4096\nheads = 32\nffn_hidden = 11008\nvocab = 32000\nattention = \"mha\"\nmood = 1\n\
+[half]\nlayers = 3\nattention = \"mha\"\n";
+
+#[test]
+fn own_runs_name_own_models() {
+    let dir = scratch("validate-own");
+    let (runs, models) = (dir.join("runs.csv"), dir.join("models.toml"));
+    std::fs::write(&runs, RUNS).unwrap();
+    std::fs::write(&models, MODELS).unwrap();
+    let arguments = [
+        "validate",
+        "--json",
+        "--runs",
+        runs.to_str().unwrap(),
+        "--models",
+        models.to_str().unwrap(),
+    ];
+    let out = exaplan(&arguments);
+    // Said once each, however many tables have such a key.
+    assert_eq!(out.stderr.matches("mood").count(), 1, "{}", out.stderr);
+    assert!(out.stderr.contains("1 models lack dimensions"), "{}", out.stderr);
+    let rows = out.json()["rows"].clone();
+    assert!(rows[0]["relative_error"].is_number() && rows[0]["skipped"].is_null());
+    // Twelve devices are two nodes of six.
+    assert_eq!(rows[0]["layout"]["data"], 12);
+    assert!(rows[1]["skipped"].as_str().unwrap().contains("no-such-model"));
+    assert!(rows[2]["predicted_tokens_per_s_per_device"].is_number() && rows[2]["relative_error"].is_null());
+}
+
+#[test]
+fn wrong_files_are_shown_with_their_place() {
+    let dir = scratch("validate-wrong");
+    let write = |name: &str, text: &str| {
+        let path = dir.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_string()
+    };
+    let runs = write("runs.csv", "id,model\na,b\nc,d,e\n");
+    let out = exaplan(&["validate", "--runs", &runs]);
+    assert_eq!(out.code, 2);
+    assert!(out.stderr.contains("runs.csv:3"), "{}", out.stderr);
+    let models = write("models.toml", &MODELS.replace("vocab = 32000", "vocab = -1"));
+    let out = exaplan(&["validate", "--models", &models]);
+    assert_eq!(out.code, 2);
+    assert!(out.stderr.contains("models.toml:6"), "{}", out.stderr);
+    assert_eq!(exaplan(&["validate", "--runs", "nowhere.csv"]).code, 2);
+}
