@@ -112,13 +112,27 @@ impl Doubts {
     }
 
     /// Doubt a value outside a range.
-    fn within(&mut self, kind: Kind, entry: &Entry, key: &str, value: f64, range: (f64, f64), what: &str, help: &str) {
-        if !(range.0..=range.1).contains(&value) {
-            let (low, high) = (significant(range.0), significant(range.1));
-            let text = format!("{what} is {}, outside {low} to {high}", significant(value));
-            self.add(kind, entry, key, text, help);
+    fn within(&mut self, kind: Kind, entry: &Entry, value: f64, limit: &Limit<'_>) {
+        let (low, high) = limit.range;
+        if !(low..=high).contains(&value) {
+            let text = format!(
+                "{} is {}, outside {} to {}",
+                limit.what,
+                significant(value),
+                significant(low),
+                significant(high)
+            );
+            self.add(kind, entry, limit.key, text, limit.help);
         }
     }
+}
+
+/// Where a number usually lies.
+struct Limit<'a> {
+    key: &'a str,
+    what: &'a str,
+    range: (f64, f64),
+    help: &'a str,
 }
 
 /// Where a value of an entry stands: the deepest table on the way that is there, or the entry where
@@ -141,19 +155,20 @@ fn place<'a>(entry: &'a Entry, key: &str) -> &'a At {
 
 fn accelerator(entry: &Entry, a: &Accelerator, known: &Known, out: &mut Doubts) {
     let kind = Kind::Accelerator;
-    out.within(
-        kind,
-        entry,
-        "tdp_w",
-        a.tdp_w,
-        TDP_W,
-        "power in watts",
-        "write the board power limit in watts",
-    );
-    let sweeps = a.memory_bytes_per_s / a.memory_bytes;
-    let what = "memory bandwidth over memory, per second,";
-    let help = "check bytes against bits, GB against GiB, and one direction against both";
-    out.within(kind, entry, "memory_bytes_per_s", sweeps, MEMORY_SWEEPS, what, help);
+    let power = Limit {
+        key: "tdp_w",
+        what: "power in watts",
+        range: TDP_W,
+        help: "write the board power limit in watts",
+    };
+    out.within(kind, entry, a.tdp_w, &power);
+    let sweeps = Limit {
+        key: "memory_bytes_per_s",
+        what: "memory bandwidth over memory, per second,",
+        range: MEMORY_SWEEPS,
+        help: "check bytes against bits, GB against GiB, and one direction against both",
+    };
+    out.within(kind, entry, a.memory_bytes_per_s / a.memory_bytes, &sweeps);
     let Some(peak) = a.peak.matrix_flop_per_s(DType::Bf16) else {
         return;
     };
@@ -247,22 +262,36 @@ fn node(entry: &Entry, n: &Node, catalog: &Catalog, known: &Known, out: &mut Dou
 }
 
 fn grid(entry: &Entry, g: &Grid, out: &mut Doubts) {
-    let help = "write kilograms (not grams) of CO2e per kWh";
     let factors = [
         ("location_kg_co2e_per_kwh", Some(g.location_kg_co2e_per_kwh)),
         ("marginal_kg_co2e_per_kwh", g.marginal_kg_co2e_per_kwh),
     ];
     for (key, value) in factors {
-        let range = (0.0, GRID_KG_CO2E_PER_KWH);
-        out.within(Kind::Grid, entry, key, value.unwrap_or(0.0), range, key, help);
+        let limit = Limit {
+            key,
+            what: key,
+            range: (0.0, GRID_KG_CO2E_PER_KWH),
+            help: "write kilograms (not grams) of CO2e per kWh",
+        };
+        out.within(Kind::Grid, entry, value.unwrap_or(0.0), &limit);
     }
 }
 
 fn region(entry: &Entry, r: &Region, out: &mut Doubts) {
-    let help = "write facility over IT energy of a year: 1.08 to 1.6 as a rule";
-    out.within(Kind::Region, entry, "pue", r.pue, PUE, "pue", help);
-    let (key, help) = ("electricity_usd_per_kwh", "write dollars (not cents) per kWh");
-    out.within(Kind::Region, entry, key, r.electricity_usd_per_kwh, TARIFF_USD_PER_KWH, key, help);
+    let pue = Limit {
+        key: "pue",
+        what: "pue",
+        range: PUE,
+        help: "write facility over IT energy of a year: 1.08 to 1.6 as a rule",
+    };
+    out.within(Kind::Region, entry, r.pue, &pue);
+    let tariff = Limit {
+        key: "electricity_usd_per_kwh",
+        what: "electricity_usd_per_kwh",
+        range: TARIFF_USD_PER_KWH,
+        help: "write dollars (not cents) per kWh",
+    };
+    out.within(Kind::Region, entry, r.electricity_usd_per_kwh, &tariff);
 }
 
 fn offer(entry: &Entry, o: &Offer, known: &Known, out: &mut Doubts) {

@@ -192,11 +192,11 @@ fn document(list: &[Measurement], complete: bool) -> Document {
             Cell::Text(rate(m, m.rate_per_s())),
             Cell::Text(format!("{} to {}", rate(m, low), rate(m, high))),
             Cell::Count(m.sample.n as f64),
-            Cell::Text(format!("{:.0e}", m.max_error_fraction)),
+            Cell::Text(small(m.max_error_fraction)),
         ]);
     }
     let mut kernels: Vec<(&str, &str)> = Vec::new();
-    for m in list.iter().filter(|m| !kernels.contains(&(m.op, m.kernel))).collect::<Vec<_>>() {
+    for m in list {
         if !kernels.contains(&(m.op, m.kernel)) {
             kernels.push((m.op, m.kernel));
         }
@@ -214,5 +214,13 @@ fn document(list: &[Measurement], complete: bool) -> Document {
         },
         blocks: vec![Block::Table(table)],
         provenance: format!("exaplan {}; nothing here is predicted", env!("CARGO_PKG_VERSION")),
+    }
+}
+
+fn small(fraction: f64) -> String {
+    if fraction > 0.0 {
+        format!("{fraction:.0e}")
+    } else {
+        "0".to_string()
     }
 }
