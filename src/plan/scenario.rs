@@ -8,7 +8,7 @@ use crate::catalog::{Catalog, Cluster, Entity, Fabric, Kind, Model, Node, Reliab
 use crate::error::{At, Diagnostic, Error, Origin, Result, nearest};
 use crate::layout::{Choice, Recompute, Schedule, Sharding};
 use crate::units::Unit;
-use crate::workload::{Optimizer, Precision, Workload};
+use crate::workload::{Adapter, Optimizer, Precision, Targets, Workload};
 use Bounds::{Positive, Within};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -394,6 +394,7 @@ impl Builder<'_> {
         let optimizer = t.choice("optimizer", &Optimizer::ALL);
         let sequence_tokens = sequence.unwrap_or(4096);
         let sequences = global_batch(&t, sequence_tokens);
+        let adapter = adapter(&t);
         t.finish();
         if sequence.is_none() {
             self.assume("training.sequence", "4096", "default");
@@ -425,6 +426,7 @@ impl Builder<'_> {
             total_tokens: tokens?,
             precision,
             optimizer,
+            adapter,
         })
     }
 
@@ -524,6 +526,30 @@ impl Builder<'_> {
             self.assume(label, name, source);
         }
     }
+}
+
+/// `adapter = "attention"` or `"all-linear"` with `adapter_rank`: the base is frozen.
+fn adapter(t: &Reader<'_>) -> Option<Adapter> {
+    let targets = t.choice("adapter", &[("attention", Targets::Attention), ("all-linear", Targets::AllLinear)]);
+    let rank = t.count32("adapter_rank", 1);
+    if rank.is_some() && targets.is_none() {
+        t.problem(
+            "adapter_rank",
+            "`training.adapter_rank` without `training.adapter`",
+            "add adapter = \"attention\" or \"all-linear\"",
+        );
+    }
+    if let Some(high) = rank.filter(|r| *r > 65_536) {
+        t.problem(
+            "adapter_rank",
+            format!("`training.adapter_rank` is {high}"),
+            "write a rank up to 65536, usually 8 to 64",
+        );
+    }
+    Some(Adapter {
+        targets: targets?,
+        rank: rank.unwrap_or(16),
+    })
 }
 
 /// Sequences of a step from `"2048 sequences"` or `"16M tokens"`.

@@ -6,7 +6,7 @@ use super::pipeline::Timing;
 use super::price;
 use crate::catalog::Collective;
 use crate::kernel;
-use crate::layout::memory::{DeviceParams, device_params};
+use crate::layout::memory::{DeviceParams, device_params, shards};
 use crate::layout::{Layout, Placed, Sharding};
 use crate::workload::Workload;
 
@@ -47,7 +47,15 @@ struct Volumes {
     gather_s: f64,
 }
 
-fn volumes(workload: &Workload, machine: &Machine, layout: &Layout, params: f64, group: Placed, replica: Placed) -> Volumes {
+/// Weights of one kind on a device and the ranks that share them.
+struct Share {
+    params: f64,
+    trained: f64,
+    group: Placed,
+    replica: Placed,
+}
+
+fn volumes(workload: &Workload, machine: &Machine, layout: &Layout, share: &Share) -> Volumes {
     let p = &workload.precision;
     let run = |kind, group: Placed, bytes: f64| {
         if group.n <= 1.0 || bytes <= 0.0 {
@@ -56,7 +64,14 @@ fn volumes(workload: &Workload, machine: &Machine, layout: &Layout, params: f64,
             price::communicate(machine, kind, group, bytes).time_s
         }
     };
-    let (gradients, weights) = (params * p.gradient_bytes, params * p.weight_bytes);
+    let Share { group, replica, .. } = *share;
+    // Sharded weights are gathered whole; otherwise only what was updated is sent round again.
+    let gathered = if layout.sharding == Sharding::Zero3 {
+        share.params
+    } else {
+        share.trained
+    };
+    let (gradients, weights) = (share.trained * p.gradient_bytes, gathered * p.weight_bytes);
     if layout.sharding == Sharding::None {
         return Volumes {
             reduce_s: run(Collective::AllReduce, group, gradients),
@@ -81,15 +96,20 @@ fn data_s(
     n_layers: u32,
 ) -> f64 {
     let g = priced.groups;
-    let dense = volumes(workload, machine, layout, params.dense, g.shard, g.replica);
-    let expert = volumes(
-        workload,
-        machine,
-        layout,
-        params.expert,
-        g.expert_data,
-        Placed { n: 1.0, per_domain: 1.0 },
-    );
+    let dense = Share {
+        params: params.dense,
+        trained: params.trained_dense,
+        group: g.shard,
+        replica: g.replica,
+    };
+    let expert = Share {
+        params: params.expert,
+        trained: params.trained_expert,
+        group: g.expert_data,
+        replica: Placed { n: 1.0, per_domain: 1.0 },
+    };
+    let dense = volumes(workload, machine, layout, &dense);
+    let expert = volumes(workload, machine, layout, &expert);
     let (reduce_s, gather_s) = (dense.reduce_s + expert.reduce_s, dense.gather_s + expert.gather_s);
     let share = machine.stack.data_overlap_fraction;
     let slow = machine.stack.overlap_slowdown - 1.0;
@@ -118,13 +138,12 @@ fn data_s(
 /// (Transformer Engine fused Adam; Rajbhandari et al., arXiv 1910.02054 §3.1 for the states).
 fn optimizer_s(workload: &Workload, machine: &Machine, layout: &Layout, params: DeviceParams) -> f64 {
     let p = &workload.precision;
-    let whole = params.dense + params.expert;
+    let whole = params.trained();
     let owned = if layout.sharding == Sharding::None {
         whole
     } else {
-        let replicas = f64::from(layout.replicas.max(1));
-        let ranks = f64::from(layout.context) * f64::from(layout.data) / replicas;
-        params.dense / ranks.max(1.0) + params.expert / (layout.expert_data() / replicas).max(1.0)
+        let (dense, expert) = shards(layout);
+        params.trained_dense / dense + params.trained_expert / expert
     };
     let zero_and_norm = 2.0 * p.gradient_bytes * if layout.sharding >= Sharding::Zero2 { owned } else { whole };
     let update = owned * (p.gradient_bytes + 2.0 * p.optimizer_bytes + p.weight_bytes);

@@ -11,7 +11,7 @@ use crate::kernel::{AttentionShape, GemmShape};
 use crate::layout::activation::{Local, local};
 use crate::layout::{Layout, Recompute};
 use crate::workload::count::head_dims;
-use crate::workload::{Feed, LayerKind, Mixer, Workload};
+use crate::workload::{Adapter, Feed, LayerKind, Mixer, Targets, Workload};
 
 /// Which way an operation runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,7 @@ struct List<'a> {
     compute: DType,
     sensitive: DType,
     fp32_gradients: bool,
+    adapter: Option<Adapter>,
 }
 
 impl List<'_> {
@@ -122,7 +123,39 @@ impl List<'_> {
         self.push(names[0], Pass::Forward, shape(m, n, k, false));
         self.quantize(m * n * batch, Pass::Backward, dtype);
         self.push(names[1], Pass::Backward, shape(m, k, n, false));
-        self.push(names[2], Pass::Backward, shape(k, n, m, self.fp32_gradients));
+        match self.adapter {
+            None => self.push(names[2], Pass::Backward, shape(k, n, m, self.fp32_gradients)),
+            Some(adapter) => self.adapted(adapter, names[0], [m, n, k]),
+        }
+    }
+
+    /// The two low-rank factors beside a frozen linear, with their gradients. Routed experts, router
+    /// and vocabulary carry none.
+    fn adapted(&mut self, adapter: Adapter, name: &str, dims: [f64; 3]) {
+        let mixer = !name.starts_with("feed-forward");
+        let plain = !(name.starts_with("expert") || name.starts_with("router") || name.starts_with("output head"));
+        if !plain || !(mixer || adapter.targets == Targets::AllLinear) {
+            return;
+        }
+        let [m, n, k] = dims;
+        let rank = f64::from(adapter.rank);
+        let dtype = self.sensitive;
+        let shape = |m, n, k| {
+            Work::Gemm(GemmShape {
+                m,
+                n,
+                k,
+                batch: 1.0,
+                dtype,
+                accumulate_fp32: false,
+            })
+        };
+        for work in [shape(m, rank, k), shape(m, n, rank)] {
+            self.push("adapter", Pass::Forward, work);
+        }
+        for work in [shape(m, rank, n), shape(m, k, rank), shape(rank, n, m), shape(k, rank, m)] {
+            self.push("adapter", Pass::Backward, work);
+        }
     }
 
     /// 8- and 4-bit multiplies read 16-bit inputs once and write them and their transpose narrow
@@ -246,6 +279,7 @@ fn new_list<'a>(workload: &Workload, layout: &'a Layout, stack: &Stack) -> List<
         compute: p.compute,
         sensitive: p.sensitive,
         fp32_gradients: stack.fp32_gradients,
+        adapter: workload.adapter,
     }
 }
 
