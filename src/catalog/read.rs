@@ -20,7 +20,7 @@ pub trait Entity: Sized {
 }
 
 /// Keys that any entry or sub-table may carry.
-const COMMON: [&str; 8] = [
+pub(super) const COMMON: [&str; 8] = [
     "source",
     "sources",
     "confidence",
