@@ -33,6 +33,7 @@ pub(super) const COMMON: [&str; 8] = [
 
 pub(super) fn common(reader: &Reader<'_>) {
     reader.skip(&COMMON);
+    let _ = reader.texts("aliases");
 }
 
 pub(super) fn title(name: &str, reader: &Reader<'_>) -> String {
