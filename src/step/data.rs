@@ -47,8 +47,19 @@ struct Volumes {
     gather_s: f64,
 }
 
+/// Messages that weights or gradients are sent in: one per layer where weights are sharded (FSDP
+/// wraps layers), else buckets of `max(40 M, 1 M · ranks)` parameters (Megatron-LM's default).
+/// Each pays its latency, which grows with the ranks.
+fn n_messages(layout: &Layout, share: &Share) -> f64 {
+    match layout.sharding {
+        Sharding::Zero3 => f64::from(share.n_layers.max(1)),
+        _ => (share.trained / f64::max(40e6, 1e6 * share.group.n)).ceil().max(1.0),
+    }
+}
+
 /// Weights of one kind on a device and the ranks that share them.
 struct Share {
+    n_layers: u32,
     params: f64,
     trained: f64,
     group: Placed,
@@ -57,11 +68,12 @@ struct Share {
 
 fn volumes(workload: &Workload, machine: &Machine, layout: &Layout, share: &Share) -> Volumes {
     let p = &workload.precision;
+    let units = n_messages(layout, share);
     let run = |kind, group: Placed, bytes: f64| {
         if group.n <= 1.0 || bytes <= 0.0 {
             0.0
         } else {
-            price::communicate(machine, kind, group, bytes).time_s
+            units * price::communicate(machine, kind, group, bytes / units).time_s
         }
     };
     let Share { group, replica, .. } = *share;
@@ -99,12 +111,14 @@ fn data_s(
     let dense = Share {
         params: params.dense,
         trained: params.trained_dense,
+        n_layers,
         group: g.shard,
         replica: g.replica,
     };
     let expert = Share {
         params: params.expert,
         trained: params.trained_expert,
+        n_layers,
         group: g.expert_data,
         replica: Placed { n: 1.0, per_domain: 1.0 },
     };
