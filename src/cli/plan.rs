@@ -43,7 +43,7 @@ pub fn run(args: &PlanArgs, console: &Console) -> Done {
 pub fn load(input: &Input, console: &Console) -> crate::error::Result<(Plan, crate::catalog::Catalog)> {
     let start = Instant::now();
     let catalog = layers::catalog(&input.over.layers, console)?;
-    let (scenario, catalog) = Scenario::load(&input.scenario, &input.over.set, catalog)?;
+    let (scenario, catalog) = Scenario::load(&input.scenario, &input.over.all(), catalog)?;
     let plan = plan(&scenario, &catalog)?;
     console.detail(&format!(
         "planned `{}` in {}",

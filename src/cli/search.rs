@@ -33,7 +33,7 @@ pub struct SearchArgs {
 /// Search and show.
 pub fn run(args: &SearchArgs, console: &Console) -> Done {
     let catalog = layers::catalog(&args.input.over.layers, console)?;
-    let (mut scenario, catalog) = Scenario::load(&args.input.scenario, &args.input.over.set, catalog)?;
+    let (mut scenario, catalog) = Scenario::load(&args.input.scenario, &args.input.over.all(), catalog)?;
     if !args.keep_layout {
         scenario.choice = Choice::default();
     }
