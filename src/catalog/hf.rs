@@ -91,7 +91,16 @@ const REFUSED: &[(&[&str], &str)] = &[
         "it mixes with Mamba-1, whose scan is not modelled",
     ),
     (
-        &["bert", "roberta", "distilbert", "electra", "deberta", "deberta-v2", "modernbert", "xlm-roberta"],
+        &[
+            "bert",
+            "roberta",
+            "distilbert",
+            "electra",
+            "deberta",
+            "deberta-v2",
+            "modernbert",
+            "xlm-roberta",
+        ],
         "it is an encoder, not a decoder that predicts the next token",
     ),
     (
@@ -168,13 +177,19 @@ fn family(c: &Config<'_>) -> Result<Read> {
         return fail("`model_type` is missing: this is no configuration of a model".to_string(), help);
     };
     let Some(kind) = value.as_str() else {
-        return fail("`model_type` is not a string".to_string(), "write \"model_type\": \"llama\"".to_string());
+        return fail(
+            "`model_type` is not a string".to_string(),
+            "write \"model_type\": \"llama\"".to_string(),
+        );
     };
     if let Some((_, read)) = FAMILIES.iter().find(|(name, _)| *name == kind) {
         return Ok(*read);
     }
     if let Some((_, why)) = REFUSED.iter().find(|(list, _)| list.contains(&kind)) {
-        return fail(format!("`model_type` `{kind}` cannot be planned: {why}"), format!("this program reads {}", names.join(", ")));
+        return fail(
+            format!("`model_type` `{kind}` cannot be planned: {why}"),
+            format!("this program reads {}", names.join(", ")),
+        );
     }
     let text = format!("`model_type` `{kind}` is not known");
     match c.inner_type() {

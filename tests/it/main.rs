@@ -8,6 +8,7 @@ mod cli;
 #[cfg(feature = "cli")]
 mod errors;
 mod golden;
+mod hf;
 mod rooms;
 mod support;
 mod tidy;

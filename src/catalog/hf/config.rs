@@ -107,7 +107,11 @@ impl<'a> Config<'a> {
     }
 
     fn wrong(&self, key: &str, value: &Value, wanted: &str) {
-        self.problem(key, format!("`{key}` is {}, expected {wanted}", describe(value)), format!("write {wanted}"));
+        self.problem(
+            key,
+            format!("`{key}` is {}, expected {wanted}", describe(value)),
+            format!("write {wanted}"),
+        );
     }
 
     /// An optional whole number in bounds.
@@ -122,7 +126,11 @@ impl<'a> Config<'a> {
             return None;
         };
         if given < f64::from(low) || given > f64::from(high) {
-            self.problem(key, format!("`{key}` is {number}, out of range"), format!("write a number from {low} to {high}"));
+            self.problem(
+                key,
+                format!("`{key}` is {number}, out of range"),
+                format!("write a number from {low} to {high}"),
+            );
             return None;
         }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -140,7 +148,11 @@ impl<'a> Config<'a> {
     pub fn need(&self, keys: &[&str], low: u32, high: u32) -> u32 {
         let given = keys.iter().any(|k| self.object.get(*k).is_some_and(|v| !v.is_null()));
         if let (false, Some(key)) = (given, keys.first()) {
-            self.problem(key, format!("`{key}` is missing"), format!("add \"{key}\": its value for this model"));
+            self.problem(
+                key,
+                format!("`{key}` is missing"),
+                format!("add \"{key}\": its value for this model"),
+            );
         }
         self.count_of(keys, low, high).unwrap_or(1)
     }
@@ -180,7 +192,11 @@ impl<'a> Config<'a> {
     /// A list of layer numbers; empty when absent.
     pub fn layer_numbers(&self, key: &str) -> Vec<usize> {
         let Some(value) = self.value(key) else { return Vec::new() };
-        let one = |v: &Value| v.as_u64().filter(|n| *n < u64::from(MAX_LAYERS)).and_then(|n| usize::try_from(n).ok());
+        let one = |v: &Value| {
+            v.as_u64()
+                .filter(|n| *n < u64::from(MAX_LAYERS))
+                .and_then(|n| usize::try_from(n).ok())
+        };
         let numbers = value.as_array().and_then(|list| list.iter().map(one).collect());
         if numbers.is_none() {
             self.wrong(key, value, "a list of layer numbers");
@@ -216,7 +232,9 @@ fn describe(value: &Value) -> String {
 fn find_key(text: &str, key: &str, from: usize) -> Option<std::ops::Range<usize>> {
     let quoted = format!("\"{key}\"");
     let rest = text.get(from..)?;
-    let mut hits = rest.match_indices(&quoted).filter(|(i, _)| rest[i + quoted.len()..].trim_start().starts_with(':'));
+    let mut hits = rest
+        .match_indices(&quoted)
+        .filter(|(i, _)| rest[i + quoted.len()..].trim_start().starts_with(':'));
     hits.next().map(|(i, _)| from + i..from + i + quoted.len())
 }
 
@@ -272,8 +290,27 @@ const HARMLESS: [&str; 47] = [
 ];
 
 fn is_harmless(key: &str) -> bool {
-    let prefixes = ["rope_", "rotary_", "partial_rotary", "output_", "summary_", "scale_attn", "time_step_", "use_mamba_kernels"];
-    let parts = ["dropout", "pdrop", "token_id", "initializer", "aux_loss", "aux_coef", "use_cache", "epsilon", "rescale_"];
+    let prefixes = [
+        "rope_",
+        "rotary_",
+        "partial_rotary",
+        "output_",
+        "summary_",
+        "scale_attn",
+        "time_step_",
+        "use_mamba_kernels",
+    ];
+    let parts = [
+        "dropout",
+        "pdrop",
+        "token_id",
+        "initializer",
+        "aux_loss",
+        "aux_coef",
+        "use_cache",
+        "epsilon",
+        "rescale_",
+    ];
     HARMLESS.contains(&key)
         || prefixes.iter().any(|p| key.starts_with(p))
         || parts.iter().any(|p| key.contains(p))

@@ -113,7 +113,9 @@ pub fn gemma3_text(c: &Config<'_>) -> Draft {
     gemma_sizes(c, &mut d, 4);
     d.ffn_hidden = or("intermediate_size", MAX_FFN, 9216);
     let tokens = window(c, Some(4096));
-    let period = c.count_of(&["sliding_window_pattern", "_sliding_window_pattern"], 1, MAX_LAYERS).unwrap_or(6);
+    let period = c
+        .count_of(&["sliding_window_pattern", "_sliding_window_pattern"], 1, MAX_LAYERS)
+        .unwrap_or(6);
     windows(c, &mut d, tokens, |i| !(i + 1).is_multiple_of(period as usize));
     d
 }
@@ -177,7 +179,11 @@ pub fn opt(c: &Config<'_>) -> Draft {
     let projected = c.count("word_embed_proj_dim", 1, MAX_WIDTH).unwrap_or(d.hidden);
     if projected != d.hidden {
         let text = format!("`word_embed_proj_dim` is {projected}, other than the width {}", d.hidden);
-        c.problem("word_embed_proj_dim", text, "projections of embeddings are not modelled: choose another model");
+        c.problem(
+            "word_embed_proj_dim",
+            text,
+            "projections of embeddings are not modelled: choose another model",
+        );
     }
     c.skip(&["do_layer_norm_before", "_remove_final_layer_norm"]);
     d
@@ -191,7 +197,12 @@ pub fn bloom(c: &Config<'_>) -> Draft {
     head_dim(c, &mut d, &GPT, None);
     (d.gated, d.biases) = (false, true);
     d.tied = c.flag("tie_word_embeddings").unwrap_or(true);
-    c.skip(&["apply_residual_connection_post_layernorm", "offset_alibi", "seq_length", "n_positions"]);
+    c.skip(&[
+        "apply_residual_connection_post_layernorm",
+        "offset_alibi",
+        "seq_length",
+        "n_positions",
+    ]);
     d
 }
 
@@ -214,7 +225,12 @@ pub fn falcon(c: &Config<'_>) -> Draft {
     d.gated = false;
     d.biases = c.flag("bias").unwrap_or(false);
     d.tied = c.flag("tie_word_embeddings").unwrap_or(true);
-    c.skip(&["alibi", "parallel_attn", "num_ln_in_parallel_attn", "apply_residual_connection_post_layernorm"]);
+    c.skip(&[
+        "alibi",
+        "parallel_attn",
+        "num_ln_in_parallel_attn",
+        "apply_residual_connection_post_layernorm",
+    ]);
     d
 }
 

@@ -64,7 +64,10 @@ pub fn mamba2(c: &Config<'_>) -> Draft {
     };
     let inner = u64::from(or("expand", 2)) * u64::from(hidden);
     if inner != u64::from(m.n_heads) * u64::from(m.head_dim) {
-        let text = format!("`num_heads` {} times `head_dim` {} is not `expand` times `hidden_size`, {inner}", m.n_heads, m.head_dim);
+        let text = format!(
+            "`num_heads` {} times `head_dim` {} is not `expand` times `hidden_size`, {inner}",
+            m.n_heads, m.head_dim
+        );
         c.problem("num_heads", text, "write heads and a width whose product is that");
     }
     small_biases(c, &["use_bias"]);

@@ -22,7 +22,10 @@ pub fn parse(origin: &Arc<Origin>) -> Result<Map<String, Value>> {
     };
     let help = "give the config.json of a model as Hugging Face publishes it";
     if origin.text.len() > MAX_BYTES {
-        let text = format!("the configuration has {} bytes, more than the {MAX_BYTES} that are read", origin.text.len());
+        let text = format!(
+            "the configuration has {} bytes, more than the {MAX_BYTES} that are read",
+            origin.text.len()
+        );
         return fail(text, 0, help);
     }
     match serde_json::from_str(&finite(&origin.text)) {
@@ -77,7 +80,10 @@ mod tests {
     #[test]
     fn words_of_python_become_strings() {
         let text = "{\"a\": [0.0, Infinity, -Infinity], \"NaN \\\" Infinity\": NaN}";
-        assert_eq!(finite(text), "{\"a\": [0.0, \"Infinity\", \"-Infinity\"], \"NaN \\\" Infinity\": \"NaN\"}");
+        assert_eq!(
+            finite(text),
+            "{\"a\": [0.0, \"Infinity\", \"-Infinity\"], \"NaN \\\" Infinity\": \"NaN\"}"
+        );
     }
 
     #[test]

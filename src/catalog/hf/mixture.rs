@@ -43,8 +43,16 @@ pub fn gpt_oss(c: &Config<'_>) -> Draft {
     head_dim(c, &mut d, &MODERN, Some(64));
     d.biases = c.flag("attention_bias").unwrap_or(true);
     c.skip(&["experts_per_token", "initial_context_length", "num_experts_per_tok"]);
-    let key = if c.has("num_experts_per_tok") || !c.has("experts_per_token") { "num_experts_per_tok" } else { "experts_per_token" };
-    experts_at(c, &mut d, &names(("num_local_experts", Some(128)), (key, Some(4)), "intermediate_size"));
+    let key = if c.has("num_experts_per_tok") || !c.has("experts_per_token") {
+        "num_experts_per_tok"
+    } else {
+        "experts_per_token"
+    };
+    experts_at(
+        c,
+        &mut d,
+        &names(("num_local_experts", Some(128)), (key, Some(4)), "intermediate_size"),
+    );
     let tokens = window(c, Some(128));
     windows(c, &mut d, tokens, |i| !(i + 1).is_multiple_of(2));
     d
@@ -93,7 +101,11 @@ pub fn qwen3_moe(c: &Config<'_>) -> Draft {
     let used = c.flag("use_sliding_window").unwrap_or(false);
     let tokens = window(c, Some(4096)).filter(|_| used);
     windows(c, &mut d, tokens, |_| true);
-    let names = names(("num_experts", Some(128)), ("num_experts_per_tok", Some(8)), "moe_intermediate_size");
+    let names = names(
+        ("num_experts", Some(128)),
+        ("num_experts_per_tok", Some(8)),
+        "moe_intermediate_size",
+    );
     d.experts = Some(experts(c, &names, 0));
     sparse_layers(c, &mut d);
     d
@@ -177,7 +189,11 @@ pub fn glm4_moe(c: &Config<'_>) -> Draft {
     head_dim(c, &mut d, &MODERN, None);
     c.skip(&["attention_bias", "use_qk_norm"]);
     let width = shared(c, "moe_intermediate_size", 1);
-    let names = names(("n_routed_experts", Some(128)), ("num_experts_per_tok", Some(8)), "moe_intermediate_size");
+    let names = names(
+        ("n_routed_experts", Some(128)),
+        ("num_experts_per_tok", Some(8)),
+        "moe_intermediate_size",
+    );
     d.experts = Some(experts(c, &names, width));
     first_dense(c, &mut d, 1);
     prediction_layers(c);

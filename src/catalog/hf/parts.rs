@@ -113,7 +113,13 @@ pub fn windows(c: &Config<'_>, d: &mut Draft, window: Option<u32>, default: impl
     d.mixers = match types.filter(|t| length_fits(c, "layer_types", t.len(), n)) {
         Some(types) => types.iter().map(|t| mixer_named(c, t, window)).collect(),
         None => (0..n)
-            .map(|i| if window.is_some() && default(i) { Mixer::Windowed } else { Mixer::Attention })
+            .map(|i| {
+                if window.is_some() && default(i) {
+                    Mixer::Windowed
+                } else {
+                    Mixer::Attention
+                }
+            })
             .collect(),
     };
 }
@@ -186,7 +192,10 @@ pub fn experts(c: &Config<'_>, names: &ExpertNames<'_>, shared_width: u32) -> Ex
         shared_width,
     };
     if out.per_token > out.n_experts {
-        let text = format!("`{}` is {}, more than the {} experts", names.per_token.0, out.per_token, out.n_experts);
+        let text = format!(
+            "`{}` is {}, more than the {} experts",
+            names.per_token.0, out.per_token, out.n_experts
+        );
         c.problem(names.per_token.0, text, format!("write at most `{}`", names.n_experts.0));
     }
     out
