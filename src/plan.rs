@@ -1,7 +1,7 @@
 //! One scenario, walked from model to money: the only function that knows all rooms.
 
 mod cost;
-mod hf;
+pub mod hf;
 pub mod scenario;
 
 use crate::bill::{Bill, BillInput, bill};

@@ -93,7 +93,7 @@ pub fn read_as(path: &Path, what: &str) -> Result<Arc<Origin>> {
     let meta = fs::metadata(path).map_err(|e| {
         fail(
             format!("cannot read `{name}`: {}", plain(&e)),
-            "check the path; `exaplan info` lists the built-in scenarios",
+            &format!("check the path; give {what}"),
         )
     })?;
     if meta.is_dir() {

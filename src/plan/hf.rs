@@ -10,6 +10,12 @@ use std::path::{Path, PathBuf};
 /// Key of the section.
 const KEY: &str = "hf_config";
 
+/// Key of the assumptions that say what a configuration holds and the model does not.
+pub const IGNORED: &str = "model.hf_config";
+
+/// As many of them are shown.
+const MAX_SHOWN: usize = 8;
+
 /// A configuration that a scenario names.
 pub struct Configured {
     entry: HfEntry,
@@ -33,8 +39,11 @@ impl Configured {
                 source: source.to_string(),
             });
         };
-        if !self.entry.ignored.is_empty() {
-            assume("model.hf_config", "not modelled".to_string(), &self.entry.ignored.join("; "));
+        for what in self.entry.ignored.iter().take(MAX_SHOWN) {
+            assume(IGNORED, "not modelled".to_string(), what);
+        }
+        if let Some(more) = self.entry.ignored.len().checked_sub(MAX_SHOWN + 1) {
+            assume(IGNORED, "not modelled".to_string(), &format!("{} more keys", more + 1));
         }
         if let Some(max) = self.entry.max_positions.filter(|max| seq_len_tokens > f64::from(*max)) {
             let text = format!("the file gives max_position_embeddings {max}, training.sequence is longer");

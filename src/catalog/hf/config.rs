@@ -57,6 +57,11 @@ impl<'a> Config<'a> {
         self.problems.push(Diagnostic::new(message).at(&self.at(key)).help(help));
     }
 
+    /// Whether nothing was wrong so far: values that stand in for wrong ones need no further checks.
+    pub fn is_fine(&self) -> bool {
+        self.problems.is_empty()
+    }
+
     /// Record what the model leaves out.
     pub fn note(&self, text: impl Into<String>) {
         self.notes.borrow_mut().push(text.into());

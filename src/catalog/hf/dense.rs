@@ -177,7 +177,7 @@ pub fn opt(c: &Config<'_>) -> Draft {
     d.biases = c.flag("enable_bias").unwrap_or(true);
     d.tied = c.flag("tie_word_embeddings").unwrap_or(true);
     let projected = c.count("word_embed_proj_dim", 1, MAX_WIDTH).unwrap_or(d.hidden);
-    if projected != d.hidden {
+    if projected != d.hidden && c.is_fine() {
         let text = format!("`word_embed_proj_dim` is {projected}, other than the width {}", d.hidden);
         c.problem(
             "word_embed_proj_dim",

@@ -63,7 +63,7 @@ pub fn mamba2(c: &Config<'_>) -> Draft {
         conv_kernel: or("conv_kernel", 4),
     };
     let inner = u64::from(or("expand", 2)) * u64::from(hidden);
-    if inner != u64::from(m.n_heads) * u64::from(m.head_dim) {
+    if c.is_fine() && inner != u64::from(m.n_heads) * u64::from(m.head_dim) {
         let text = format!(
             "`num_heads` {} times `head_dim` {} is not `expand` times `hidden_size`, {inner}",
             m.n_heads, m.head_dim

@@ -68,7 +68,7 @@ pub fn head_dim(c: &Config<'_>, d: &mut Draft, names: &Names, default: Option<u3
         d.head_dim = width;
         return;
     }
-    if !d.hidden.is_multiple_of(d.heads) {
+    if !d.hidden.is_multiple_of(d.heads) && c.is_fine() {
         let key = names.heads.iter().find(|k| c.value(k).is_some()).unwrap_or(&names.heads[0]);
         let text = format!("`{key}` is {}, which does not divide the width {}", d.heads, d.hidden);
         c.problem(key, text, "write a divisor of the width, or add \"head_dim\"");
@@ -78,7 +78,7 @@ pub fn head_dim(c: &Config<'_>, d: &mut Draft, names: &Names, default: Option<u3
 /// Key-value heads: as written, else `default`, else as many as query heads; null means as many.
 pub fn kv_heads(c: &Config<'_>, d: &mut Draft, key: &str, default: Option<u32>) {
     d.kv_heads = c.count(key, 1, MAX_HEADS).or(default.filter(|_| !c.has(key))).unwrap_or(d.heads);
-    if d.kv_heads > d.heads || !d.heads.is_multiple_of(d.kv_heads) {
+    if c.is_fine() && (d.kv_heads > d.heads || !d.heads.is_multiple_of(d.kv_heads)) {
         let text = format!("`{key}`: {} key-value heads do not divide {} query heads", d.kv_heads, d.heads);
         c.problem(key, text, "write a divisor of the number of attention heads");
     }
@@ -111,7 +111,7 @@ pub fn windows(c: &Config<'_>, d: &mut Draft, window: Option<u32>, default: impl
     let types = c.texts("layer_types");
     d.window_tokens = window;
     d.mixers = match types.filter(|t| length_fits(c, "layer_types", t.len(), n)) {
-        Some(types) => types.iter().map(|t| mixer_named(c, t, window)).collect(),
+        Some(types) => types.iter().map(|t| mixer_named(c, t, window, d.delta.is_some())).collect(),
         None => (0..n)
             .map(|i| {
                 if window.is_some() && default(i) {
@@ -124,11 +124,12 @@ pub fn windows(c: &Config<'_>, d: &mut Draft, window: Option<u32>, default: impl
     };
 }
 
-fn mixer_named(c: &Config<'_>, name: &str, window: Option<u32>) -> Mixer {
+/// One element of `layer_types`; of many that are wrong the first is reported.
+fn mixer_named(c: &Config<'_>, name: &str, window: Option<u32>, linear: bool) -> Mixer {
     match (name, window) {
         ("full_attention", _) => Mixer::Attention,
         ("sliding_attention", Some(_)) => Mixer::Windowed,
-        ("sliding_attention", None) => {
+        ("sliding_attention", None) if c.is_fine() => {
             c.problem(
                 "layer_types",
                 "`layer_types` names sliding attention but `sliding_window` is missing",
@@ -136,7 +137,8 @@ fn mixer_named(c: &Config<'_>, name: &str, window: Option<u32>) -> Mixer {
             );
             Mixer::Attention
         }
-        ("linear_attention", _) => Mixer::Delta,
+        ("linear_attention", _) if linear => Mixer::Delta,
+        _ if !c.is_fine() => Mixer::Attention,
         (other, _) => {
             let text = format!("`layer_types` holds `{other}`");
             let help = "this program reads full_attention, sliding_attention and, for qwen3_next, linear_attention";
@@ -148,7 +150,7 @@ fn mixer_named(c: &Config<'_>, name: &str, window: Option<u32>) -> Mixer {
 
 /// Whether a list has one element for each layer; says so if not.
 pub fn length_fits(c: &Config<'_>, key: &str, given: usize, layers: usize) -> bool {
-    if given != layers {
+    if given != layers && c.is_fine() {
         c.problem(
             key,
             format!("`{key}` has {given} elements for {layers} layers"),
@@ -191,7 +193,7 @@ pub fn experts(c: &Config<'_>, names: &ExpertNames<'_>, shared_width: u32) -> Ex
         width: c.need(&[names.width], 1, MAX_FFN),
         shared_width,
     };
-    if out.per_token > out.n_experts {
+    if out.per_token > out.n_experts && c.is_fine() {
         let text = format!(
             "`{}` is {}, more than the {} experts",
             names.per_token.0, out.per_token, out.n_experts
