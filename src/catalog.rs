@@ -4,6 +4,7 @@ pub mod accelerator;
 pub mod cluster;
 pub mod entry;
 pub mod fabric;
+pub mod hf;
 pub mod market;
 pub mod model;
 pub mod profile;

@@ -1,6 +1,7 @@
 //! One scenario, walked from model to money: the only function that knows all rooms.
 
 mod cost;
+pub mod hf;
 pub mod scenario;
 
 use crate::bill::{Bill, BillInput, bill};

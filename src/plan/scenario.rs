@@ -1,6 +1,6 @@
 //! A scenario file, read and checked: everything a plan starts from.
 
-use super::{Assumption, Limits, Scenario};
+use super::{Assumption, Limits, Scenario, hf};
 use crate::catalog::ranges::{BANDWIDTH, MAX_DEVICES, MAX_NODES, MTBF, PAUSE};
 use crate::catalog::raw::{self, Item, Tree, Value};
 use crate::catalog::reader::{Bounds, Problems, Reader};
@@ -59,6 +59,7 @@ impl Scenario {
         if !broken.is_empty() {
             return Err(Error::Invalid(broken));
         }
+        let configured = hf::expand(&mut tree)?;
         let own = own_entries(&tree);
         let catalog = catalog.overlay_tree(origin, own)?;
         let problems = Problems::default();
@@ -71,6 +72,7 @@ impl Scenario {
             catalog: &catalog,
             problems: &problems,
             assumptions: Vec::new(),
+            configured,
         }
         .build(&root, overrides, &origin.text);
         root.skip(&Kind::ALL.map(|(name, _, _)| name));
@@ -174,6 +176,8 @@ pub(super) struct Builder<'a> {
     pub(super) catalog: &'a Catalog,
     problems: &'a Problems,
     assumptions: Vec<Assumption>,
+    /// The configuration file that is the model.
+    configured: Option<hf::Configured>,
 }
 
 impl Builder<'_> {
@@ -207,6 +211,11 @@ impl Builder<'_> {
         let cost = self.cost(root, cluster.as_ref());
         let limits = self.limits(root);
         let (workload, cluster, stack) = (workload?, cluster?, stack?);
+        let mut read = text.to_string();
+        if let Some(configured) = &self.configured {
+            self.assumptions.extend(configured.assumptions(workload.seq_len_tokens));
+            read = format!("{text}\0{}", configured.text);
+        }
         let accelerator = self.get(&cluster.node.accelerator, root.at())?;
         let scale_up: Fabric = self.get(&cluster.node.scale_up, root.at())?;
         let scale_out: Fabric = self.get(&cluster.node.scale_out, root.at())?;
@@ -238,7 +247,7 @@ impl Builder<'_> {
             limits,
             assumptions: self.assumptions,
             overrides: overrides.to_vec(),
-            digest: digest_text(&format!("{text}\0{}", overrides.join("\0"))),
+            digest: digest_text(&format!("{read}\0{}", overrides.join("\0"))),
         })
     }
 
@@ -252,7 +261,11 @@ impl Builder<'_> {
             return None;
         };
         if section.keys().any(|k| k != "use") {
-            return self.get(OWN, section.at());
+            let mut model: Model = self.get(OWN, section.at())?;
+            if let Some(configured) = &self.configured {
+                model.name = configured.name().to_string();
+            }
+            return Some(model);
         }
         let name = section.need_text("use");
         if name.is_empty() {

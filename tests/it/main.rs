@@ -9,6 +9,7 @@ mod cli;
 #[cfg(feature = "cli")]
 mod errors;
 mod golden;
+mod hf;
 mod rooms;
 mod support;
 mod tidy;

@@ -5,6 +5,7 @@
 
 mod catalog;
 mod errors;
+mod hf;
 mod plan;
 mod schema;
 
