@@ -5,6 +5,7 @@ pub mod cluster;
 pub mod diff;
 pub mod entry;
 pub mod fabric;
+pub mod hf;
 pub mod market;
 pub mod model;
 pub mod plausible;

@@ -121,8 +121,22 @@ struct Over {
     /// Override a value, with its unit; may be repeated: --set cluster.nodes=64
     #[arg(long = "set", value_name = "PATH=VALUE", help_heading = "Overrides")]
     set: Vec<String>,
+    /// Use the model of a Hugging Face config.json instead of the scenario's
+    #[arg(long = "hf", value_name = "FILE", help_heading = "Overrides")]
+    hf: Option<PathBuf>,
     #[command(flatten)]
     layers: Layers,
+}
+
+impl Over {
+    /// Every override as `path=value`: the configuration first, as `--set` may change it.
+    fn all(&self) -> Vec<String> {
+        let model = self.hf.iter().map(|path| {
+            let path = serde_json::Value::String(path.display().to_string());
+            format!("model={{ hf_config = {path} }}")
+        });
+        model.chain(self.set.iter().cloned()).collect()
+    }
 }
 
 /// Catalog layers of the command line.

@@ -1,6 +1,7 @@
 //! One scenario, walked from model to money: the only function that knows all rooms.
 
 mod cost;
+pub mod hf;
 mod layers;
 pub mod scenario;
 
@@ -245,7 +246,9 @@ pub struct Plan {
 /// parameter with `AdamW` (published checkpoints hold 9 to 14).
 #[must_use]
 pub fn checkpoint_bytes(workload: &Workload, counts: &Counts) -> f64 {
-    counts.params_total * (workload.precision.weight_bytes + workload.precision.optimizer_bytes)
+    // An adapter is saved alone: the frozen base does not change.
+    let params = workload.adapter.map_or(counts.params_total, |a| a.params(&workload.model));
+    params * (workload.precision.weight_bytes + workload.precision.optimizer_bytes)
 }
 
 /// Plan a scenario with a layout that has passed its checks.
@@ -323,9 +326,5 @@ pub fn plan(scenario: &Scenario, catalog: &Catalog) -> Result<Plan> {
 pub fn params_by_stage(plan: &Plan) -> Vec<f64> {
     let workload = &plan.scenario.workload;
     let shapes = stages(&workload.model, &plan.layout);
-    shapes
-        .iter()
-        .map(|s| device_params(workload, &plan.layout, s))
-        .map(|p| p.dense + p.expert)
-        .collect()
+    shapes.iter().map(|s| device_params(workload, &plan.layout, s).total()).collect()
 }

@@ -72,14 +72,15 @@ fn assemble(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Pr
     let n_devices = layout.n_devices() as f64;
     // Of the format that the kernels really run in: a device without FP8 computes in 16 bits.
     let peak = machine.device().sheet_flop_per_s(workload.precision.compute);
-    let model_flop = counts.train_flop_per_token * tokens;
+    let (causal, full) = workload.train_flop_per_token(&counts);
+    let model_flop = causal * tokens;
     let hardware_flop = timing.hardware_flop * f64::from(layout.tensor) * f64::from(layout.context) * f64::from(layout.data);
     Step {
         time_s,
         tokens,
         n_devices,
         model_flop,
-        model_flop_full_attention: counts.train_flop_per_token_full * tokens,
+        model_flop_full_attention: full * tokens,
         hardware_flop,
         mfu: model_flop / (time_s * n_devices * peak),
         hfu: hardware_flop / (time_s * n_devices * peak),

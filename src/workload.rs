@@ -1,8 +1,11 @@
 //! The training run as work: a model, its batch and its tokens.
 
+pub mod adapter;
 pub mod count;
 pub mod mixer;
 pub mod precision;
+
+pub use adapter::{Adapter, Targets};
 
 pub use crate::catalog::{Feed, LayerKind, Mixer};
 pub use count::{Counts, count, pattern};
@@ -25,9 +28,29 @@ pub struct Workload {
     pub precision: Precision,
     /// Update rule.
     pub optimizer: Optimizer,
+    /// Only an adapter is trained; the base is frozen.
+    pub adapter: Option<Adapter>,
 }
 
 impl Workload {
+    /// Model FLOP per token of a training step, attention counted half (causal) and over the full
+    /// square. A frozen linear has no weight gradient: two passes instead of three (arXiv 2106.09685 §4.2);
+    /// the adapter's own work is three.
+    #[must_use]
+    pub fn train_flop_per_token(&self, counts: &Counts) -> (f64, f64) {
+        let Some(adapter) = self.adapter else {
+            return (counts.train_flop_per_token, counts.train_flop_per_token_full);
+        };
+        let linear: f64 = counts
+            .forward_flop_by_part
+            .iter()
+            .filter(|(name, _)| !name.contains("core"))
+            .map(|(_, f)| f)
+            .sum();
+        let change = 6.0 * adapter.params(&self.model) - linear;
+        (counts.train_flop_per_token + change, counts.train_flop_per_token_full + change)
+    }
+
     /// Tokens of one optimizer step.
     #[must_use]
     pub fn step_tokens(&self) -> f64 {

@@ -306,12 +306,7 @@ impl Builder<'_, '_> {
                 if layer(alias).is_some_and(|l| l > entry.layer) {
                     continue;
                 }
-                let before: Option<&String> = aliases.get(alias);
-                if before.is_some_and(|b| layer(b) > Some(entry.layer)) {
-                    continue;
-                }
                 let taken = aliases.insert(alias.clone(), entry.name.clone());
-                let taken = taken.filter(|t| layer(t) >= Some(entry.layer));
                 let other = taken.or_else(|| self.index.entries.contains_key(alias).then(|| alias.clone()));
                 if let Some(other) = other.filter(|o| *o != entry.name) {
                     let text = format!("alias `{alias}` of {} `{}` also means `{other}`", self.kind.name(), entry.name);

@@ -134,6 +134,7 @@ impl LayerKind {
             'D' => (Mixer::Attention, Feed::Dense),
             'X' => (Mixer::Attention, Feed::Mixture),
             'W' => (Mixer::Windowed, Feed::Dense),
+            'Y' => (Mixer::Windowed, Feed::Mixture),
             'm' => (Mixer::StateSpace, Feed::Dense),
             'e' => (Mixer::StateSpace, Feed::Mixture),
             'd' => (Mixer::Delta, Feed::Dense),
@@ -144,8 +145,14 @@ impl LayerKind {
         Some(LayerKind { mixer, feed })
     }
 
+    /// The character that means this kind in `layer_pattern`, if there is one.
+    #[must_use]
+    pub fn to_char(self) -> Option<char> {
+        "*-EMDXWYmedgR".chars().find(|c| LayerKind::from_char(*c) == Some(self))
+    }
+
     /// What `layer_pattern` may hold, for messages.
-    pub const PATTERN_HELP: &'static str = "one character per layer: `D` attention and feed-forward, `X` attention and mixture, `W` windowed attention and feed-forward, `*` attention only, `-` feed-forward only, `E` mixture only, `M` Mamba-2 only, `m` Mamba-2 and feed-forward, `e` Mamba-2 and mixture, `d` gated delta and feed-forward, `g` gated delta and mixture, `R` LSTM";
+    pub const PATTERN_HELP: &'static str = "one character per layer: `D` attention and feed-forward, `X` attention and mixture, `W` windowed attention and feed-forward, `Y` windowed attention and mixture, `*` attention only, `-` feed-forward only, `E` mixture only, `M` Mamba-2 only, `m` Mamba-2 and feed-forward, `e` Mamba-2 and mixture, `d` gated delta and feed-forward, `g` gated delta and mixture, `R` LSTM";
 
     /// Name for people.
     #[must_use]

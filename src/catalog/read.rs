@@ -20,7 +20,7 @@ pub trait Entity: Sized {
 }
 
 /// Keys that any entry or sub-table may carry.
-const COMMON: [&str; 8] = [
+pub(super) const COMMON: [&str; 8] = [
     "source",
     "sources",
     "confidence",
@@ -33,6 +33,7 @@ const COMMON: [&str; 8] = [
 
 pub(super) fn common(reader: &Reader<'_>) {
     reader.skip(&COMMON);
+    let _ = reader.texts("aliases");
 }
 
 pub(super) fn title(name: &str, reader: &Reader<'_>) -> String {

@@ -1,29 +1,18 @@
 //! Kernel profiles and software stacks, checked.
 
-use super::read::Entity;
+use super::read::{COMMON, Entity, common};
 use super::reader::{Bounds, Reader};
 use super::{AffinePieces, AttentionWave, Catalog, Collective, DType, GemmWave, Kind, Profile, Stack};
 use crate::units::Unit;
 use Bounds::{NonNegative, Within};
 use std::collections::BTreeMap;
 
-const COMMON: [&str; 9] = [
-    "source",
-    "sources",
-    "confidence",
-    "note",
-    "estimates",
-    "aliases",
-    "extends",
-    "title",
-    "licence",
-];
-
 impl Entity for Profile {
     const KIND: Kind = Kind::Profile;
 
     fn read(name: &str, r: &Reader<'_>, _: &Catalog) -> Self {
-        r.skip(&COMMON);
+        common(r);
+        r.skip(&["title"]);
         Profile {
             name: name.to_string(),
             measured_by: r.need_text("measured_by"),
@@ -44,7 +33,7 @@ impl Entity for Profile {
 
 fn by_dtype<T>(r: &Reader<'_>, key: &str, suffix: &str, read: impl Fn(&Reader<'_>, &str) -> T) -> BTreeMap<DType, T> {
     let Some(table) = r.table(key) else { return BTreeMap::new() };
-    table.skip(&COMMON);
+    common(&table);
     let mut out = BTreeMap::new();
     for dtype in DType::ALL {
         let name = format!("{}{suffix}", dtype.name());
@@ -70,7 +59,7 @@ fn tiles(r: &Reader<'_>) -> Vec<(u32, u32)> {
 }
 
 fn gemm(r: &Reader<'_>) -> GemmWave {
-    r.skip(&COMMON);
+    common(r);
     let wave = GemmWave {
         efficiency: r.need("efficiency", Unit::Fraction, Within(0.001, 1.5)),
         k0_elements: r.need("k0_elements", Unit::One, NonNegative),
@@ -86,7 +75,7 @@ fn gemm(r: &Reader<'_>) -> GemmWave {
 }
 
 fn attention(r: &Reader<'_>) -> AttentionWave {
-    r.skip(&COMMON);
+    common(r);
     let wave = AttentionWave {
         efficiency: r.need("efficiency", Unit::Fraction, Within(0.001, 1.5)),
         memory_efficiency: r.need("memory_efficiency", Unit::Fraction, Within(0.001, 1.5)),
@@ -105,7 +94,7 @@ fn attention(r: &Reader<'_>) -> AttentionWave {
 fn collectives(r: &Reader<'_>) -> BTreeMap<(Collective, u32), AffinePieces> {
     let mut out = BTreeMap::new();
     let Some(table) = r.table("collectives") else { return out };
-    table.skip(&COMMON);
+    common(&table);
     for key in table.keys() {
         if COMMON.contains(&key) {
             continue;
@@ -122,7 +111,7 @@ fn collectives(r: &Reader<'_>) -> BTreeMap<(Collective, u32), AffinePieces> {
             );
             continue;
         };
-        pieces.skip(&COMMON);
+        common(&pieces);
         let value = AffinePieces {
             alpha_s: pieces.numbers("alpha_s"),
             bytes_per_s: pieces.numbers("bytes_per_s"),
@@ -144,7 +133,7 @@ fn bus(r: &Reader<'_>) -> BTreeMap<Collective, f64> {
     let Some(table) = r.table("bus_bytes_per_s") else {
         return BTreeMap::new();
     };
-    table.skip(&COMMON);
+    common(&table);
     let out = Collective::ALL
         .iter()
         .filter_map(|(n, c)| Some((*c, table.number(n, Unit::BytesPerS, Within(1e3, 1e18))?)))
@@ -158,7 +147,7 @@ impl Entity for Stack {
 
     fn read(name: &str, r: &Reader<'_>, _: &Catalog) -> Self {
         let title = r.text("title").unwrap_or_else(|| name.to_string());
-        r.skip(&COMMON);
+        common(r);
         let share = |key: &str| r.need(key, Unit::Fraction, Within(0.0, 1.0));
         let flag = |key: &str| r.flag(key).unwrap_or(true);
         Stack {

@@ -111,9 +111,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Record a problem at the value of `key`, or at the table when the key is absent.
+    /// Record a problem at the value of `key`, or at the table when the key is absent. A value that
+    /// a user's entry takes from a built-in one is not where the mistake is: then at the table too.
     pub fn problem(&self, key: &str, message: impl Into<String>, help: impl Into<String>) {
-        let at = self.tree.get(key).map_or(&self.at, |item| &item.at);
+        let builtin = |at: &At| at.origin.name.starts_with("builtin:");
+        let own = self.tree.get(key).filter(|item| builtin(&self.at) || !builtin(&item.at));
+        let at = own.map_or(&self.at, |item| &item.at);
         self.problems.push(Diagnostic::new(message).at(at).help(help));
     }
 

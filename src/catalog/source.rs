@@ -80,12 +80,20 @@ pub fn embedded_scenarios() -> Vec<String> {
 /// # Errors
 /// Missing, a directory, unreadable, too large or not UTF-8: one diagnostic each, with a remedy.
 pub fn read(path: &Path) -> Result<Arc<Origin>> {
+    read_as(path, "a scenario or catalog file in TOML")
+}
+
+/// The same for a file that should be `what`, which the remedies name.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_as(path: &Path, what: &str) -> Result<Arc<Origin>> {
     let name = path.display().to_string();
     let fail = |message: String, help: &str| Error::invalid(Diagnostic::new(message).help(help));
     let meta = fs::metadata(path).map_err(|e| {
         fail(
             format!("cannot read `{name}`: {}", plain(&e)),
-            "check the path; `exaplan info` lists the built-in scenarios",
+            &format!("check the path; give {what}"),
         )
     })?;
     if meta.is_dir() {
@@ -93,7 +101,7 @@ pub fn read(path: &Path) -> Result<Arc<Origin>> {
     }
     if meta.len() > MAX_FILE_BYTES {
         let text = format!("`{name}` has {} bytes, more than the {MAX_FILE_BYTES} that are read", meta.len());
-        return Err(fail(text, "give a scenario or catalog file in TOML"));
+        return Err(fail(text, &format!("give {what}")));
     }
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(|e| fail(format!("cannot open `{name}`: {}", plain(&e)), "check its permissions"))?;
@@ -104,14 +112,14 @@ pub fn read(path: &Path) -> Result<Arc<Origin>> {
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(fail(
             format!("`{name}` is longer than the {MAX_FILE_BYTES} bytes that are read"),
-            "give a scenario or catalog file in TOML",
+            &format!("give {what}"),
         ));
     }
     let text = String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         fail(
             format!("`{name}` is not UTF-8 text (byte {at})"),
-            "give a scenario or catalog file in TOML, not a binary file",
+            &format!("give {what}, not a binary file"),
         )
     })?;
     let text = text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_string);

@@ -68,3 +68,10 @@ fn tell_shadowed(catalog: &Catalog, console: &Console) {
     };
     console.note(&format!("your catalog replaces {}{more}", first.join(", ")));
 }
+
+/// With `-v`, what a configuration file holds and the model does not, uncut.
+pub fn tell_ignored(scenario: &crate::plan::Scenario, console: &Console) {
+    for assumption in scenario.assumptions.iter().filter(|a| a.key == crate::plan::hf::IGNORED) {
+        console.detail(&format!("configuration file, {}: {}", assumption.value, assumption.source));
+    }
+}

@@ -10,6 +10,7 @@ use std::time::Instant;
 const EXAMPLES: &str = "\
 Examples:
   exaplan plan
+  exaplan plan --hf config.json
   exaplan plan llama3-405b --set cluster.nodes=1024 -o plan.html";
 
 /// Plan one training run: layout, step time, days, cost, energy, carbon.
@@ -43,7 +44,8 @@ pub fn run(args: &PlanArgs, console: &Console) -> Done {
 pub fn load(input: &Input, console: &Console) -> crate::error::Result<(Plan, crate::catalog::Catalog)> {
     let start = Instant::now();
     let catalog = layers::catalog(&input.over.layers, console)?;
-    let (scenario, catalog) = Scenario::load(&input.scenario, &input.over.set, catalog)?;
+    let (scenario, catalog) = Scenario::load(&input.scenario, &input.over.all(), catalog)?;
+    layers::tell_ignored(&scenario, console);
     let plan = plan(&scenario, &catalog)?;
     console.detail(&format!(
         "planned `{}` in {}",

@@ -11,6 +11,7 @@ use std::time::Instant;
 const EXAMPLES: &str = "\
 Examples:
   exaplan search --top 5
+  exaplan search --hf config.json --set cluster.nodes=32
   exaplan search llama3-405b --keep-layout --explain-rejections";
 
 /// Find the layouts that fit, fastest first, and why the others fell.
@@ -33,7 +34,8 @@ pub struct SearchArgs {
 /// Search and show.
 pub fn run(args: &SearchArgs, console: &Console) -> Done {
     let catalog = layers::catalog(&args.input.over.layers, console)?;
-    let (mut scenario, catalog) = Scenario::load(&args.input.scenario, &args.input.over.set, catalog)?;
+    let (mut scenario, catalog) = Scenario::load(&args.input.scenario, &args.input.over.all(), catalog)?;
+    layers::tell_ignored(&scenario, console);
     let own = scenario.choice;
     if !args.keep_layout {
         scenario.choice = Choice::default();

@@ -37,7 +37,7 @@ pub fn run(args: &TuiArgs, console: &Console) -> Done {
     }
     let load = |name: &String| {
         let catalog = layers::catalog(&args.over.layers, console)?;
-        Scenario::load(name, &args.over.set, catalog)
+        Scenario::load(name, &args.over.all(), catalog)
     };
     let scenarios = args.scenarios.iter().map(load).collect::<Result<Vec<_>>>()?;
     crate::tui::run(scenarios, |plan| document(plan, Detail::Screen))?;

@@ -72,6 +72,34 @@ pub struct DeviceParams {
     pub dense: f64,
     /// Weights of routed experts, reduced over expert-data ranks.
     pub expert: f64,
+    /// The part of `dense` that is trained: all of it, or the adapters on top of a frozen base.
+    pub trained_dense: f64,
+    /// The part of `expert` that is trained.
+    pub trained_expert: f64,
+}
+
+impl DeviceParams {
+    /// Divided over the ranks that share their state.
+    fn shared(self, dense_ranks: f64, expert_ranks: f64) -> DeviceParams {
+        DeviceParams {
+            dense: self.dense / dense_ranks,
+            expert: self.expert / expert_ranks,
+            trained_dense: self.trained_dense / dense_ranks,
+            trained_expert: self.trained_expert / expert_ranks,
+        }
+    }
+
+    /// All weights.
+    #[must_use]
+    pub fn total(&self) -> f64 {
+        self.dense + self.expert
+    }
+
+    /// All trained weights.
+    #[must_use]
+    pub fn trained(&self) -> f64 {
+        self.trained_dense + self.trained_expert
+    }
 }
 
 /// Parameters of one device of a stage.
@@ -103,6 +131,19 @@ pub fn device_params(workload: &Workload, layout: &Layout, stage: &StageShape) -
         // The final norm; models with biases have one there too.
         out.dense += if model.biases { 2.0 * h } else { h };
     }
+    match workload.adapter {
+        None => {
+            out.trained_dense = out.dense;
+            out.trained_expert = out.expert;
+        }
+        Some(adapter) => {
+            let params: f64 = stage.kinds().map(|(kind, n)| n * adapter.layer_params(model, kind)).sum();
+            // One factor of each pair is cut over the tensor ranks, the other is whole: half of each.
+            let own = params * (1.0 + 1.0 / t) / 2.0;
+            out.dense += own;
+            out.trained_dense = own;
+        }
+    }
     out
 }
 
@@ -113,7 +154,8 @@ pub fn dense_share(p: &LayerParams, tensor: f64) -> f64 {
 }
 
 /// Ranks that share the state of dense and of expert weights.
-fn shards(layout: &Layout) -> (f64, f64) {
+#[must_use]
+pub fn shards(layout: &Layout) -> (f64, f64) {
     let replicas = f64::from(layout.replicas.max(1));
     let dense = f64::from(layout.context) * f64::from(layout.data) / replicas;
     (dense.max(1.0), (layout.expert_data() / replicas).max(1.0))
@@ -129,13 +171,12 @@ struct Static {
 fn static_state(workload: &Workload, layout: &Layout, params: DeviceParams) -> Static {
     let p = &workload.precision;
     let (dense, expert) = shards(layout);
-    let whole = params.dense + params.expert;
-    let shared = params.dense / dense + params.expert / expert;
-    let pick = |from: Sharding| if layout.sharding >= from { shared } else { whole };
+    let shared = params.shared(dense, expert);
+    let pick = |from: Sharding| if layout.sharding >= from { shared } else { params };
     Static {
-        weights_bytes: pick(Sharding::Zero3) * p.weight_bytes,
-        gradients_bytes: pick(Sharding::Zero2) * p.gradient_bytes,
-        optimizer_bytes: pick(Sharding::Zero1) * p.optimizer_bytes,
+        weights_bytes: pick(Sharding::Zero3).total() * p.weight_bytes,
+        gradients_bytes: pick(Sharding::Zero2).trained() * p.gradient_bytes,
+        optimizer_bytes: pick(Sharding::Zero1).trained() * p.optimizer_bytes,
     }
 }
 
@@ -192,7 +233,11 @@ fn buffers(workload: &Workload, layout: &Layout, shape: &StageShape, context: &M
         let vocab = f64::from(workload.model.vocab) / l.tensor;
         // Logits and their gradient in 16 bits; an unfused loss adds two fp32 copies.
         let copies = if context.fused_loss { 2.0 * a } else { a + 8.0 };
-        let head_placeholder = vocab * l.hidden * workload.precision.weight_bytes;
+        let head_placeholder = if workload.adapter.is_some() {
+            0.0
+        } else {
+            vocab * l.hidden * workload.precision.weight_bytes
+        };
         let gathered = if layout.tensor > 1 { 2.0 * l.tokens * l.hidden * a } else { 0.0 };
         l.tokens * vocab * copies + head_placeholder + gathered
     } else {
@@ -205,6 +250,9 @@ fn buffers(workload: &Workload, layout: &Layout, shape: &StageShape, context: &M
 /// weight shape when gradients accumulate into a separate fp32 buffer.
 fn placeholders(workload: &Workload, layout: &Layout, shape: &StageShape) -> f64 {
     let model = &workload.model;
+    if workload.adapter.is_some() {
+        return 0.0;
+    }
     let mut dense = 0.0;
     let mut expert: f64 = 0.0;
     for (kind, _) in shape.kinds() {
@@ -235,5 +283,6 @@ fn gathered_units(workload: &Workload, layout: &Layout, shape: &StageShape) -> f
             dense_share(&params, f64::from(layout.tensor)) + params.experts / (f64::from(layout.expert) * f64::from(layout.expert_tensor))
         })
         .fold(0.0, f64::max);
-    unit * (2.0 * p.weight_bytes + p.gradient_bytes)
+    let gradient_bytes = if workload.adapter.is_some() { 0.0 } else { p.gradient_bytes };
+    unit * (2.0 * p.weight_bytes + gradient_bytes)
 }

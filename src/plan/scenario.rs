@@ -1,22 +1,20 @@
 //! A scenario file, read and checked: everything a plan starts from.
 
-use super::layers;
-use super::{Assumption, Limits, Scenario};
+mod own;
+
+use super::{Assumption, Limits, Scenario, hf, layers};
 use crate::catalog::ranges::{BANDWIDTH, MAX_DEVICES, MAX_NODES, MTBF, PAUSE};
-use crate::catalog::raw::{self, Item, Tree, Value};
+use crate::catalog::raw::{self, Value};
 use crate::catalog::reader::{Bounds, Problems, Reader};
 use crate::catalog::{Catalog, Cluster, Entity, Fabric, Kind, Model, Node, Reliability, Stack, digest_text, source};
 use crate::error::{At, Diagnostic, Error, Origin, Result, nearest};
 use crate::layout::{Choice, Recompute, Schedule, Sharding};
 use crate::units::Unit;
-use crate::workload::{Optimizer, Precision, Workload};
+use crate::workload::{Adapter, Optimizer, Precision, Targets, Workload};
 use Bounds::{Positive, Within};
-use std::collections::BTreeMap;
+use own::{OWN, own_entries};
 use std::path::Path;
 use std::sync::Arc;
-
-/// Ids of entries that a scenario derives from catalog entries.
-const OWN: &str = "this-scenario";
 
 /// The text of a scenario: an embedded one by name, else a file.
 ///
@@ -67,6 +65,7 @@ impl Scenario {
             return Err(Error::Invalid(broken));
         }
         let catalog = catalog.overlay_named(&layers::named(&tree, folder)?)?;
+        let configured = hf::expand(&mut tree)?;
         let own = own_entries(&tree);
         let catalog = catalog.overlay_tree(origin, own)?;
         let problems = Problems::default();
@@ -79,6 +78,7 @@ impl Scenario {
             catalog: &catalog,
             problems: &problems,
             assumptions: Vec::new(),
+            configured,
         }
         .build(&root, overrides, &origin.text);
         root.skip(&Kind::ALL.map(|(name, _, _)| name));
@@ -90,98 +90,12 @@ impl Scenario {
     }
 }
 
-/// Catalog entries that the scenario holds: inline tables, `model` and `cluster.node` tables with
-/// changes to a named entry, and `--set accelerator.NAME.key=…` patches.
-fn own_entries(tree: &Tree) -> Tree {
-    let mut own = Tree::default();
-    for (name, kind, _) in Kind::ALL {
-        // `[model]` and `[reliability]` are sections of a scenario; `[cluster]` too.
-        if matches!(kind, Kind::Model | Kind::Cluster | Kind::Reliability) {
-            continue;
-        }
-        if let Some(item) = tree.get(name) {
-            own.entries.insert(name.to_string(), patched(item));
-        }
-    }
-    if let Some(item) = tree.get("model").filter(|i| is_derived(i)) {
-        own.entries.insert("model".to_string(), wrap(item));
-    }
-    if let Some(item) = tree
-        .table("cluster")
-        .and_then(|c| c.get("node"))
-        .filter(|i| matches!(i.value, Value::Table(_)))
-    {
-        let inline = wrap(item);
-        let merged = match (own.entries.remove("node").map(|i| i.value), inline.value) {
-            (Some(Value::Table(a)), Value::Table(b)) => Value::Table(a.overlaid(&b)),
-            (_, b) => b,
-        };
-        own.entries.insert(
-            "node".to_string(),
-            Item {
-                value: merged,
-                at: item.at.clone(),
-                key_at: item.key_at.clone(),
-            },
-        );
-    }
-    own
-}
-
-/// True for a `[model]` that says more than which catalog entry to use.
-fn is_derived(item: &Item) -> bool {
-    matches!(&item.value, Value::Table(t) if t.entries.keys().any(|k| k != "use"))
-}
-
-/// A section with changes becomes an entry of its own that extends the one it uses.
-fn wrap(item: &Item) -> Item {
-    let Value::Table(section) = &item.value else { return item.clone() };
-    let mut entry = section.clone();
-    if let Some(used) = entry.entries.remove("use") {
-        entry.entries.insert("extends".to_string(), used);
-    }
-    let inner = Item {
-        value: Value::Table(entry),
-        at: item.at.clone(),
-        key_at: item.key_at.clone(),
-    };
-    Item {
-        value: Value::Table(Tree {
-            entries: BTreeMap::from([(OWN.to_string(), inner)]),
-        }),
-        at: item.at.clone(),
-        key_at: item.key_at.clone(),
-    }
-}
-
-/// Entries made by `--set` alone change the catalog's entry of that name.
-fn patched(item: &Item) -> Item {
-    let Value::Table(group) = &item.value else { return item.clone() };
-    let mut out = group.clone();
-    for (name, entry) in &mut out.entries {
-        if entry.at.origin.name != "--set" {
-            continue;
-        }
-        if let Value::Table(t) = &mut entry.value {
-            let base = Item {
-                value: Value::Text(name.clone()),
-                at: entry.at.clone(),
-                key_at: entry.key_at.clone(),
-            };
-            t.entries.entry("extends".to_string()).or_insert(base);
-        }
-    }
-    Item {
-        value: Value::Table(out),
-        at: item.at.clone(),
-        key_at: item.key_at.clone(),
-    }
-}
-
 pub(super) struct Builder<'a> {
     pub(super) catalog: &'a Catalog,
     problems: &'a Problems,
     assumptions: Vec<Assumption>,
+    /// The configuration file that is the model.
+    configured: Option<hf::Configured>,
 }
 
 impl Builder<'_> {
@@ -215,6 +129,11 @@ impl Builder<'_> {
         let cost = self.cost(root, cluster.as_ref());
         let limits = self.limits(root);
         let (workload, cluster, stack) = (workload?, cluster?, stack?);
+        let mut read = text.to_string();
+        if let Some(configured) = &self.configured {
+            self.assumptions.extend(configured.assumptions(workload.seq_len_tokens));
+            read = format!("{text}\0{}", configured.text);
+        }
         let accelerator = self.get(&cluster.node.accelerator, root.at())?;
         let scale_up: Fabric = self.get(&cluster.node.scale_up, root.at())?;
         let scale_out: Fabric = self.get(&cluster.node.scale_out, root.at())?;
@@ -246,7 +165,7 @@ impl Builder<'_> {
             limits,
             assumptions: self.assumptions,
             overrides: overrides.to_vec(),
-            digest: digest_text(&format!("{text}\0{}", overrides.join("\0"))),
+            digest: digest_text(&format!("{read}\0{}", overrides.join("\0"))),
         })
     }
 
@@ -260,7 +179,11 @@ impl Builder<'_> {
             return None;
         };
         if section.keys().any(|k| k != "use") {
-            return self.get(OWN, section.at());
+            let mut model: Model = self.get(OWN, section.at())?;
+            if let Some(configured) = &self.configured {
+                model.name = configured.name().to_string();
+            }
+            return Some(model);
         }
         let name = section.need_text("use");
         if name.is_empty() {
@@ -409,6 +332,7 @@ impl Builder<'_> {
         let optimizer = t.choice("optimizer", &Optimizer::ALL);
         let sequence_tokens = sequence.unwrap_or(4096);
         let sequences = global_batch(&t, sequence_tokens);
+        let adapter = adapter(&t);
         t.finish();
         if sequence.is_none() {
             self.assume("training.sequence", "4096", "default");
@@ -439,6 +363,7 @@ impl Builder<'_> {
             total_tokens: tokens?,
             precision,
             optimizer,
+            adapter,
         })
     }
 
@@ -538,6 +463,30 @@ impl Builder<'_> {
             self.assume(label, name, source);
         }
     }
+}
+
+/// `adapter = "attention"` or `"all-linear"` with `adapter_rank`: the base is frozen.
+fn adapter(t: &Reader<'_>) -> Option<Adapter> {
+    let targets = t.choice("adapter", &[("attention", Targets::Attention), ("all-linear", Targets::AllLinear)]);
+    let rank = t.count32("adapter_rank", 1);
+    if rank.is_some() && targets.is_none() {
+        t.problem(
+            "adapter_rank",
+            "`training.adapter_rank` without `training.adapter`",
+            "add adapter = \"attention\" or \"all-linear\"",
+        );
+    }
+    if let Some(high) = rank.filter(|r| *r > 65_536) {
+        t.problem(
+            "adapter_rank",
+            format!("`training.adapter_rank` is {high}"),
+            "write a rank up to 65536, usually 8 to 64",
+        );
+    }
+    Some(Adapter {
+        targets: targets?,
+        rank: rank.unwrap_or(16),
+    })
 }
 
 /// Sequences of a step from `"2048 sequences"` or `"16M tokens"`.

@@ -6,7 +6,7 @@ use super::pipeline::Timing;
 use super::price;
 use crate::catalog::Collective;
 use crate::kernel;
-use crate::layout::memory::{DeviceParams, device_params};
+use crate::layout::memory::{DeviceParams, device_params, shards};
 use crate::layout::{Layout, Placed, Sharding};
 use crate::workload::Workload;
 
@@ -47,16 +47,43 @@ struct Volumes {
     gather_s: f64,
 }
 
-fn volumes(workload: &Workload, machine: &Machine, layout: &Layout, params: f64, group: Placed, replica: Placed) -> Volumes {
+/// Messages that weights or gradients are sent in: one per layer where weights are sharded (FSDP
+/// wraps layers), else buckets of `max(40 M, 1 M · ranks)` parameters (Megatron-LM's default).
+/// Each pays its latency, which grows with the ranks.
+fn n_messages(layout: &Layout, share: &Share) -> f64 {
+    match layout.sharding {
+        Sharding::Zero3 => f64::from(share.n_layers.max(1)),
+        _ => (share.trained / f64::max(40e6, 1e6 * share.group.n)).ceil().max(1.0),
+    }
+}
+
+/// Weights of one kind on a device and the ranks that share them.
+struct Share {
+    n_layers: u32,
+    params: f64,
+    trained: f64,
+    group: Placed,
+    replica: Placed,
+}
+
+fn volumes(workload: &Workload, machine: &Machine, layout: &Layout, share: &Share) -> Volumes {
     let p = &workload.precision;
+    let units = n_messages(layout, share);
     let run = |kind, group: Placed, bytes: f64| {
         if group.n <= 1.0 || bytes <= 0.0 {
             0.0
         } else {
-            price::communicate(machine, kind, group, bytes).time_s
+            units * price::communicate(machine, kind, group, bytes / units).time_s
         }
     };
-    let (gradients, weights) = (params * p.gradient_bytes, params * p.weight_bytes);
+    let Share { group, replica, .. } = *share;
+    // Sharded weights are gathered whole; otherwise only what was updated is sent round again.
+    let gathered = if layout.sharding == Sharding::Zero3 {
+        share.params
+    } else {
+        share.trained
+    };
+    let (gradients, weights) = (share.trained * p.gradient_bytes, gathered * p.weight_bytes);
     if layout.sharding == Sharding::None {
         return Volumes {
             reduce_s: run(Collective::AllReduce, group, gradients),
@@ -81,15 +108,22 @@ fn data_s(
     n_layers: u32,
 ) -> f64 {
     let g = priced.groups;
-    let dense = volumes(workload, machine, layout, params.dense, g.shard, g.replica);
-    let expert = volumes(
-        workload,
-        machine,
-        layout,
-        params.expert,
-        g.expert_data,
-        Placed { n: 1.0, per_domain: 1.0 },
-    );
+    let dense = Share {
+        params: params.dense,
+        trained: params.trained_dense,
+        n_layers,
+        group: g.shard,
+        replica: g.replica,
+    };
+    let expert = Share {
+        params: params.expert,
+        trained: params.trained_expert,
+        n_layers,
+        group: g.expert_data,
+        replica: Placed { n: 1.0, per_domain: 1.0 },
+    };
+    let dense = volumes(workload, machine, layout, &dense);
+    let expert = volumes(workload, machine, layout, &expert);
     let (reduce_s, gather_s) = (dense.reduce_s + expert.reduce_s, dense.gather_s + expert.gather_s);
     let share = machine.stack.data_overlap_fraction;
     let slow = machine.stack.overlap_slowdown - 1.0;
@@ -118,13 +152,12 @@ fn data_s(
 /// (Transformer Engine fused Adam; Rajbhandari et al., arXiv 1910.02054 §3.1 for the states).
 fn optimizer_s(workload: &Workload, machine: &Machine, layout: &Layout, params: DeviceParams) -> f64 {
     let p = &workload.precision;
-    let whole = params.dense + params.expert;
+    let whole = params.trained();
     let owned = if layout.sharding == Sharding::None {
         whole
     } else {
-        let replicas = f64::from(layout.replicas.max(1));
-        let ranks = f64::from(layout.context) * f64::from(layout.data) / replicas;
-        params.dense / ranks.max(1.0) + params.expert / (layout.expert_data() / replicas).max(1.0)
+        let (dense, expert) = shards(layout);
+        params.trained_dense / dense + params.trained_expert / expert
     };
     let zero_and_norm = 2.0 * p.gradient_bytes * if layout.sharding >= Sharding::Zero2 { owned } else { whole };
     let update = owned * (p.gradient_bytes + 2.0 * p.optimizer_bytes + p.weight_bytes);

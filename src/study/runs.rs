@@ -5,7 +5,7 @@ use crate::catalog::{Accelerator, Catalog, DType, Entity, Model, Stack};
 use crate::error::{At, Diagnostic, Error, Origin, Result};
 use crate::layout::{Choice, Recompute, Sharding};
 use crate::plan::{Scenario, StepCase};
-use crate::workload::{Optimizer, Precision, Workload};
+use crate::workload::{Adapter, Optimizer, Precision, Targets, Workload};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -161,6 +161,7 @@ pub fn scenario(row: &Row, catalog: &Catalog) -> std::result::Result<Scenario, S
         total_tokens: 1e12,
         precision,
         optimizer: Optimizer::AdamW,
+        adapter: adapter(row),
     };
     let cluster = machine::cluster(row, &accelerator, devices, catalog)?;
     Scenario::of_step(
@@ -174,6 +175,18 @@ pub fn scenario(row: &Row, catalog: &Catalog) -> std::result::Result<Scenario, S
         catalog,
     )
     .map_err(|e| e.to_string())
+}
+
+/// Rows of adapters name them in the model or the notes; their rank is 16 where the source is silent,
+/// the default of NeMo's and `PyTorch`'s recipes.
+fn adapter(row: &Row) -> Option<Adapter> {
+    let named = ["model", "software", "recompute"]
+        .iter()
+        .any(|c| row.text(c).is_some_and(|t| t.to_lowercase().contains("lora")));
+    named.then_some(Adapter {
+        rank: 16,
+        targets: Targets::Attention,
+    })
 }
 
 fn named<T: Entity>(row: &Row, column: &str, catalog: &Catalog) -> std::result::Result<T, String> {

@@ -3,11 +3,13 @@
 // A test that cannot go on has failed; clippy.toml covers test functions only, not their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod catalog;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
 mod errors;
 mod golden;
+mod hf;
 mod rooms;
 mod support;
 mod tidy;

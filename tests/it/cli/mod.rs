@@ -7,6 +7,7 @@ mod bench;
 mod catalog;
 mod completions;
 mod errors;
+mod hf;
 mod plan;
 mod scenario;
 mod schema;

@@ -78,6 +78,7 @@ proptest! {
 fn workload(model: Model) -> Workload {
     let precision = Precision::recipe(exaplan::catalog::DType::Bf16, Optimizer::AdamW, true);
     Workload {
+        adapter: None,
         model,
         seq_len_tokens: 2048.0,
         global_batch_seqs: 64.0,

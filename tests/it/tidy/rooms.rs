@@ -8,7 +8,8 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("units", "", ""),
     ("error", "", "thiserror"),
     ("fit", "", ""),
-    ("catalog", "units error", "toml serde sha2 include_dir"),
+    // serde_json: configuration files of Hugging Face are models, and they are JSON.
+    ("catalog", "units error", "toml serde serde_json sha2 include_dir"),
     ("workload", "units catalog fit", ""),
     ("kernel", "units catalog", ""),
     ("layout", "units catalog workload", ""),

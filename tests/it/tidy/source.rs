@@ -80,6 +80,8 @@ const NAMES: &[&str] = &[
     "router",
     "norms",
     "dense",
+    "trained_dense",
+    "trained_expert",
     "expert",
     // Ratios and counts of software stacks and networks.
     "passes",

@@ -1,0 +1,124 @@
+//! Feed-forwards: dense, and mixtures of experts with their exchange.
+
+use super::{GroupName, List, Pass};
+use crate::catalog::{Collective, Model, Moe, Stack};
+use crate::layout::activation::Local;
+
+fn activation(list: &mut List<'_>, gated: bool, elements: f64) {
+    if gated {
+        list.both("gated activation", 6.0 * elements, 10.0 * elements);
+    } else {
+        list.both("activation", 4.0 * elements, 6.0 * elements);
+    }
+}
+
+pub(super) fn feed_forward(list: &mut List<'_>, model: &Model, l: &Local, ffn_hidden: f64) {
+    let width = ffn_hidden / l.tensor;
+    if width <= 0.0 {
+        return;
+    }
+    let halves = if model.gated_ffn { 2.0 } else { 1.0 };
+    let buffer = l.tokens * l.hidden * 2.0;
+    list.enter_tensor(buffer);
+    list.linear(
+        ["feed-forward in", "feed-forward in dgrad", "feed-forward in wgrad"],
+        l.tokens,
+        halves * width,
+        l.hidden,
+        1.0,
+        list.compute,
+    );
+    activation(list, model.gated_ffn, l.tokens * width);
+    list.linear(
+        ["feed-forward out", "feed-forward out dgrad", "feed-forward out wgrad"],
+        l.tokens,
+        l.hidden,
+        width,
+        1.0,
+        list.compute,
+    );
+    list.leave_tensor(buffer);
+}
+
+/// Router, dispatch, grouped experts of the busiest rank, combine, shared experts
+/// (`GShard`, arXiv 2006.16668 §3; DeepSeek-V3, arXiv 2412.19437 §2.1.2).
+pub(super) fn mixture(list: &mut List<'_>, model: &Model, moe: &Moe, l: &Local, stack: &Stack) {
+    let layout = list.layout;
+    let n_experts = f64::from(moe.n_experts);
+    list.linear(
+        ["router", "router dgrad", "router wgrad"],
+        l.cut_tokens,
+        n_experts,
+        l.hidden,
+        1.0,
+        list.sensitive,
+    );
+    list.both("top-k", l.cut_tokens * n_experts * 8.0, l.cut_tokens * n_experts * 8.0);
+    let routed = l.tokens * f64::from(moe.experts_per_token) / l.tensor;
+    let bytes = routed * l.hidden * 2.0;
+    list.both("permute", 2.0 * bytes, 2.0 * bytes);
+    if layout.expert > 1 {
+        list.collective("dispatch", Pass::Forward, Collective::AllToAll, GroupName::Expert, bytes);
+        list.collective("dispatch gradient", Pass::Backward, Collective::AllToAll, GroupName::Expert, bytes);
+    }
+    if layout.expert_tensor > 1 {
+        let whole = bytes * f64::from(layout.expert_tensor);
+        list.collective(
+            "gather expert tokens",
+            Pass::Forward,
+            Collective::AllGather,
+            GroupName::ExpertTensor,
+            whole,
+        );
+        list.collective(
+            "scatter expert gradient",
+            Pass::Backward,
+            Collective::ReduceScatter,
+            GroupName::ExpertTensor,
+            whole,
+        );
+        list.collective(
+            "scatter expert output",
+            Pass::Forward,
+            Collective::ReduceScatter,
+            GroupName::ExpertTensor,
+            whole,
+        );
+        list.collective(
+            "gather expert gradient",
+            Pass::Backward,
+            Collective::AllGather,
+            GroupName::ExpertTensor,
+            whole,
+        );
+    }
+    let local_experts = n_experts / f64::from(layout.expert);
+    // The busiest rank of a group decides; a lone rank holds all experts and has no busiest.
+    let imbalance = if layout.expert > 1 { stack.expert_imbalance } else { 1.0 };
+    let per_expert = l.expert_tokens * imbalance / local_experts;
+    let width = f64::from(moe.expert_ffn_hidden) / f64::from(layout.expert_tensor);
+    let halves = if model.gated_ffn { 2.0 } else { 1.0 };
+    list.linear(
+        ["expert in", "expert in dgrad", "expert in wgrad"],
+        per_expert,
+        halves * width,
+        l.hidden,
+        local_experts,
+        list.compute,
+    );
+    activation(list, model.gated_ffn, l.expert_tokens * imbalance * width);
+    list.linear(
+        ["expert out", "expert out dgrad", "expert out wgrad"],
+        per_expert,
+        l.hidden,
+        width,
+        local_experts,
+        list.compute,
+    );
+    if layout.expert > 1 {
+        list.collective("combine", Pass::Forward, Collective::AllToAll, GroupName::Expert, bytes);
+        list.collective("combine gradient", Pass::Backward, Collective::AllToAll, GroupName::Expert, bytes);
+    }
+    list.both("unpermute", 2.0 * bytes, 2.0 * bytes);
+    feed_forward(list, model, l, f64::from(moe.shared_ffn_hidden));
+}

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# The program against real parts: a browser for the HTML page, a terminal for the terminal UI,
+# Python for the JSON and its schema. Installs what it needs; leaves nothing in the tree.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+need() { # command, Debian package
+  command -v "$1" >/dev/null 2>&1 && return
+  if [ ! -e /var/lib/apt/lists/lock ] || [ -z "$(ls /var/lib/apt/lists/*Packages* 2>/dev/null)" ]; then apt-get update -qq; fi
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null
+}
+
+say() { printf 'real parts: %s\n' "$*"; }
+
+cargo build --locked --release --quiet
+exaplan=$PWD/target/release/exaplan
+say "binary $(stat -c %s "$exaplan") bytes"
+[ "$(stat -c %s "$exaplan")" -le $((40 * 1024 * 1024)) ] || { say "the binary is larger than 40 MiB"; exit 1; }
+say "plan took $( { TIMEFORMAT=%R; time "$exaplan" plan >"$work/plan.txt"; } 2>&1 ) s (not judged: machines differ)"
+grep -q 'days' "$work/plan.txt"
+
+# JSON against its schema, by an independent validator.
+python3 -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check jsonschema
+"$exaplan" plan --json >"$work/plan.json"
+"$exaplan" search --json >"$work/search.json"
+"$work/venv/bin/python" - "$work" <<'PY'
+import json, sys
+from jsonschema import Draft202012Validator
+work = sys.argv[1]
+for name in ("plan", "search"):
+    schema = json.load(open(f"tests/schema/{name}.schema.json"))
+    Draft202012Validator.check_schema(schema)
+    document = json.load(open(f"{work}/{name}.json"))
+    Draft202012Validator(schema).validate(document)
+plan = json.load(open(f"{work}/plan.json"))
+parts = sum(plan["step"]["parts"].values())
+assert abs(parts / plan["step"]["time_s"] - 1) < 1e-9, (parts, plan["step"]["time_s"])
+print("real parts: JSON fits its schema, parts sum to the step time")
+PY
+
+# The HTML page in a browser: it renders, and needs nothing from outside.
+need chromium chromium
+"$exaplan" plan -o "$work/plan.html"
+if grep -Eq '<(script|link|img|iframe)[^>]+(src|href)="https?:' "$work/plan.html"; then say "the page loads from outside"; exit 1; fi
+browser=(chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+  --disable-component-update --disable-sync --user-data-dir="$work/profile")
+"${browser[@]}" --window-size=1100,1600 --screenshot="$work/plan.png" "file://$work/plan.html" >/dev/null 2>&1
+[ "$(stat -c %s "$work/plan.png")" -gt 20000 ] || { say "the page is blank"; exit 1; }
+"${browser[@]}" --dump-dom "file://$work/plan.html" 2>/dev/null >"$work/dom.html"
+grep -q '<svg' "$work/dom.html" && grep -q 'Llama 3 405B' "$work/dom.html"
+say "the page renders in Chromium"
+
+# The terminal UI in a real terminal.
+need tmux tmux
+if "$exaplan" help tui >/dev/null 2>&1; then
+  tmux -L exaplan-test -f /dev/null new-session -d -x 100 -y 30 "$exaplan tui"
+  for _ in $(seq 50); do
+    sleep 0.2
+    tmux -L exaplan-test capture-pane -p >"$work/screen.txt"
+    grep -q 'Time to train' "$work/screen.txt" && break
+  done
+  tmux -L exaplan-test send-keys q
+  sleep 0.5
+  tmux -L exaplan-test kill-server 2>/dev/null || true
+  grep -q 'Time to train' "$work/screen.txt" || { say "the terminal UI shows no plan"; cat "$work/screen.txt"; exit 1; }
+  say "the terminal UI shows the plan and quits"
+fi
+say "all done"
