@@ -28,22 +28,19 @@ const GRID_KG_CO2E_PER_KWH: f64 = 1.2;
 /// Industrial tariffs of the world lie between.
 const TARIFF_USD_PER_KWH: (f64, f64) = (0.01, 0.6);
 
-/// Built-in entries that look wrong and are right: entry, key, why.
-const KNOWN: [(&str, &str, &str); 3] = [
+/// Built-in offers that look wrong and are right: entry, why.
+const KNOWN: [(&str, &str); 3] = [
     (
         "aws-trn1-32xlarge-spot-us-east-2",
-        "usd_per_device_hour",
-        "spot market of one region, as the catalog of skypilot lists it",
+        "spot market of one region, as skypilot's catalog lists it",
     ),
     (
         "aws-trn2-48xlarge-spot-us-east-2",
-        "usd_per_device_hour",
-        "spot market of one region, as the catalog of skypilot lists it",
+        "spot market of one region, as skypilot's catalog lists it",
     ),
     (
         "verda-1x-v100-16gb-on-demand",
-        "usd_per_device_hour",
-        "as the catalog of skypilot lists it; the other offers are list prices of large clouds for a device of 2017",
+        "as skypilot's catalog lists it; the others are large clouds",
     ),
 ];
 
@@ -126,7 +123,7 @@ struct Doubts {
 impl Doubts {
     /// Doubt the value at a dotted key of an entry, unless it is known to be right.
     fn add(&mut self, kind: Kind, entry: &Entry, key: &str, what: String, help: &str) {
-        let right = KNOWN.iter().any(|(name, k, _)| *name == entry.name && *k == key);
+        let right = KNOWN.iter().any(|(name, _)| kind == Kind::Offer && *name == entry.name);
         if right && entry.layer == Layer::Builtin {
             return;
         }
