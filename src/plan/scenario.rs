@@ -1,16 +1,17 @@
 //! A scenario file, read and checked: everything a plan starts from.
 
+mod machine;
 mod own;
+mod training;
 
 use super::{Assumption, Limits, Scenario, hf, layers};
-use crate::catalog::ranges::{BANDWIDTH, MAX_DEVICES, MAX_NODES, MTBF, PAUSE};
+use crate::catalog::ranges::{MTBF, PAUSE};
 use crate::catalog::raw::{self, Value};
 use crate::catalog::reader::{Bounds, Problems, Reader};
-use crate::catalog::{Catalog, Cluster, Entity, Fabric, Kind, Model, Node, Reliability, Stack, digest_text, source};
+use crate::catalog::{Catalog, Cluster, Entity, Fabric, Kind, Model, Reliability, Stack, digest_text, source};
 use crate::error::{At, Diagnostic, Error, Origin, Result, nearest};
 use crate::layout::{Choice, Recompute, Schedule, Sharding};
 use crate::units::Unit;
-use crate::workload::{Adapter, Optimizer, Precision, Targets, Workload};
 use Bounds::{Positive, Within};
 use own::{OWN, own_entries};
 use std::path::Path;
@@ -206,167 +207,6 @@ impl Builder<'_> {
         self.get(&named.unwrap_or_else(|| "megatron-core".to_string()), &at)
     }
 
-    fn cluster(&mut self, root: &Reader<'_>) -> Option<Cluster> {
-        let Some(c) = self.section(root, "cluster") else {
-            root.problem(
-                "cluster",
-                "`[cluster]` is missing",
-                "add [cluster] with node = \"dgx-h100\" and nodes = 128, or use = \"...\"",
-            );
-            return None;
-        };
-        let nodes = c.count("nodes", 1, MAX_NODES).and_then(|n| u32::try_from(n).ok());
-        let base = match c.text("use") {
-            Some(name) => self.get::<Cluster>(&name, &c.place("use")),
-            None => self.own_cluster(&c, nodes),
-        };
-        let accelerator = c.text("accelerator");
-        let fabric = c.text("fabric");
-        let nic = c.written("nic", Unit::BytesPerS, BANDWIDTH);
-        let region = c.text("region");
-        let storage = c.written("storage", Unit::BytesPerS, BANDWIDTH);
-        let oversubscription = c.number("oversubscription", Unit::One, Within(1.0, 1000.0));
-        c.finish();
-        let mut cluster = base?;
-        if let Some(n) = nodes {
-            cluster.n_nodes = n;
-        }
-        if let Some(name) = accelerator {
-            cluster.node.accelerator = self.get::<crate::catalog::Accelerator>(&name, &c.place("accelerator"))?.name;
-        }
-        if let Some(name) = fabric {
-            let fabric = self.get::<Fabric>(&name, &c.place("fabric"))?;
-            if fabric.scale_up {
-                c.problem(
-                    "fabric",
-                    format!("`{name}` is a scale-up fabric"),
-                    "name a scale-out network; `exaplan catalog list fabric` lists them",
-                );
-            }
-            let own_nic = matches!(c.item("node").map(|i| &i.value), Some(Value::Table(t)) if t.get("nic_bytes_per_s").is_some());
-            if nic.is_none() && !own_nic && fabric.name != cluster.node.scale_out {
-                // The node's own network cards are for the other network.
-                cluster.node.nic_bytes_per_s = fabric.bytes_per_s;
-                let rate = crate::units::si(fabric.bytes_per_s, "B/s");
-                self.assume("cluster.nic", rate, format!("default: one port of `{}` per device", fabric.name));
-            }
-            cluster.node.scale_out = fabric.name;
-        }
-        if let Some(rate) = nic {
-            cluster.node.nic_bytes_per_s = rate;
-        }
-        match region {
-            Some(name) => cluster.region = self.get::<crate::catalog::Region>(&name, &c.place("region"))?.name,
-            None => self.assume("cluster.region", cluster.region.clone(), "default"),
-        }
-        match storage {
-            Some(rate) => cluster.storage_bytes_per_s = rate,
-            None => self.assume(
-                "cluster.storage",
-                crate::units::si(cluster.storage_bytes_per_s, "B/s"),
-                "default (estimate: 1 GB/s per node, at most 2 TB/s)",
-            ),
-        }
-        let n_devices = u64::from(cluster.n_nodes) * u64::from(cluster.node.n_devices);
-        if n_devices > MAX_DEVICES {
-            c.problem(
-                "nodes",
-                format!("the cluster has {n_devices} devices"),
-                format!("choose nodes so that there are at most {MAX_DEVICES}"),
-            );
-            return None;
-        }
-        if let Some(o) = oversubscription {
-            cluster.levels = vec![crate::catalog::Level {
-                n_devices: cluster.node.n_devices,
-                oversubscription: o,
-            }];
-        }
-        Some(cluster)
-    }
-
-    /// A cluster from a node and a count.
-    fn own_cluster(&mut self, c: &Reader<'_>, nodes: Option<u32>) -> Option<Cluster> {
-        let node = match c.item("node").map(|i| &i.value) {
-            Some(Value::Table(_)) => self.get::<Node>(OWN, &c.place("node")),
-            Some(_) => c.text("node").and_then(|name| self.get::<Node>(&name, &c.place("node"))),
-            None => {
-                let help =
-                    "add node = \"dgx-h100\" (see `exaplan catalog list node`) or use = \"...\" (see `exaplan catalog list cluster`)";
-                c.problem("node", "`cluster` names neither a node nor a cluster", help);
-                None
-            }
-        }?;
-        let Some(n_nodes) = nodes else {
-            if c.item("nodes").is_none() {
-                c.problem("nodes", "`cluster.nodes` is missing", "add nodes = 128");
-            }
-            return None;
-        };
-        Some(Cluster {
-            name: OWN.to_string(),
-            title: format!("{n_nodes} × {}", node.title),
-            storage_bytes_per_s: crate::catalog::default_storage(f64::from(n_nodes)),
-            reliability: self.get::<Reliability>("default", c.at())?,
-            region: "us-average".to_string(),
-            levels: Vec::new(),
-            rails: None,
-            pod_devices: None,
-            known_for: Vec::new(),
-            n_nodes,
-            node,
-        })
-    }
-
-    fn training(&mut self, root: &Reader<'_>, model: Option<Model>, stack: Option<&Stack>) -> Option<Workload> {
-        let Some(t) = self.section(root, "training") else {
-            root.problem("training", "`[training]` is missing", "add [training] with tokens = \"15T\"");
-            return None;
-        };
-        if t.item("tokens").is_none() {
-            t.problem("tokens", "`training.tokens` is missing", "add tokens = \"15T\"");
-        }
-        let tokens = t.number("tokens", Unit::Tokens, Within(1.0, 1e18));
-        let sequence = t.count("sequence", 1, 1 << 30);
-        let precision = t.choice("precision", &crate::catalog::DType::ALL.map(|d| (d.name(), d)));
-        let optimizer = t.choice("optimizer", &Optimizer::ALL);
-        let sequence_tokens = sequence.unwrap_or(4096);
-        let sequences = global_batch(&t, sequence_tokens);
-        let adapter = adapter(&t);
-        t.finish();
-        if sequence.is_none() {
-            self.assume("training.sequence", "4096", "default");
-        }
-        if precision.is_none() {
-            self.assume("training.precision", "bf16", "default");
-        }
-        if optimizer.is_none() {
-            self.assume("training.optimizer", "adamw", "default");
-        }
-        #[allow(clippy::cast_precision_loss)]
-        let seq_len_tokens = sequence_tokens as f64;
-        let global_batch_seqs = sequences.unwrap_or_else(|| {
-            let default = crate::workload::default_global_batch_seqs(seq_len_tokens);
-            self.assume("training.global_batch", format!("{default} sequences"), "default: about 4M tokens");
-            default
-        });
-        let optimizer = optimizer.unwrap_or(Optimizer::AdamW);
-        let precision = Precision::recipe(
-            precision.unwrap_or(crate::catalog::DType::Bf16),
-            optimizer,
-            stack.is_none_or(|s| s.fp32_gradients),
-        );
-        Some(Workload {
-            model: model?,
-            seq_len_tokens,
-            global_batch_seqs,
-            total_tokens: tokens?,
-            precision,
-            optimizer,
-            adapter,
-        })
-    }
-
     fn layout(&mut self, root: &Reader<'_>) -> Choice {
         let Some(l) = self.section(root, "layout") else {
             return Choice::default();
@@ -461,72 +301,6 @@ impl Builder<'_> {
             let Ok(entry) = self.catalog.entry(kind, &name) else { continue };
             let source = entry.tree.text("source").unwrap_or("no source").to_string();
             self.assume(label, name, source);
-        }
-    }
-}
-
-/// `adapter = "attention"` or `"all-linear"` with `adapter_rank`: the base is frozen.
-fn adapter(t: &Reader<'_>) -> Option<Adapter> {
-    let targets = t.choice("adapter", &[("attention", Targets::Attention), ("all-linear", Targets::AllLinear)]);
-    let rank = t.count32("adapter_rank", 1);
-    if rank.is_some() && targets.is_none() {
-        t.problem(
-            "adapter_rank",
-            "`training.adapter_rank` without `training.adapter`",
-            "add adapter = \"attention\" or \"all-linear\"",
-        );
-    }
-    if let Some(high) = rank.filter(|r| *r > 65_536) {
-        t.problem(
-            "adapter_rank",
-            format!("`training.adapter_rank` is {high}"),
-            "write a rank up to 65536, usually 8 to 64",
-        );
-    }
-    Some(Adapter {
-        targets: targets?,
-        rank: rank.unwrap_or(16),
-    })
-}
-
-/// Sequences of a step from `"2048 sequences"` or `"16M tokens"`.
-fn global_batch(t: &Reader<'_>, sequence_tokens: u64) -> Option<f64> {
-    let item = t.item("global_batch")?;
-    let help = "write \"2048 sequences\" or \"16M tokens\"";
-    let Value::Text(text) = &item.value else {
-        t.problem("global_batch", "`training.global_batch` has no unit", help);
-        return None;
-    };
-    #[allow(clippy::cast_precision_loss)]
-    let per_sequence = sequence_tokens as f64;
-    let is_tokens = text.contains("tok");
-    let (unit, divide) = if is_tokens {
-        (Unit::Tokens, per_sequence)
-    } else {
-        (Unit::Sequences, 1.0)
-    };
-    match crate::units::parse(text, unit) {
-        Ok(value) if (1.0..1e15).contains(&value) => {
-            // 16M tokens of 8,192 are 1,953.1 sequences: what people mean is 2,048 sequences or so,
-            // so a batch in tokens is rounded to whole sequences.
-            let sequences = if is_tokens { (value / divide).round().max(1.0) } else { value };
-            if sequences.fract() == 0.0 {
-                return Some(sequences);
-            }
-            t.problem(
-                "global_batch",
-                format!("`training.global_batch` is {text}, not a whole number of sequences"),
-                help,
-            );
-            None
-        }
-        Ok(_) => {
-            t.problem("global_batch", format!("`training.global_batch` is {text}, out of range"), help);
-            None
-        }
-        Err(why) => {
-            t.problem("global_batch", format!("`training.global_batch`: {why}"), help);
-            None
         }
     }
 }
