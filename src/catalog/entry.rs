@@ -172,17 +172,20 @@ impl Index {
             definitions,
             problems: Vec::new(),
             index: Index::default(),
+            last: BTreeMap::new(),
+            below: Vec::with_capacity(definitions.len()),
         };
         // Later layers win: the last definition of a name is the entry.
-        let mut last: BTreeMap<&str, usize> = BTreeMap::new();
         for (i, definition) in definitions.iter().enumerate() {
-            if let Some(previous) = last.insert(definition.name, i).filter(|p| definitions[*p].set == definition.set) {
+            let previous = builder.last.insert(definition.name, i);
+            builder.below.push(previous);
+            if let Some(previous) = previous.filter(|p| definitions[*p].set == definition.set) {
                 let help = format!("the other is in {}", definitions[previous].item.key_at.origin.name);
                 let text = format!("{} `{}` is defined twice", kind.name(), definition.name);
                 builder.problems.push(Diagnostic::new(text).at(&definition.item.key_at).help(help));
             }
         }
-        for &i in last.values() {
+        for i in builder.last.values().copied().collect::<Vec<_>>() {
             builder.add(i);
         }
         builder.add_aliases();
@@ -198,6 +201,10 @@ struct Builder<'a, 'b> {
     definitions: &'b [Definition<'a>],
     problems: Vec<Diagnostic>,
     index: Index,
+    /// Name → its last definition.
+    last: BTreeMap<&'a str, usize>,
+    /// The definition of the same name that each one hides.
+    below: Vec<Option<usize>>,
 }
 
 impl Builder<'_, '_> {
@@ -223,14 +230,9 @@ impl Builder<'_, '_> {
             layer: definition.layer,
             aliases: strings(tree, "aliases"),
             extends: tree.text("extends").map(str::to_string),
-            shadows: self.below(i).map(|b| self.definitions[b].layer),
+            shadows: self.below[i].map(|b| self.definitions[b].layer),
         };
         self.index.entries.insert(entry.name.clone(), entry);
-    }
-
-    /// The definition of the same name that `i` hides, if any.
-    fn below(&self, i: usize) -> Option<usize> {
-        (0..i).rev().find(|&j| self.definitions[j].name == self.definitions[i].name)
     }
 
     fn resolve(&mut self, i: usize, trail: &mut Vec<usize>) -> Option<Tree> {
@@ -256,7 +258,7 @@ impl Builder<'_, '_> {
         }
         // An entry that extends its own name changes the one below it.
         let found = if parent == definition.name {
-            self.below(i)
+            self.below[i]
         } else {
             self.find(parent)
         };
@@ -281,8 +283,7 @@ impl Builder<'_, '_> {
     }
 
     fn find(&self, name: &str) -> Option<usize> {
-        let by_name = (0..self.definitions.len()).rev().find(|&j| self.definitions[j].name == name);
-        by_name.or_else(|| {
+        self.last.get(name).copied().or_else(|| {
             (0..self.definitions.len()).rev().find(|&j| match &self.definitions[j].item.value {
                 Value::Table(t) => strings(t, "aliases").iter().any(|a| a == name),
                 _ => false,

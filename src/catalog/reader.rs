@@ -79,7 +79,8 @@ pub struct Reader<'a> {
     path: String,
     at: At,
     problems: &'a Problems,
-    seen: RefCell<BTreeSet<String>>,
+    /// Keys asked for, in order; a key may occur twice.
+    seen: RefCell<Vec<String>>,
 }
 
 impl<'a> Reader<'a> {
@@ -122,7 +123,7 @@ impl<'a> Reader<'a> {
 
     /// The item of a key, marked as known.
     pub fn item(&self, key: &str) -> Option<&'a Item> {
-        self.seen.borrow_mut().insert(key.to_string());
+        self.seen.borrow_mut().push(key.to_string());
         self.tree.get(key)
     }
 
@@ -399,9 +400,13 @@ impl<'a> Reader<'a> {
     /// Report every key that nobody asked for. `x-…` tables are the user's own notes.
     pub fn finish(&self) {
         let seen = self.seen.borrow();
-        let known: Vec<&str> = seen.iter().map(String::as_str).collect();
+        let known: BTreeSet<&str> = seen.iter().map(String::as_str).collect();
+        if self.tree.entries.keys().all(|k| known.contains(k.as_str())) {
+            return;
+        }
+        let known: Vec<&str> = known.into_iter().collect();
         for (key, item) in &self.tree.entries {
-            if seen.contains(key) || key.starts_with("x-") {
+            if known.contains(&key.as_str()) || key.starts_with("x-") {
                 continue;
             }
             let text = format!("unknown key `{}`", self.name(key));
