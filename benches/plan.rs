@@ -16,7 +16,12 @@ fn main() {
 #[divan::bench]
 fn parse_whole_catalog() -> usize {
     let files = exaplan::catalog::source::embedded().filter(|(path, _)| path.ends_with(".toml"));
-    let origins = files.map(|(name, text)| std::sync::Arc::new(exaplan::error::Origin { name, text: text.to_string() }));
+    let origins = files.map(|(name, text)| {
+        std::sync::Arc::new(exaplan::error::Origin {
+            name,
+            text: text.to_string(),
+        })
+    });
     origins.map(|origin| exaplan::catalog::raw::parse(&origin).0.entries.len()).sum()
 }
 

@@ -276,7 +276,7 @@ impl Catalog {
         let (tree, errors) = part.tree();
         problems.extend(errors.iter().cloned());
         let names: Vec<&str> = Kind::ALL.iter().map(|(n, _, _)| *n).chain(FILE_KEYS).collect();
-        for (key, item) in &tree.entries {
+        for (key, item) in tree.entries.iter() {
             if part.layer != Layer::Scenario && !names.contains(&key.as_str()) && !key.starts_with("x-") {
                 problems.push(
                     Diagnostic::new(format!("unknown key `{key}`"))

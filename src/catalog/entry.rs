@@ -278,7 +278,7 @@ impl Builder<'_, '_> {
         }
         trail.push(found);
         let mut base = self.resolve(found, trail)?;
-        base.entries.remove("aliases");
+        base.edit().remove("aliases");
         Some(inherit(base, tree))
     }
 
@@ -338,25 +338,25 @@ pub(super) const META: [&str; 9] = [
 fn inherit(mut base: Tree, child: &Tree) -> Tree {
     let written = |key: &str| child.get(key).is_some_and(|i| !matches!(i.value, Value::Table(_)));
     let guessed = base.text("confidence") == Some("estimate");
-    let source = base.entries.remove("source");
-    let mut sources = match base.entries.remove("sources").map(|i| i.value) {
+    let source = base.edit().remove("source");
+    let mut sources = match base.edit().remove("sources").map(|i| i.value) {
         Some(Value::Table(t)) => t,
         _ => Tree::default(),
     };
-    sources.entries.retain(|key, _| !written(key));
+    sources.edit().retain(|key, _| !written(key));
     if let Some(origin) = &source {
-        for (key, item) in base.entries.iter_mut().filter(|(k, _)| !META.contains(&k.as_str())) {
+        for (key, item) in base.edit().iter_mut().filter(|(k, _)| !META.contains(&k.as_str())) {
             let mut origin = origin.clone();
             match &mut item.value {
                 Value::Table(inner) => {
-                    inner.entries.entry("source".to_string()).or_insert(origin);
+                    inner.edit().entry("source".to_string()).or_insert(origin);
                 }
                 _ if written(key) => {}
                 _ => {
                     if let (true, Value::Text(text)) = (guessed, &mut origin.value) {
                         *text = format!("estimate: {text}");
                     }
-                    sources.entries.entry(key.clone()).or_insert(origin);
+                    sources.edit().entry(key.clone()).or_insert(origin);
                 }
             }
         }
@@ -364,24 +364,24 @@ fn inherit(mut base: Tree, child: &Tree) -> Tree {
     let place = source.as_ref().or_else(|| sources.entries.values().next()).cloned();
     if let Some(place) = place {
         let value = Value::Table(sources);
-        base.entries.insert("sources".to_string(), Item { value, ..place });
+        base.edit().insert("sources".to_string(), Item { value, ..place });
     }
     let kept = match base.entries.get("estimates").map(|i| &i.value) {
         Some(Value::Array(list)) => list.clone(),
         _ => Vec::new(),
     };
-    for (key, item) in &child.entries {
+    for (key, item) in child.entries.iter() {
         let mut merged = item.clone();
-        match (base.entries.remove(key).map(|i| i.value), &item.value) {
+        match (base.edit().remove(key).map(|i| i.value), &item.value) {
             (Some(Value::Table(under)), Value::Table(over)) if META.contains(&key.as_str()) => {
                 merged.value = Value::Table(under.overlaid(over));
             }
             (Some(Value::Table(under)), Value::Table(over)) => merged.value = Value::Table(inherit(under, over)),
             _ => {}
         }
-        base.entries.insert(key.clone(), merged);
+        base.edit().insert(key.clone(), merged);
     }
-    if let Some(Value::Array(list)) = base.entries.get_mut("estimates").map(|i| &mut i.value) {
+    if let Some(Value::Array(list)) = base.edit().get_mut("estimates").map(|i| &mut i.value) {
         let stays = |i: &Item| matches!(&i.value, Value::Text(t) if !written(t) && !rewritten(child, t));
         list.retain(|i| child.get("estimates").is_some() || stays(i));
         let more: Vec<Item> = kept

@@ -57,11 +57,24 @@ pub struct Item {
 /// A table: keys in order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tree {
-    /// Key → value.
-    pub entries: BTreeMap<String, Item>,
+    /// Key → value. Shared: entries that inherit nothing are the tree as it was parsed.
+    pub entries: Arc<BTreeMap<String, Item>>,
+}
+
+impl From<BTreeMap<String, Item>> for Tree {
+    fn from(entries: BTreeMap<String, Item>) -> Tree {
+        Tree {
+            entries: Arc::new(entries),
+        }
+    }
 }
 
 impl Tree {
+    /// The keys, to change; copied first where another tree shares them.
+    pub fn edit(&mut self) -> &mut BTreeMap<String, Item> {
+        Arc::make_mut(&mut self.entries)
+    }
+
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Item> {
@@ -89,12 +102,12 @@ impl Tree {
     /// `self` with the keys of `child` laid over it; tables merge, everything else is replaced.
     #[must_use]
     pub fn overlaid(mut self, child: &Tree) -> Tree {
-        for (key, item) in &child.entries {
-            let merged = match (self.entries.remove(key).map(|i| i.value), &item.value) {
+        for (key, item) in child.entries.iter() {
+            let merged = match (self.edit().remove(key).map(|i| i.value), &item.value) {
                 (Some(Value::Table(under)), Value::Table(over)) => Value::Table(under.overlaid(over)),
                 _ => item.value.clone(),
             };
-            self.entries.insert(
+            self.edit().insert(
                 key.clone(),
                 Item {
                     value: merged,
@@ -142,8 +155,8 @@ fn convert_table(table: &DeTable<'_>, origin: &Arc<Origin>) -> Tree {
             let item = convert(value, at(origin, key.span()), origin);
             (key.get_ref().to_string(), item)
         })
-        .collect();
-    Tree { entries }
+        .collect::<BTreeMap<_, _>>();
+    entries.into()
 }
 
 fn at(origin: &Arc<Origin>, span: Range<usize>) -> At {
@@ -218,10 +231,10 @@ pub fn set(tree: &mut Tree, assignment: &str) -> Result<(), Diagnostic> {
 fn place(tree: &mut Tree, path: &[&str], item: Item, key_at: &At) -> Result<(), Diagnostic> {
     let (head, rest) = (path[0], &path[1..]);
     if rest.is_empty() {
-        tree.entries.insert(head.to_string(), item);
+        tree.edit().insert(head.to_string(), item);
         return Ok(());
     }
-    let next = tree.entries.entry(head.to_string()).or_insert_with(|| Item {
+    let next = tree.edit().entry(head.to_string()).or_insert_with(|| Item {
         value: Value::Table(Tree::default()),
         at: key_at.clone(),
         key_at: key_at.clone(),
@@ -233,9 +246,7 @@ fn place(tree: &mut Tree, path: &[&str], item: Item, key_at: &At) -> Result<(), 
             at: next.at.clone(),
             key_at: next.key_at.clone(),
         };
-        next.value = Value::Table(Tree {
-            entries: BTreeMap::from([("use".to_string(), used)]),
-        });
+        next.value = Value::Table(BTreeMap::from([("use".to_string(), used)]).into());
     }
     match &mut next.value {
         Value::Table(t) => place(t, rest, item, key_at),

@@ -405,7 +405,7 @@ impl<'a> Reader<'a> {
             return;
         }
         let known: Vec<&str> = known.into_iter().collect();
-        for (key, item) in &self.tree.entries {
+        for (key, item) in self.tree.entries.iter() {
             if known.contains(&key.as_str()) || key.starts_with("x-") {
                 continue;
             }

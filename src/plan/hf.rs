@@ -59,7 +59,7 @@ impl Configured {
 /// # Errors
 /// When the file cannot be read, is no configuration that is known, or `use` names a model too.
 pub fn expand(tree: &mut Tree) -> Result<Option<Configured>> {
-    let Some(Value::Table(section)) = tree.entries.get_mut("model").map(|i| &mut i.value) else {
+    let Some(Value::Table(section)) = tree.edit().get_mut("model").map(|i| &mut i.value) else {
         return Ok(None);
     };
     let from_flag = |key: &str| section.get(key).is_some_and(|i| i.at.origin.name == "--set");
@@ -68,11 +68,11 @@ pub fn expand(tree: &mut Tree) -> Result<Option<Configured>> {
     // What a flag says holds over what the file says.
     match (section.get("use").is_some(), used, configured) {
         (true, true, false) => {
-            section.entries.remove(KEY);
+            section.edit().remove(KEY);
             return Ok(None);
         }
         (true, false, true) => {
-            section.entries.remove("use");
+            section.edit().remove("use");
         }
         (true, ..) => {
             let text = "`model` has both `use` and `hf_config`";
@@ -86,7 +86,7 @@ pub fn expand(tree: &mut Tree) -> Result<Option<Configured>> {
     };
     let origin = source::read_as(&beside(name, &item.at), "the config.json of a model").map_err(|e| placed(e, &item.at))?;
     let entry = hf::entry(&origin)?;
-    section.entries.remove(KEY);
+    section.edit().remove(KEY);
     *section = entry.tree.clone().overlaid(section);
     Ok(Some(Configured {
         entry,

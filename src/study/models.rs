@@ -86,7 +86,7 @@ pub fn overlay(origin: &Arc<Origin>, catalog: Catalog) -> Result<Models> {
     let mut incomplete = Vec::new();
     let mut ignored_keys = BTreeSet::new();
     let mut first = None;
-    for (name, item) in &tree.entries {
+    for (name, item) in tree.entries.iter() {
         let Value::Table(table) = &item.value else {
             if name != "format" {
                 let text = format!("`{name}` is {}, expected a table of a model", item.value.type_name());
@@ -99,7 +99,7 @@ pub fn overlay(origin: &Arc<Origin>, catalog: Catalog) -> Result<Models> {
         first = first.or(Some(item));
         match entry(table, item) {
             Some(entry) => {
-                models.entries.insert(name.clone(), at(item, Value::Table(entry)));
+                models.edit().insert(name.clone(), at(item, Value::Table(entry)));
             }
             None => incomplete.push(name.clone()),
         }
@@ -111,7 +111,7 @@ pub fn overlay(origin: &Arc<Origin>, catalog: Catalog) -> Result<Models> {
     let mut whole = Tree::default();
     if let Some(item) = first.filter(|_| n_models > 0) {
         let group = at(item, Value::Table(models));
-        whole.entries.insert(Kind::Model.name().to_string(), group);
+        whole.edit().insert(Kind::Model.name().to_string(), group);
     }
     Ok(Models {
         catalog: catalog.overlay_tree(origin, whole)?,
@@ -166,18 +166,18 @@ fn entry(table: &Tree, place: &Item) -> Option<Tree> {
     let mut out = Tree::default();
     for key in SAME {
         if let Some(item) = table.get(key) {
-            out.entries.insert(key.to_string(), item.clone());
+            out.edit().insert(key.to_string(), item.clone());
         }
     }
-    out.entries
+    out.edit()
         .entry("ffn_hidden".to_string())
         .or_insert_with(|| at(place, Value::Integer(0)));
     let mut add = |key: &str, inner: Tree| {
-        out.entries.insert(key.to_string(), at(place, Value::Table(inner)));
+        out.edit().insert(key.to_string(), at(place, Value::Table(inner)));
     };
     if mixture {
         let mut moe = renamed(table, &MIXTURE);
-        moe.entries.extend(shared(table).map(|i| ("shared_ffn_hidden".to_string(), i)));
+        moe.edit().extend(shared(table).map(|i| ("shared_ffn_hidden".to_string(), i)));
         add("moe", moe);
     }
     if attention == "mla" {
@@ -189,7 +189,7 @@ fn entry(table: &Tree, place: &Item) -> Option<Tree> {
     if positive(table, "sliding_window") {
         add("sliding", renamed(table, &WINDOW));
     }
-    out.entries.extend(pattern.map(|p| ("layer_pattern".to_string(), p.clone())));
+    out.edit().extend(pattern.map(|p| ("layer_pattern".to_string(), p.clone())));
     Some(out)
 }
 
@@ -198,7 +198,7 @@ fn renamed(table: &Tree, keys: &[(&str, &str)]) -> Tree {
         .iter()
         .filter_map(|(from, to)| Some(((*to).to_string(), table.get(from)?.clone())))
         .collect();
-    Tree { entries }
+    entries.into()
 }
 
 /// Width of all shared experts together: as stated for all, else their number times the width of one.

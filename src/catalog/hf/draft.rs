@@ -203,7 +203,7 @@ impl<'a> Table<'a> {
             at: self.at.clone(),
             key_at: self.at.clone(),
         };
-        self.tree.entries.insert(key.to_string(), item);
+        self.tree.edit().insert(key.to_string(), item);
     }
 
     fn text(&mut self, key: &str, text: &str) {

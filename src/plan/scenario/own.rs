@@ -17,11 +17,11 @@ pub(super) fn own_entries(tree: &Tree) -> Tree {
             continue;
         }
         if let Some(item) = tree.get(name) {
-            own.entries.insert(name.to_string(), patched(item));
+            own.edit().insert(name.to_string(), patched(item));
         }
     }
     if let Some(item) = tree.get("model").filter(|i| is_derived(i)) {
-        own.entries.insert("model".to_string(), wrap(item));
+        own.edit().insert("model".to_string(), wrap(item));
     }
     if let Some(item) = tree
         .table("cluster")
@@ -29,11 +29,11 @@ pub(super) fn own_entries(tree: &Tree) -> Tree {
         .filter(|i| matches!(i.value, Value::Table(_)))
     {
         let inline = wrap(item);
-        let merged = match (own.entries.remove("node").map(|i| i.value), inline.value) {
+        let merged = match (own.edit().remove("node").map(|i| i.value), inline.value) {
             (Some(Value::Table(a)), Value::Table(b)) => Value::Table(a.overlaid(&b)),
             (_, b) => b,
         };
-        own.entries.insert(
+        own.edit().insert(
             "node".to_string(),
             Item {
                 value: merged,
@@ -54,8 +54,8 @@ fn is_derived(item: &Item) -> bool {
 fn wrap(item: &Item) -> Item {
     let Value::Table(section) = &item.value else { return item.clone() };
     let mut entry = section.clone();
-    if let Some(used) = entry.entries.remove("use") {
-        entry.entries.insert("extends".to_string(), used);
+    if let Some(used) = entry.edit().remove("use") {
+        entry.edit().insert("extends".to_string(), used);
     }
     let inner = Item {
         value: Value::Table(entry),
@@ -63,9 +63,7 @@ fn wrap(item: &Item) -> Item {
         key_at: item.key_at.clone(),
     };
     Item {
-        value: Value::Table(Tree {
-            entries: BTreeMap::from([(OWN.to_string(), inner)]),
-        }),
+        value: Value::Table(BTreeMap::from([(OWN.to_string(), inner)]).into()),
         at: item.at.clone(),
         key_at: item.key_at.clone(),
     }
@@ -75,7 +73,7 @@ fn wrap(item: &Item) -> Item {
 fn patched(item: &Item) -> Item {
     let Value::Table(group) = &item.value else { return item.clone() };
     let mut out = group.clone();
-    for (name, entry) in &mut out.entries {
+    for (name, entry) in out.edit() {
         if entry.at.origin.name != "--set" {
             continue;
         }
@@ -85,7 +83,7 @@ fn patched(item: &Item) -> Item {
                 at: entry.at.clone(),
                 key_at: entry.key_at.clone(),
             };
-            t.entries.entry("extends".to_string()).or_insert(base);
+            t.edit().entry("extends".to_string()).or_insert(base);
         }
     }
     Item {
