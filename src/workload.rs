@@ -64,9 +64,9 @@ impl Workload {
     }
 }
 
-/// Sequences of a step when nobody says: about 4M tokens, the batch of GPT-3 (3.2M), Llama 2 (4M)
-/// and Llama 3's first phase.
+/// Sequences of a step when nobody says: 4 Mi tokens, near the batch of GPT-3 (3.2M), Llama 2 (4M)
+/// and Llama 3's first phase, and a power of two for the usual sequence lengths.
 #[must_use]
 pub fn default_global_batch_seqs(seq_len_tokens: f64) -> f64 {
-    (4.0e6 / seq_len_tokens).round().max(1.0)
+    (4_194_304.0 / seq_len_tokens).round().max(1.0)
 }

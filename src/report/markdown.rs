@@ -71,7 +71,7 @@ fn key_value(item: &KeyValue) -> String {
 }
 
 fn warning(warning: &Warning) -> String {
-    let help = warning.help.as_ref().map_or_else(String::new, |help| format!(" {}", escape(help)));
+    let help = warning.help.as_ref().map_or_else(String::new, |help| format!(": {}", escape(help)));
     format!("> **Warning:** {}{help}", escape(&warning.message))
 }
 

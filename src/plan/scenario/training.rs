@@ -8,6 +8,20 @@ use crate::units::Unit;
 use crate::workload::{Adapter, Optimizer, Precision, Targets, Workload};
 
 impl Builder<'_> {
+    /// Say it when a batch in tokens became another number of sequences than it divides to.
+    fn note_rounded_batch(&mut self, t: &Reader<'_>, sequences: Option<f64>) {
+        let Some((Value::Text(text), sequences)) = t.item("global_batch").map(|i| &i.value).zip(sequences) else {
+            return;
+        };
+        if text.contains("tok") {
+            self.assume(
+                "training.global_batch",
+                format!("{} sequences", crate::units::count(sequences)),
+                format!("`{text}` in sequences that machines divide"),
+            );
+        }
+    }
+
     pub(super) fn training(&mut self, root: &Reader<'_>, model: Option<Model>, stack: Option<&Stack>) -> Option<Workload> {
         let Some(t) = self.section(root, "training") else {
             root.problem("training", "`[training]` is missing", "add [training] with tokens = \"15T\"");
@@ -22,6 +36,7 @@ impl Builder<'_> {
         let optimizer = t.choice("optimizer", &Optimizer::ALL);
         let sequence_tokens = sequence.unwrap_or(4096);
         let sequences = global_batch(&t, sequence_tokens);
+        self.note_rounded_batch(&t, sequences);
         let adapter = adapter(&t);
         t.finish();
         if sequence.is_none() {
@@ -82,6 +97,21 @@ fn adapter(t: &Reader<'_>) -> Option<Adapter> {
     })
 }
 
+/// A batch given in tokens, in sequences. `16M tokens` of 8,192 are 1,953.1 sequences, which no
+/// machine runs; published batches of that name are 2,048. So a batch that is not whole is moved by
+/// at most a twentieth to the multiple of the greatest power of two, and the report says so.
+fn round_batch(sequences: f64) -> f64 {
+    if sequences.fract() == 0.0 || sequences < 1.0 {
+        return sequences.max(1.0);
+    }
+    let near = |step: f64| (sequences / step).round() * step;
+    (0..40)
+        .rev()
+        .map(|power| near(f64::powi(2.0, power)))
+        .find(|rounded| *rounded >= 1.0 && (rounded / sequences - 1.0).abs() <= 0.05)
+        .unwrap_or_else(|| sequences.round().max(1.0))
+}
+
 /// Sequences of a step from `"2048 sequences"` or `"16M tokens"`.
 fn global_batch(t: &Reader<'_>, sequence_tokens: u64) -> Option<f64> {
     let item = t.item("global_batch")?;
@@ -100,9 +130,7 @@ fn global_batch(t: &Reader<'_>, sequence_tokens: u64) -> Option<f64> {
     };
     match crate::units::parse(text, unit) {
         Ok(value) if (1.0..1e15).contains(&value) => {
-            // 16M tokens of 8,192 are 1,953.1 sequences: what people mean is 2,048 sequences or so,
-            // so a batch in tokens is rounded to whole sequences.
-            let sequences = if is_tokens { (value / divide).round().max(1.0) } else { value };
+            let sequences = if is_tokens { round_batch(value / divide) } else { value };
             if sequences.fract() == 0.0 {
                 return Some(sequences);
             }
@@ -120,6 +148,26 @@ fn global_batch(t: &Reader<'_>, sequence_tokens: u64) -> Option<f64> {
         Err(why) => {
             t.problem("global_batch", format!("`training.global_batch`: {why}"), help);
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::round_batch;
+
+    #[test]
+    fn a_batch_in_tokens_becomes_one_that_divides() {
+        // 16e6 / 8192 = 1953.1 → 2048; 4e6 / 8192 = 488.3 → 512; 60e6 / 4096 = 14,648.4 → 14,336 = 7 · 2048.
+        for (given, want) in [
+            (16e6 / 8192.0, 2048.0),
+            (4e6 / 8192.0, 512.0),
+            (60e6 / 4096.0, 14_336.0),
+            (1000.0, 1000.0),
+            (0.3, 1.0),
+            (1.4, 1.0),
+        ] {
+            assert!((round_batch(given) - want).abs() < 1e-9, "{given}: {}", round_batch(given));
         }
     }
 }
