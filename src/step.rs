@@ -4,11 +4,13 @@
 //! `pipeline` puts stages and micro-batches in order, `data` adds what happens once per step.
 
 pub mod data;
+pub mod engine;
 pub mod lower;
 pub mod machine;
 pub mod parts;
 pub mod pipeline;
 pub mod price;
+pub mod schedule;
 
 pub use machine::Machine;
 pub use parts::{Parts, Step};
