@@ -7,6 +7,7 @@
 mod cli;
 #[cfg(feature = "cli")]
 mod errors;
+mod engine;
 mod golden;
 mod rooms;
 mod support;
