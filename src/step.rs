@@ -5,6 +5,7 @@
 
 pub mod data;
 pub mod engine;
+pub mod event;
 pub mod lower;
 pub mod machine;
 pub mod parts;
@@ -12,6 +13,7 @@ pub mod pipeline;
 pub mod price;
 pub mod schedule;
 
+pub use event::{EngineStep, engine_step, engine_step_as};
 pub use machine::Machine;
 pub use parts::{Parts, Step};
 pub use price::{Explained, Prices, prices};

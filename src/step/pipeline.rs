@@ -110,7 +110,7 @@ pub fn timing(workload: &Workload, machine: &Machine, layout: &Layout, priced: &
 
 /// One activation between neighbouring stages; with sequence parallelism each tensor rank sends its part,
 /// without it the ranks scatter before sending and gather after (Megatron-LM scatter-gather).
-fn send_s(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>) -> f64 {
+pub(super) fn send_s(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>) -> f64 {
     if layout.pipeline == 1 {
         return 0.0;
     }
