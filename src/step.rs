@@ -3,6 +3,7 @@
 //! `lower` turns a layout into operations, `price` asks the kernel room how long each takes,
 //! `pipeline` puts stages and micro-batches in order, `data` adds what happens once per step.
 
+pub mod closed;
 pub mod data;
 pub mod engine;
 pub mod event;
