@@ -230,5 +230,4 @@ impl Between {
     pub fn middle_s(self) -> f64 {
         f64::midpoint(self.low_s, self.high_s)
     }
-
 }

@@ -55,7 +55,10 @@ pub fn plan(workload: &Workload, layout: &Layout) -> SchedulePlan {
         Schedule::GPipe => Kind::GPipe,
         Schedule::OneFOneB => Kind::OneFOneB,
     };
-    let m = layout.n_micro_batches(workload.global_batch_seqs).round().clamp(1.0, f64::from(u32::MAX));
+    let m = layout
+        .n_micro_batches(workload.global_batch_seqs)
+        .round()
+        .clamp(1.0, f64::from(u32::MAX));
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let m = m as u32;
     SchedulePlan::new(kind, layout.pipeline.max(1), layout.virtual_stages.max(1), m)

@@ -221,7 +221,10 @@ impl SchedulePlan {
         }
         let interleaved = self.kind == Kind::OneFOneB && v > 1;
         if interleaved && self.group < p {
-            return Some(Unsupported::SmallGroup { group: self.group, stages: p });
+            return Some(Unsupported::SmallGroup {
+                group: self.group,
+                stages: p,
+            });
         }
         let of = match self.kind {
             Kind::DualPipe => 2,

@@ -5,9 +5,9 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+mod engine;
 #[cfg(feature = "cli")]
 mod errors;
-mod engine;
 mod golden;
 mod rooms;
 mod support;

@@ -43,7 +43,10 @@ pub(super) fn stage(table: &Table, ran: &Ran, slots: &[Vec<Slot>], costs: &Costs
         let (now, later) = rest.split_at(n);
         for span in now.iter().filter(|s| s.slot.pass == Pass::Forward) {
             in_flight.add(1.0, span.start_s);
-            bytes.add(costs.chunks[stage * table.chunks + span.slot.chunk as usize].kept_bytes, span.start_s);
+            bytes.add(
+                costs.chunks[stage * table.chunks + span.slot.chunk as usize].kept_bytes,
+                span.start_s,
+            );
         }
         for span in now {
             let cost = &costs.chunks[stage * table.chunks + span.slot.chunk as usize];

@@ -34,7 +34,14 @@ impl Table {
         }
         let positive = |x: &f64| x.is_finite() && *x >= 0.0;
         let sound = |c: &ChunkCost| {
-            let all = [c.forward_s, c.backward_s, c.weight_gradient_s, c.pair_s, c.kept_bytes, c.weight_gradient_bytes];
+            let all = [
+                c.forward_s,
+                c.backward_s,
+                c.weight_gradient_s,
+                c.pair_s,
+                c.kept_bytes,
+                c.weight_gradient_bytes,
+            ];
             all.iter().all(positive)
         };
         let path = plan.path_len();

@@ -113,11 +113,7 @@ pub(super) fn two_way(plan: &SchedulePlan, stage: u32) -> Vec<Slot> {
     let (p, m) = (plan.stages, plan.micro_batches);
     let half = p / 2;
     let inner = stage.min(p - 1 - stage);
-    let (first, chunk) = if stage < half {
-        ([0, m / 2], [0, 1])
-    } else {
-        ([m / 2, 0], [1, 0])
-    };
+    let (first, chunk) = if stage < half { ([0, m / 2], [0, 1]) } else { ([m / 2, 0], [1, 0]) };
     let mut list = List::new(m, first, chunk);
     let behind = half - inner - 1;
     list.phases(inner, behind, m / 2 + inner + 1 - p, behind == 0);

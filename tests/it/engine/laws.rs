@@ -9,11 +9,10 @@ use std::collections::BTreeSet;
 
 /// A schedule of any kind and size.
 fn any_plan() -> impl Strategy<Value = SchedulePlan> {
-    (1u32..9, 1u32..4, 1u32..25, 0usize..64)
-        .prop_filter_map("no such schedule", |(p, v, m, pick)| {
-            let all = plans(p, v, m);
-            (!all.is_empty()).then(|| all[pick % all.len()])
-        })
+    (1u32..9, 1u32..4, 1u32..25, 0usize..64).prop_filter_map("no such schedule", |(p, v, m, pick)| {
+        let all = plans(p, v, m);
+        (!all.is_empty()).then(|| all[pick % all.len()])
+    })
 }
 
 fn any_costs() -> impl Strategy<Value = (SchedulePlan, Costs, Vec<f64>)> {

@@ -29,7 +29,9 @@ fn in_flight(timeline: &Timeline) -> Vec<f64> {
 }
 
 fn sizes() -> impl Iterator<Item = (u32, u32)> {
-    [1u32, 2, 3, 4, 8].into_iter().flat_map(|p| [p, 2 * p, 3 * p, 8 * p].map(|m| (p, m)))
+    [1u32, 2, 3, 4, 8]
+        .into_iter()
+        .flat_map(|p| [p, 2 * p, 3 * p, 8 * p].map(|m| (p, m)))
 }
 
 /// arXiv 2104.04473 §2.2.1: bubble over ideal time is (p − 1)/m for `GPipe` and 1F1B; `GPipe`
@@ -43,7 +45,9 @@ fn gpipe_and_1f1b_have_the_bubble_of_narayanan() {
                 let t = simulate(kind, p, 1, m, fbw);
                 assert_eq!(idle_s(&t), f64::from(p - 1) * stage_s);
                 assert_eq!(idle_s(&t) / (f64::from(m) * stage_s), f64::from(p - 1) / f64::from(m));
-                let kept: Vec<f64> = (0..p).map(|i| f64::from(if kind == Kind::GPipe { m } else { (p - i).min(m) })).collect();
+                let kept: Vec<f64> = (0..p)
+                    .map(|i| f64::from(if kind == Kind::GPipe { m } else { (p - i).min(m) }))
+                    .collect();
                 assert_eq!(in_flight(&t), kept);
             }
         }
@@ -105,7 +109,10 @@ fn handcrafted_zero_bubble_schedules_match_the_table() {
             assert_eq!(in_flight(&h2), counts(2));
         }
         let one = simulate(Kind::OneFOneB, p, 1, m, EQUAL);
-        assert_eq!(3.0 * own_bubble_s(&simulate(Kind::ZeroBubbleH1, p, 1, m, EQUAL)), own_bubble_s(&one));
+        assert_eq!(
+            3.0 * own_bubble_s(&simulate(Kind::ZeroBubbleH1, p, 1, m, EQUAL)),
+            own_bubble_s(&one)
+        );
         assert_eq!(own_bubble_s(&simulate(Kind::ZeroBubbleH2, p, 1, m, EQUAL)), 0.0);
     }
 }
