@@ -158,7 +158,7 @@ fn a_real_model_under_every_schedule() {
     let scenarios = scenarios();
     let scenario = scenarios
         .iter()
-        .find(|s| s.workload.model.name.to_string() == "deepseek-v3")
+        .find(|s| s.workload.model.name == *"deepseek-v3")
         .unwrap();
     let layout = Layout {
         pipeline: 16,
