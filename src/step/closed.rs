@@ -56,15 +56,6 @@ impl Pipe {
         }
     }
 
-    /// Without messages.
-    #[must_use]
-    pub fn silent(&self) -> Pipe {
-        Pipe {
-            send_s: 0.0,
-            ..self.clone()
-        }
-    }
-
     /// `GPipe`: the forwards follow each other at the pace of the slowest, then the backwards.
     #[must_use]
     pub fn gpipe_s(&self) -> f64 {
@@ -85,8 +76,9 @@ impl Pipe {
         2.0 * boundaries * self.send_s
     }
 
-    /// 1F1B: the longest over all stages `h` of filling up to it, its warm-up, its steady state, its
-    /// drain and emptying.
+    /// 1F1B: the longest over stages `h` of filling up to it, its warm-up, its steady state, its
+    /// drain and emptying. Of inner stages that are the same only the first is looked at: one
+    /// later, the fill is longer by a trip over one boundary, warm-up and drain are each shorter by it.
     ///
     /// - Warm-up: from the end of its first forward to the start of its first backward a path may go
     ///   right to stage `j` and come back, and meanwhile take `p − j − 1` forwards of the slowest
@@ -102,6 +94,10 @@ impl Pipe {
         let (mut fill_s, mut longest_s) = (0.0, 0.0);
         for h in 0..p {
             let here = self.at(h, 0);
+            if h > 1 && h + 1 < p && here == self.at(h - 1, 0) {
+                fill_s += here.both_s() + 2.0 * s;
+                continue;
+            }
             let mut slowest = Passes::default();
             let (mut trip_s, mut warm_s, mut drain_s, mut steady_s) = (0.0, 0.0, 0.0, 0.0);
             for j in h..p {

@@ -12,6 +12,7 @@ use super::price::{Price, Prices};
 use crate::kernel;
 use crate::layout::{Layout, Schedule, StageShape, activation, stage};
 use crate::workload::Workload;
+use std::cell::Cell;
 
 /// The micro-batches of a step, before what happens once per step.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -75,8 +76,10 @@ pub fn timing(workload: &Workload, machine: &Machine, layout: &Layout, priced: &
             (worst, worst_s, index) = (price, total, i);
         }
     }
-    let (pipe, even) = pipe(workload, machine, layout, priced);
-    let silent_s = length_s(layout, &pipe.silent(), even);
+    let (mut pipe, even) = pipe(workload, machine, layout, priced);
+    let whole_s = length_s(layout, &pipe, even);
+    pipe.send_s = 0.0;
+    let silent_s = length_s(layout, &pipe, even);
     let work_s = m * worst_s;
     let parts = Parts {
         math_s: m * (worst.forward.math_s + worst.backward.math_s),
@@ -86,7 +89,7 @@ pub fn timing(workload: &Workload, machine: &Machine, layout: &Layout, priced: &
         expert_s: m * (worst.forward.expert_s + worst.backward.expert_s + worst.recompute.expert_s),
         other_s: m * (worst.forward.launch_s + worst.backward.launch_s + worst.recompute.launch_s),
         bubble_s: (silent_s - work_s).max(0.0),
-        pipeline_s: (length_s(layout, &pipe, even) - silent_s).max(0.0),
+        pipeline_s: (whole_s - silent_s).max(0.0),
         ..Parts::default()
     };
     Timing {
@@ -102,11 +105,18 @@ pub fn timing(workload: &Workload, machine: &Machine, layout: &Layout, priced: &
 
 /// The slots of a layout's pipeline, and whether its chunks are even.
 fn pipe(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>) -> (Pipe, bool) {
-    let passes = |shape: &StageShape| {
-        let price = stage_price(shape, priced.prices);
-        Passes {
-            forward_s: price.forward.total_s(),
-            backward_s: price.backward_s(),
+    // Most neighbours are the same.
+    let last = Cell::new(None);
+    let passes = |shape: &StageShape| match last.get() {
+        Some((same, passes)) if same == *shape => passes,
+        _ => {
+            let price = stage_price(shape, priced.prices);
+            let passes = Passes {
+                forward_s: price.forward.total_s(),
+                backward_s: price.backward_s(),
+            };
+            last.set(Some((*shape, passes)));
+            passes
         }
     };
     let (p, v) = (priced.shapes.len(), layout.virtual_stages.max(1) as usize);

@@ -156,10 +156,7 @@ thread_local! {
 #[test]
 fn a_real_model_under_every_schedule() {
     let scenarios = scenarios();
-    let scenario = scenarios
-        .iter()
-        .find(|s| s.workload.model.name == *"deepseek-v3")
-        .unwrap();
+    let scenario = scenarios.iter().find(|s| s.workload.model.name == *"deepseek-v3").unwrap();
     let layout = Layout {
         pipeline: 16,
         expert: 8,
