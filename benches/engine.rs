@@ -1,6 +1,9 @@
 //! Speed of the event engine.
 //!
 //! `cargo bench --bench engine` prints medians; compare ratios within one run, machines are noisy.
+//!
+//! Medians of 2026-11-24 on one of two shared cores of an AMD EPYC: interleaved 9.3 ms, 1F1B 42 µs
+//! (23,800 steps/s), jittered 32 µs, `DualPipe` 144 µs.
 
 use divan::{Bencher, black_box};
 use exaplan::step::engine::{ChunkCost, Costs, Noise, run, time_s};
