@@ -3,13 +3,18 @@
 //! `lower` turns a layout into operations, `price` asks the kernel room how long each takes,
 //! `pipeline` puts stages and micro-batches in order, `data` adds what happens once per step.
 
+pub mod closed;
 pub mod data;
+pub mod engine;
+pub mod event;
 pub mod lower;
 pub mod machine;
 pub mod parts;
 pub mod pipeline;
 pub mod price;
+pub mod schedule;
 
+pub use event::{EngineStep, engine_step, engine_step_as};
 pub use machine::Machine;
 pub use parts::{Parts, Step};
 pub use price::{Explained, Prices, prices};

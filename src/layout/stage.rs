@@ -50,22 +50,43 @@ pub fn chunk_sizes(n_layers: u32, n_chunks: u32) -> Vec<u32> {
     sizes
 }
 
+/// The chunks of a layout, first to last on the path of a micro-batch.
+#[must_use]
+pub fn chunks(model: &Model, layout: &Layout) -> Vec<StageShape> {
+    let kinds = pattern(model);
+    let n = layout.pipeline.max(1).saturating_mul(layout.virtual_stages.max(1));
+    let mut next = 0;
+    let mut out = Vec::with_capacity(n as usize);
+    for size in chunk_sizes(model.n_layers, n) {
+        let mut shape = StageShape::default();
+        for kind in kinds.iter().skip(next).take(size as usize) {
+            shape.layers[kind.index()] += 1;
+        }
+        next += size as usize;
+        out.push(shape);
+    }
+    if let Some(first) = out.first_mut() {
+        first.embedding = true;
+    }
+    if let Some(last) = out.last_mut() {
+        last.head = true;
+    }
+    out
+}
+
 /// The stages of a layout. Chunk `j` belongs to stage `j mod pipeline` (interleaving).
 #[must_use]
 pub fn stages(model: &Model, layout: &Layout) -> Vec<StageShape> {
     let p = layout.pipeline.max(1) as usize;
     let mut out = vec![StageShape::default(); p];
-    let kinds = pattern(model);
-    let sizes = chunk_sizes(model.n_layers, layout.pipeline.saturating_mul(layout.virtual_stages));
-    let mut next = 0;
-    for (j, size) in sizes.iter().enumerate() {
-        for kind in kinds.iter().skip(next).take(*size as usize) {
-            out[j % p].layers[kind.index()] += 1;
+    for (j, chunk) in chunks(model, layout).iter().enumerate() {
+        let stage = &mut out[j % p];
+        for (n, more) in stage.layers.iter_mut().zip(chunk.layers) {
+            *n += more;
         }
-        next += *size as usize;
+        stage.embedding |= chunk.embedding;
+        stage.head |= chunk.head;
     }
-    out[0].embedding = true;
-    out[p - 1].head = true;
     out
 }
 

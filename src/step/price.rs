@@ -47,6 +47,8 @@ pub struct Price {
     pub forward: Slot,
     /// Backward without recomputation.
     pub backward: Slot,
+    /// Seconds of `backward` that only make gradients of weights: nobody upstream waits for them.
+    pub weight_gradient_s: f64,
     /// Forward work done again.
     pub recompute: Slot,
     /// Executed FLOP, forward and backward.
@@ -63,6 +65,7 @@ impl Price {
         self.forward.add(&other.forward, n);
         self.backward.add(&other.backward, n);
         self.recompute.add(&other.recompute, n);
+        self.weight_gradient_s += n * other.weight_gradient_s;
         self.flop += n * other.flop;
         self.recompute_flop += n * other.recompute_flop;
         for (a, b) in self.evidence_s.iter_mut().zip(other.evidence_s) {
@@ -218,6 +221,7 @@ pub fn price(ops: &[Op], machine: &Machine, groups: &Groups, kernels: f64) -> Pr
             out.recompute_flop += flop(op);
         }
     }
+    out.weight_gradient_s = weight_gradient_s;
     let hidden_s = f64::min(beside_s, weight_gradient_s);
     out.backward.tensor_s += beside_s - hidden_s + hidden_s * (stack.overlap_slowdown - 1.0);
     launch_bound(&mut out, kernels, stack);

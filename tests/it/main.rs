@@ -6,6 +6,7 @@
 mod catalog;
 #[cfg(feature = "cli")]
 mod cli;
+mod engine;
 #[cfg(feature = "cli")]
 mod errors;
 mod golden;

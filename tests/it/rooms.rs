@@ -8,4 +8,5 @@ mod parse;
 mod scale;
 mod search;
 mod strategy;
+pub use strategy::{MODELS, config};
 mod sums;

@@ -1,0 +1,229 @@
+//! A step by the event engine: the same prices as the closed form, every slot in its place.
+
+use super::engine::{self, ChunkCost, Costs, Noise, Stuck, Timeline};
+use super::machine::Machine;
+use super::parts::Parts;
+use super::pipeline::{self, stage_price};
+use super::price::Price;
+use super::schedule::{self, Kind, SchedulePlan, Slot, Unsupported};
+use super::{Priced, data, prices, straggler_s};
+use crate::catalog::N_KINDS;
+use crate::layout::{Layout, Schedule, StageShape, activation, place, stage};
+use crate::workload::{LayerKind, Workload};
+use std::fmt;
+
+/// A simulated step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EngineStep {
+    /// Wall time.
+    pub time_s: f64,
+    /// Where it goes; they sum to the time.
+    pub parts: Parts,
+    /// The pipeline, from the first forward to the last backward.
+    pub timeline: Timeline,
+    /// What was run.
+    pub plan: SchedulePlan,
+    /// Index of the heaviest stage, whose work the parts name.
+    pub heaviest: usize,
+}
+
+/// Why a step could not be simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no such schedule.
+    Schedule(Unsupported),
+    /// Its slots cannot run.
+    Engine(Stuck),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::Schedule(why) => why.fmt(f),
+            Refused::Engine(why) => why.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// The schedule of a layout.
+#[must_use]
+pub fn plan(workload: &Workload, layout: &Layout) -> SchedulePlan {
+    let kind = match layout.schedule {
+        Schedule::GPipe if layout.virtual_stages > 1 => Kind::BreadthFirst,
+        Schedule::GPipe => Kind::GPipe,
+        Schedule::OneFOneB => Kind::OneFOneB,
+    };
+    let m = layout
+        .n_micro_batches(workload.global_batch_seqs)
+        .round()
+        .clamp(1.0, f64::from(u32::MAX));
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let m = m as u32;
+    SchedulePlan::new(kind, layout.pipeline.max(1), layout.virtual_stages.max(1), m)
+}
+
+/// Simulate one step of a layout that has passed its checks, on even devices.
+///
+/// # Errors
+///
+/// When the layout's schedule does not exist for its sizes.
+pub fn engine_step(workload: &Workload, machine: &Machine, layout: &Layout) -> Result<EngineStep, Refused> {
+    engine_step_as(workload, machine, layout, &plan(workload, layout), &Noise::default())
+}
+
+/// The same with another schedule than the layout's, or with slow stages and jitter.
+///
+/// # Errors
+///
+/// When the schedule does not exist for these sizes.
+pub fn engine_step_as(
+    workload: &Workload,
+    machine: &Machine,
+    layout: &Layout,
+    plan: &SchedulePlan,
+    noise: &Noise<'_>,
+) -> Result<EngineStep, Refused> {
+    let order = schedule::slots(plan).map_err(Refused::Schedule)?;
+    let groups = place(layout, machine.domain);
+    let prices = prices(workload, layout, machine, &groups);
+    let pieces = pieces(workload, layout, plan);
+    let shapes: Vec<StageShape> = pieces.chunks(plan.chunks as usize).map(sum).collect();
+    let priced = Priced {
+        shapes: &shapes,
+        groups: &groups,
+        prices: &prices,
+    };
+    let send_s = pipeline::send_s(workload, machine, layout, &priced);
+    let costs = costs(workload, machine, layout, plan, &priced, &pieces, send_s);
+    let timeline = engine::run(plan, &order, &costs, noise).map_err(Refused::Engine)?;
+    let timing = pipeline::timing(workload, machine, layout, &priced);
+    let once = data::once_per_step(workload, machine, layout, &priced, &timing);
+    // Work of the heaviest stage, then what waiting and sending add to it.
+    let mut parts = Parts {
+        bubble_s: 0.0,
+        pipeline_s: 0.0,
+        ..timing.parts
+    };
+    if plan.kind.placement() == schedule::Placement::TwoWay {
+        // Each copy sees half of the micro-batches.
+        parts = halved(&parts);
+    }
+    let alone_s = without_messages(plan, &order, &costs, noise).map_err(Refused::Engine)?;
+    // Pairs hide some of the work, which can make the time shorter than the sum of the parts.
+    let work_s = parts.total_s();
+    if alone_s < work_s {
+        parts = scaled(&parts, alone_s / work_s);
+    }
+    parts.bubble_s = (alone_s - work_s).max(0.0);
+    parts.pipeline_s = (timeline.time_s - alone_s).max(0.0);
+    parts.data_s += once.data_s;
+    parts.optimizer_s += once.optimizer_s;
+    parts.other_s += straggler_s(machine, parts.math_s + parts.recompute_s);
+    Ok(EngineStep {
+        time_s: parts.total_s(),
+        parts,
+        timeline,
+        plan: *plan,
+        heaviest: timing.heaviest,
+    })
+}
+
+fn without_messages(plan: &SchedulePlan, order: &[Vec<Slot>], costs: &Costs, noise: &Noise<'_>) -> Result<f64, Stuck> {
+    let silent = Costs {
+        messages_s: vec![0.0; costs.messages_s.len()],
+        ..costs.clone()
+    };
+    engine::time_s(plan, order, &silent, noise)
+}
+
+fn scaled(parts: &Parts, factor: f64) -> Parts {
+    Parts {
+        math_s: parts.math_s * factor,
+        recompute_s: parts.recompute_s * factor,
+        tensor_s: parts.tensor_s * factor,
+        context_s: parts.context_s * factor,
+        expert_s: parts.expert_s * factor,
+        other_s: parts.other_s * factor,
+        ..*parts
+    }
+}
+
+fn halved(parts: &Parts) -> Parts {
+    scaled(parts, 0.5)
+}
+
+/// Layers of chunk `c` of stage `i` at `i · chunks + c`.
+fn pieces(workload: &Workload, layout: &Layout, plan: &SchedulePlan) -> Vec<StageShape> {
+    let path = plan.path_len();
+    let cut = Layout {
+        pipeline: plan.stages,
+        virtual_stages: u32::try_from(path / (plan.stages as usize).max(1)).unwrap_or(1),
+        ..*layout
+    };
+    let shapes = stage::chunks(&workload.model, &cut);
+    let at = |stage, chunk| shapes.get(plan.position(stage, chunk)).copied().unwrap_or_default();
+    let (p, v) = (plan.stages as usize, plan.chunks as usize);
+    (0..p).flat_map(|i| (0..v).map(move |c| (i, c))).map(|(i, c)| at(i, c)).collect()
+}
+
+fn sum(chunks: &[StageShape]) -> StageShape {
+    let mut out = StageShape::default();
+    for chunk in chunks {
+        for (n, more) in out.layers.iter_mut().zip(chunk.layers) {
+            *n += more;
+        }
+        out.embedding |= chunk.embedding;
+        out.head |= chunk.head;
+    }
+    out
+}
+
+fn costs(
+    workload: &Workload,
+    machine: &Machine,
+    layout: &Layout,
+    plan: &SchedulePlan,
+    priced: &Priced<'_>,
+    pieces: &[StageShape],
+    send_s: f64,
+) -> Costs {
+    let rules = machine.memory_context().rules;
+    let kept: [f64; N_KINDS] = LayerKind::ALL.map(|kind| activation::layer(workload, layout, kind, rules).kept_bytes);
+    let prices: Vec<Price> = pieces.iter().map(|shape| stage_price(shape, priced.prices)).collect();
+    let v = plan.chunks as usize;
+    let chunks = pieces
+        .iter()
+        .zip(&prices)
+        .enumerate()
+        .map(|(i, (shape, price))| {
+            let other = prices.get(i - i % v + (v - 1 - i % v)).unwrap_or(price);
+            let kept_bytes = shape.kinds().map(|(kind, n)| n * kept[kind.index()]).sum();
+            ChunkCost {
+                forward_s: price.forward.total_s(),
+                backward_s: (price.backward_s() - price.weight_gradient_s).max(0.0),
+                weight_gradient_s: price.weight_gradient_s,
+                pair_s: pair_s(price, other, machine.stack.overlap_slowdown),
+                kept_bytes,
+                // Inputs and output gradients of the linear layers: what the papers call M_W is
+                // below M_B; without a tensor-by-tensor account all of it is held.
+                weight_gradient_bytes: kept_bytes,
+            }
+        })
+        .collect();
+    Costs {
+        chunks,
+        messages_s: vec![send_s; plan.path_len().saturating_sub(1)],
+        blocking_fraction: 1.0 - machine.stack.pipeline_overlap_fraction,
+    }
+}
+
+/// A forward of one chunk beside a backward of another: the expert exchange of each runs beside the
+/// math of the other (arXiv 2412.19437 §3.2.1), and slows it.
+fn pair_s(forward: &Price, backward: &Price, slowdown: f64) -> f64 {
+    let exchange_s = forward.forward.expert_s + backward.backward.expert_s + backward.recompute.expert_s;
+    let rest_s = forward.forward.total_s() + backward.backward_s() - exchange_s;
+    let hidden_s = exchange_s.min(rest_s);
+    rest_s + exchange_s - hidden_s + hidden_s * (slowdown - 1.0)
+}

@@ -1,0 +1,314 @@
+//! Pipeline schedules as data: in which order a stage runs its slots.
+//!
+//! A slot is one pass of one micro-batch through one chunk of layers. The order is all that a
+//! schedule is; when each slot runs follows from it in [`super::engine`].
+
+mod dual;
+mod fill;
+mod zero;
+
+use std::fmt;
+
+/// Which schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// All forward, then all backward (Huang et al., arXiv 1811.06965).
+    GPipe,
+    /// One forward, one backward; interleaved with more than one chunk, which is the depth-first
+    /// loop (Narayanan et al., arXiv 2104.04473 §2.2).
+    OneFOneB,
+    /// All micro-batches through one chunk before the next, the breadth-first loop (Lamy-Poirier, arXiv 2211.05953 §3).
+    BreadthFirst,
+    /// Zero bubble with the memory of 1F1B (Qi et al., arXiv 2401.10241 §2.1).
+    ZeroBubbleH1,
+    /// Zero bubble with twice that memory (arXiv 2401.10241 §2.2).
+    ZeroBubbleH2,
+    /// Zero bubble with the memory of 1F1B on chunks placed as a V (arXiv 2401.10241 §6, 2405.15362 §4).
+    ZeroBubbleV,
+    /// Two directions over two copies of the weights (DeepSeek-V3, arXiv 2412.19437 §3.2.1).
+    DualPipe,
+    /// The same cut in half: one copy, chunks placed as a V (deepseek-ai/DualPipe).
+    DualPipeV,
+}
+
+impl Kind {
+    /// All, with their names.
+    pub const NAMES: [(&'static str, Kind); 8] = [
+        ("gpipe", Kind::GPipe),
+        ("1f1b", Kind::OneFOneB),
+        ("breadth-first", Kind::BreadthFirst),
+        ("zb-h1", Kind::ZeroBubbleH1),
+        ("zb-h2", Kind::ZeroBubbleH2),
+        ("zb-v", Kind::ZeroBubbleV),
+        ("dualpipe", Kind::DualPipe),
+        ("dualpipe-v", Kind::DualPipeV),
+    ];
+
+    /// The name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Kind::NAMES.iter().find(|(_, k)| *k == self).map_or("gpipe", |(n, _)| n)
+    }
+
+    /// How the chunks of the model lie on the stages.
+    #[must_use]
+    pub fn placement(self) -> Placement {
+        match self {
+            Kind::ZeroBubbleV | Kind::DualPipeV => Placement::Vee,
+            Kind::DualPipe => Placement::TwoWay,
+            _ => Placement::Loop,
+        }
+    }
+
+    /// Copies of the weights that a device holds, in stages (arXiv 2412.19437 table 2).
+    #[must_use]
+    pub fn weight_copies(self) -> u32 {
+        if self == Kind::DualPipe { 2 } else { 1 }
+    }
+}
+
+/// How the chunks of the model lie on the stages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// First to last stage, again and again.
+    Loop,
+    /// First to last stage and back.
+    Vee,
+    /// One model from first to last stage, a second copy from last to first.
+    TwoWay,
+}
+
+/// What a slot computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Pass {
+    /// Forward.
+    Forward,
+    /// The part of backward that the stage before waits for: gradients of the inputs.
+    Backward,
+    /// The part that nobody waits for: gradients of the weights.
+    WeightGradient,
+    /// Both at once; the stage before gets its gradient at the end.
+    FullBackward,
+}
+
+/// One pass of one micro-batch through one chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Slot {
+    /// What it computes.
+    pub pass: Pass,
+    /// Runs at the same time as the next slot of the stage, both for the duration of the pair.
+    pub with_next: bool,
+    /// Micro-batch.
+    pub micro_batch: u32,
+    /// Chunk, counted on the stage.
+    pub chunk: u32,
+}
+
+impl Slot {
+    /// A slot on its own.
+    #[must_use]
+    pub fn new(pass: Pass, micro_batch: u32, chunk: u32) -> Slot {
+        Slot {
+            pass,
+            with_next: false,
+            micro_batch,
+            chunk,
+        }
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pass = match self.pass {
+            Pass::Forward => "forward",
+            Pass::Backward => "input gradient",
+            Pass::WeightGradient => "weight gradient",
+            Pass::FullBackward => "backward",
+        };
+        write!(f, "{pass} of micro-batch {} in chunk {}", self.micro_batch, self.chunk)
+    }
+}
+
+/// What a schedule is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchedulePlan {
+    /// Which.
+    pub kind: Kind,
+    /// Pipeline stages.
+    pub stages: u32,
+    /// Chunks of layers on each stage.
+    pub chunks: u32,
+    /// Micro-batches of a step, both directions together.
+    pub micro_batches: u32,
+    /// Micro-batches that pass one chunk before the next one's turn; at least the stages
+    /// (Megatron-LM `microbatch_group_size_per_vp_stage`). Only interleaving reads it.
+    pub group: u32,
+}
+
+impl SchedulePlan {
+    /// With the usual group: as many micro-batches as stages.
+    #[must_use]
+    pub fn new(kind: Kind, stages: u32, chunks: u32, micro_batches: u32) -> SchedulePlan {
+        SchedulePlan {
+            kind,
+            stages,
+            chunks,
+            micro_batches,
+            group: stages,
+        }
+    }
+
+    /// Chunks that one micro-batch passes.
+    #[must_use]
+    pub fn path_len(&self) -> usize {
+        match self.kind.placement() {
+            Placement::TwoWay => self.stages as usize,
+            Placement::Loop | Placement::Vee => self.stages as usize * self.chunks as usize,
+        }
+    }
+
+    /// Where on the path of a micro-batch a chunk of a stage lies.
+    #[must_use]
+    pub fn position(&self, stage: usize, chunk: usize) -> usize {
+        let p = self.stages as usize;
+        match self.kind.placement() {
+            Placement::Loop => chunk * p + stage,
+            Placement::Vee | Placement::TwoWay if chunk == 0 => stage,
+            Placement::Vee => (2 * p).saturating_sub(1 + stage),
+            Placement::TwoWay => p.saturating_sub(1 + stage),
+        }
+    }
+
+    /// Stage and chunk of a place on the path; with two ways a chunk says the way.
+    #[must_use]
+    pub fn place(&self, position: usize, way: usize) -> (usize, usize) {
+        let p = (self.stages as usize).max(1);
+        match self.kind.placement() {
+            Placement::Loop => (position % p, position / p),
+            Placement::Vee if position < p => (position, 0),
+            Placement::Vee => ((2 * p).saturating_sub(1 + position), 1),
+            Placement::TwoWay if way == 0 => (position, 0),
+            Placement::TwoWay => (p.saturating_sub(1 + position), 1),
+        }
+    }
+
+    /// Why there is no such schedule, if there is none.
+    fn refused(&self) -> Option<Unsupported> {
+        let (p, v, m) = (self.stages, self.chunks, self.micro_batches);
+        if p == 0 || v == 0 || m == 0 {
+            return Some(Unsupported::Nothing);
+        }
+        let chunks = match self.kind {
+            Kind::OneFOneB | Kind::BreadthFirst => v,
+            Kind::GPipe | Kind::ZeroBubbleH1 | Kind::ZeroBubbleH2 => 1,
+            Kind::ZeroBubbleV | Kind::DualPipe | Kind::DualPipeV => 2,
+        };
+        if v != chunks {
+            return Some(Unsupported::Chunks {
+                kind: self.kind,
+                has: v,
+                wants: chunks,
+            });
+        }
+        let least = match self.kind {
+            // Its fixed warm-up: every stage sees 2·stages − 1 forwards of the first chunk (arXiv 2405.15362 §4).
+            Kind::ZeroBubbleV => p.saturating_mul(2).saturating_sub(1),
+            Kind::DualPipe | Kind::DualPipeV => p.saturating_mul(2),
+            _ => 1,
+        };
+        if m < least {
+            return Some(Unsupported::TooFew { has: m, least });
+        }
+        let interleaved = self.kind == Kind::OneFOneB && v > 1;
+        if interleaved && self.group < p {
+            return Some(Unsupported::SmallGroup {
+                group: self.group,
+                stages: p,
+            });
+        }
+        let of = match self.kind {
+            Kind::DualPipe => 2,
+            _ if interleaved => self.group,
+            _ => 1,
+        };
+        if !m.is_multiple_of(of) {
+            return Some(Unsupported::NotMultiple { has: m, of });
+        }
+        (self.kind == Kind::DualPipe && !p.is_multiple_of(2)).then_some(Unsupported::OddStages(p))
+    }
+}
+
+/// Why a schedule does not exist for given sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsupported {
+    /// No stages, chunks or micro-batches.
+    Nothing,
+    /// The schedule is made for another number of chunks.
+    Chunks {
+        /// Which schedule.
+        kind: Kind,
+        /// What was asked for.
+        has: u32,
+        /// What it is made for.
+        wants: u32,
+    },
+    /// Too few micro-batches for its warm-up.
+    TooFew {
+        /// Micro-batches.
+        has: u32,
+        /// What it needs.
+        least: u32,
+    },
+    /// Micro-batches do not come in whole groups.
+    NotMultiple {
+        /// Micro-batches.
+        has: u32,
+        /// The group.
+        of: u32,
+    },
+    /// A group smaller than the pipeline would wait for itself.
+    SmallGroup {
+        /// The group.
+        group: u32,
+        /// Stages.
+        stages: u32,
+    },
+    /// Two ways need an even number of stages.
+    OddStages(u32),
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unsupported::Nothing => f.write_str("a schedule needs stages, chunks and micro-batches"),
+            Unsupported::Chunks { kind, has, wants } => write!(f, "{} has {wants} chunks per stage, not {has}", kind.name()),
+            Unsupported::TooFew { has, least } => write!(f, "{has} micro-batches; the warm-up needs {least}"),
+            Unsupported::NotMultiple { has, of } => write!(f, "{has} micro-batches are not a multiple of {of}"),
+            Unsupported::SmallGroup { group, stages } => write!(f, "groups of {group} micro-batches on {stages} stages"),
+            Unsupported::OddStages(p) => write!(f, "{p} stages cannot be passed both ways: the number must be even"),
+        }
+    }
+}
+
+impl std::error::Error for Unsupported {}
+
+/// The slots of every stage, in the order in which it runs them.
+///
+/// # Errors
+///
+/// When the schedule does not exist for these sizes.
+pub fn slots(plan: &SchedulePlan) -> Result<Vec<Vec<Slot>>, Unsupported> {
+    if let Some(why) = plan.refused() {
+        return Err(why);
+    }
+    let one = |stage| match plan.kind {
+        Kind::GPipe | Kind::BreadthFirst => fill::breadth_first(plan),
+        Kind::OneFOneB => fill::one_f_one_b(plan, stage),
+        Kind::ZeroBubbleH1 => zero::handcrafted(plan, stage, 1),
+        Kind::ZeroBubbleH2 => zero::handcrafted(plan, stage, 2),
+        Kind::ZeroBubbleV => zero::vee(plan, stage),
+        Kind::DualPipe => dual::two_way(plan, stage),
+        Kind::DualPipeV => dual::vee(plan, stage),
+    };
+    Ok((0..plan.stages).map(one).collect())
+}
