@@ -61,6 +61,7 @@ const FAMILIES: &[(&str, Read)] = &[
     ("gptj", dense::gptj),
     ("granite", dense::llama),
     ("granitemoe", mixture::granitemoe),
+    ("jamba", hybrid::jamba),
     ("kimi_k2", mixture::deepseek_v3),
     ("llama", dense::llama),
     ("mamba2", hybrid::mamba2),
@@ -87,8 +88,8 @@ const FAMILIES: &[(&str, Read)] = &[
 /// Architectures that are known and cannot be planned, and why.
 const REFUSED: &[(&[&str], &str)] = &[
     (
-        &["mamba", "falcon_mamba", "jamba", "zamba"],
-        "it mixes with Mamba-1, whose scan is not modelled",
+        &["mamba", "falcon_mamba", "zamba"],
+        "its layers are not those of Jamba, the one Mamba-1 model that is read",
     ),
     (
         &[

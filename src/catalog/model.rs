@@ -191,6 +191,9 @@ pub struct Mamba {
     pub n_groups: u32,
     /// Width of the causal convolution.
     pub conv_kernel: u32,
+    /// Rank of the time-step projection: present for Mamba-1 (Gu and Dao, arXiv 2312.00752), whose
+    /// channels each have a diagonal state and share no heads.
+    pub dt_rank: Option<u32>,
 }
 
 /// Dimensions of a gated delta mixer (Yang et al., arXiv 2412.06464).

@@ -129,6 +129,7 @@ fn mamba(r: &Reader<'_>) -> Mamba {
         state_dim: r.need_count("state_dim", 1),
         n_groups: r.count32("n_groups", 1).unwrap_or(1),
         conv_kernel: r.count32("conv_kernel", 1).unwrap_or(4),
+        dt_rank: r.count32("dt_rank", 1),
     };
     r.skip(&["inner", "expand"]);
     r.finish();

@@ -19,12 +19,19 @@ pub fn inner(m: &Mamba) -> f64 {
 /// (arXiv 2405.21060 §7.1).
 #[must_use]
 pub fn state_space_width(m: &Mamba) -> f64 {
+    if m.dt_rank.is_some() {
+        // Mamba-1 projects to input and gate only (arXiv 2312.00752 §3.4).
+        return 2.0 * inner(m);
+    }
     2.0 * inner(m) + 2.0 * f64::from(m.n_groups) * f64::from(m.state_dim) + f64::from(m.n_heads)
 }
 
 /// Channels of the causal convolution of a Mamba-2 mixer.
 #[must_use]
 pub fn state_space_channels(m: &Mamba) -> f64 {
+    if m.dt_rank.is_some() {
+        return inner(m);
+    }
     inner(m) + 2.0 * f64::from(m.n_groups) * f64::from(m.state_dim)
 }
 
@@ -40,6 +47,14 @@ pub fn delta_widths(d: &Delta) -> (f64, f64) {
 pub(super) fn state_space_params(model: &Model, h: f64, out: &mut LayerParams) {
     let Some(m) = model.mamba else { return };
     let (d, channels) = (inner(&m), state_space_channels(&m));
+    if let Some(rank) = m.dt_rank {
+        // Input and gate; time step, B and C from the convolved input; time step back; output. Small:
+        // convolution with bias, time-step bias, A, D, and Jamba's norms of time step, B and C.
+        let (rank, n) = (f64::from(rank), f64::from(m.state_dim));
+        out.attention = h * 2.0 * d + d * (rank + 2.0 * n) + rank * d + d * h;
+        out.norms += d * (f64::from(m.conv_kernel) + 1.0) + d + d * n + d + rank + 2.0 * n;
+        return;
+    }
     out.attention = h * state_space_width(&m) + d * h;
     // Convolution with bias, A, D and time-step bias per head, gated norm.
     out.norms += channels * (f64::from(m.conv_kernel) + 1.0) + 3.0 * f64::from(m.n_heads) + d;
@@ -70,6 +85,9 @@ pub(super) fn recurrent_params(h: f64, out: &mut LayerParams) {
 #[must_use]
 pub fn scan_flop_per_token(model: &Model, mixer: Mixer) -> f64 {
     match (mixer, model.mamba, model.delta) {
+        // Selective scan: discretize, update and read a diagonal state, about nine operations per
+        // channel and state (arXiv 2312.00752 appendix D).
+        (Mixer::StateSpace, Some(m), _) if m.dt_rank.is_some() => 9.0 * inner(&m) * f64::from(m.state_dim),
         (Mixer::StateSpace, Some(m), _) => {
             let (n, p, q) = (f64::from(m.state_dim), f64::from(m.head_dim), STATE_SPACE_CHUNK);
             2.0 * q * n * f64::from(m.n_groups) + f64::from(m.n_heads) * (2.0 * q * p + 4.0 * n * p)

@@ -172,7 +172,6 @@ fn what_is_left_out_is_said() {
 const BAD: &[(&str, &[&str])] = &[
     ("no-model-type", &["`model_type` is missing", "llama, mamba2"]),
     ("unknown-type", &["`lama3` is not known", "did you mean `llama`?"]),
-    ("jamba", &["Mamba-1", "this program reads"]),
     ("bert", &["encoder"]),
     ("t5", &["encoder beside its decoder"]),
     ("nested-type", &["`llava` is not known", "`text_config` is `llama`"]),

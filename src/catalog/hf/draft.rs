@@ -127,13 +127,14 @@ impl Draft {
             out.table("mla", &table);
         }
         if let Some(m) = self.mamba {
-            let table = [
+            let mut table = vec![
                 ("n_heads", m.n_heads),
                 ("head_dim", m.head_dim),
                 ("state_dim", m.state_dim),
                 ("n_groups", m.n_groups),
                 ("conv_kernel", m.conv_kernel),
             ];
+            table.extend(m.dt_rank.map(|rank| ("dt_rank", rank)));
             out.table("mamba", &table);
         }
         if let Some(d) = self.delta {

@@ -61,6 +61,7 @@ pub fn mamba2(c: &Config<'_>) -> Draft {
         state_dim: or("state_size", 128),
         n_groups: or("n_groups", 8),
         conv_kernel: or("conv_kernel", 4),
+        dt_rank: None,
     };
     let inner = u64::from(or("expand", 2)) * u64::from(hidden);
     if c.is_fine() && inner != u64::from(m.n_heads) * u64::from(m.head_dim) {
@@ -106,6 +107,7 @@ pub fn nemotron_h(c: &Config<'_>) -> Draft {
         state_dim: or(&["ssm_state_size"], 128),
         n_groups: or(&["n_groups", "mamba_n_groups"], 8),
         conv_kernel: or(&["conv_kernel", "mamba_d_conv"], 4),
+        dt_rank: None,
     });
     override_pattern(c, &mut d);
     if d.feeds.contains(&Feed::Mixture) {
@@ -144,4 +146,45 @@ fn override_pattern(c: &Config<'_>, d: &mut Draft) {
         d.mixers = kinds.iter().map(|k| k.mixer).collect();
         d.feeds = kinds.iter().map(|k| k.feed).collect();
     }
+}
+
+/// Jamba: Mamba-1 with attention every `attn_layer_period` layers and experts every
+/// `expert_layer_period` (`configuration_jamba.py`; Lieber et al., arXiv 2403.19887 §2).
+pub fn jamba(c: &Config<'_>) -> Draft {
+    c.note("norms inside the Mamba mixers are counted, `mamba_proj_bias` is not (under 0.1 %)");
+    let mut d = decoder(c, &MODERN);
+    ffn(c, &mut d);
+    kv_heads(c, &mut d, "num_key_value_heads", Some(8));
+    c.skip(&["attn_layer_period", "use_mamba_kernels", "mamba_conv_bias", "mamba_proj_bias"]);
+    let or = |key: &str, default: u32| c.count(key, 1, MAX_WIDTH).unwrap_or(default);
+    let low = |key: &str, default: u32| c.count(key, 0, MAX_LAYERS).unwrap_or(default);
+    let inner = or("mamba_expand", 2).min(64).saturating_mul(d.hidden);
+    d.mamba = Some(Mamba {
+        n_heads: 1,
+        head_dim: inner,
+        state_dim: or("mamba_d_state", 16),
+        n_groups: 1,
+        conv_kernel: or("mamba_d_conv", 4),
+        dt_rank: Some(c.count("mamba_dt_rank", 1, MAX_WIDTH).unwrap_or(d.hidden.div_ceil(16))),
+    });
+    let every = |period: u32, offset: u32, i: u32| i % period.max(1) == offset % period.max(1);
+    let (attention, at) = (or("attn_layer_period", 8), low("attn_layer_offset", 4));
+    let (expert, from) = (or("expert_layer_period", 2), low("expert_layer_offset", 1));
+    for (i, mixer) in (0u32..).zip(d.mixers.iter_mut()) {
+        *mixer = if every(attention, at, i) {
+            Mixer::Attention
+        } else {
+            Mixer::StateSpace
+        };
+    }
+    for (i, feed) in (0u32..).zip(d.feeds.iter_mut()) {
+        *feed = if every(expert, from, i) { Feed::Mixture } else { Feed::Dense };
+    }
+    let names = ExpertNames {
+        n_experts: ("num_experts", Some(16)),
+        per_token: ("num_experts_per_tok", Some(2)),
+        width: "intermediate_size",
+    };
+    d.experts = Some(experts(c, &names, 0));
+    d
 }

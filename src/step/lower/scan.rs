@@ -50,6 +50,19 @@ pub(super) fn state_space(list: &mut List<'_>, model: &Model, l: &Local) {
         list.compute,
     );
     list.both("convolution", 4.0 * l.tokens * channels, 8.0 * l.tokens * channels);
+    if let Some(rank) = m.dt_rank {
+        selective(list, l, inner, f64::from(rank), n);
+        list.linear(
+            ["state-space out", "state-space out dgrad", "state-space out wgrad"],
+            l.tokens,
+            l.hidden,
+            inner,
+            1.0,
+            list.compute,
+        );
+        list.leave_tensor(buffer);
+        return;
+    }
     chunked(list, "chunk scores", [chunk, chunk, n], chunks * groups);
     chunked(list, "chunk products", [chunk, p, chunk], chunks * heads);
     chunked(list, "chunk states", [n, p, chunk], chunks * heads);
@@ -67,6 +80,32 @@ pub(super) fn state_space(list: &mut List<'_>, model: &Model, l: &Local) {
         list.compute,
     );
     list.leave_tensor(buffer);
+}
+
+/// Mamba-1 after its convolution: time step, B and C by projection, then one fused scan that keeps the
+/// state on chip (arXiv 2312.00752 §3.3.2). It runs on vector units: nine operations per channel and
+/// state against a dozen bytes per channel, charged as the memory time of one byte per two operations,
+/// the ratio of vector rate to bandwidth of the parts that publish both (13 to 20 FLOP per byte) over
+/// the special-function units' eighth of it (estimate). Backward scans twice.
+fn selective(list: &mut List<'_>, l: &Local, inner: f64, rank: f64, state: f64) {
+    list.linear(
+        ["time step down", "time step down dgrad", "time step down wgrad"],
+        l.tokens,
+        rank + 2.0 * state,
+        inner,
+        1.0,
+        list.sensitive,
+    );
+    list.linear(
+        ["time step up", "time step up dgrad", "time step up wgrad"],
+        l.tokens,
+        inner,
+        rank,
+        1.0,
+        list.sensitive,
+    );
+    let bytes = l.tokens * inner * f64::max(12.0, 9.0 * state / 2.0);
+    list.both("selective scan", bytes, 2.0 * bytes);
 }
 
 /// Projection, convolution, chunked delta rule, gated norm, projection (Yang et al., arXiv 2412.06464 §3).
