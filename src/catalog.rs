@@ -196,7 +196,6 @@ impl Catalog {
 
     /// Entries of a kind, as written.
     #[must_use]
-    #[allow(clippy::should_implement_trait)] // A kind is no position: `catalog[kind]` would say less.
     pub fn entries(&self, kind: Kind) -> &Index {
         &self.slot(kind).0
     }
