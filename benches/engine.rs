@@ -7,7 +7,7 @@
 
 use divan::{Bencher, black_box};
 use exaplan::step::engine::{ChunkCost, Costs, Noise, run, time_s};
-use exaplan::step::schedule::{Kind, SchedulePlan, slots};
+use exaplan::step::schedule::{Schedule, SchedulePlan, slots};
 
 fn main() {
     divan::main();
@@ -42,25 +42,25 @@ fn whole(bencher: Bencher, plan: SchedulePlan) {
 /// Order, times, memory and critical path of 131,072 slots; at most 20 ms.
 #[divan::bench]
 fn interleaved_16_stages_8_chunks_512_micro_batches(bencher: Bencher) {
-    whole(bencher, SchedulePlan::new(Kind::OneFOneB, 16, 8, 512));
+    whole(bencher, SchedulePlan::new(Schedule::OneFOneB, 16, 8, 512));
 }
 
 /// The same of 1,024 slots; at most 1 ms.
 #[divan::bench]
 fn one_f_one_b_8_stages_64_micro_batches(bencher: Bencher) {
-    whole(bencher, SchedulePlan::new(Kind::OneFOneB, 8, 1, 64));
+    whole(bencher, SchedulePlan::new(Schedule::OneFOneB, 8, 1, 64));
 }
 
 /// Slot pairs and weight gradients of their own.
 #[divan::bench]
 fn dual_pipe_16_stages_128_micro_batches(bencher: Bencher) {
-    whole(bencher, SchedulePlan::new(Kind::DualPipe, 16, 2, 128));
+    whole(bencher, SchedulePlan::new(Schedule::DualPipe, 16, 2, 128));
 }
 
 /// One draw of a Monte Carlo: order known, jitter on every slot, only the time wanted.
 #[divan::bench]
 fn jittered_1f1b_8_stages_64_micro_batches(bencher: Bencher) {
-    let plan = SchedulePlan::new(Kind::OneFOneB, 8, 1, 64);
+    let plan = SchedulePlan::new(Schedule::OneFOneB, 8, 1, 64);
     let (costs, order) = (costs(&plan), slots(&plan).unwrap_or_default());
     #[allow(clippy::cast_precision_loss)]
     let jitter = |stage: usize, slot: usize| 1.0 + ((stage * 31 + slot * 17) % 11) as f64 / 100.0;

@@ -6,12 +6,14 @@ pub mod activation;
 pub mod check;
 pub mod memory;
 pub mod placement;
+pub mod schedule;
 pub mod space;
 pub mod stage;
 
 pub use check::{Violation, check};
 pub use memory::{MemoryBudget, MemoryContext, budgets};
 pub use placement::{Groups, Placed, place};
+pub use schedule::Schedule;
 pub use space::{Choice, Outer, Space};
 pub use stage::{StageShape, stages};
 
@@ -75,22 +77,45 @@ impl Recompute {
     }
 }
 
-/// Order of micro-batches in the pipeline.
+/// What lives in host memory instead of on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Schedule {
-    /// All forward, then all backward (Huang et al., arXiv 1811.06965).
-    GPipe,
-    /// One forward, one backward; interleaved when there are virtual stages (arXiv 2104.04473 §2.2).
-    OneFOneB,
+pub enum Offload {
+    /// Nothing.
+    None,
+    /// Activations, from forward to backward (vDNN, arXiv 1602.08124; Transformer Engine `cpu_offload`).
+    Activations,
+    /// Master weights and moments, updated by the host (ZeRO-Offload, arXiv 2101.06840).
+    Optimizer,
+    /// Both.
+    All,
 }
 
-impl Schedule {
-    /// Names in files.
-    pub const NAMES: [(&'static str, Schedule); 3] = [
-        ("1f1b", Schedule::OneFOneB),
-        ("interleaved-1f1b", Schedule::OneFOneB),
-        ("gpipe", Schedule::GPipe),
+impl Offload {
+    /// Names in files and output.
+    pub const NAMES: [(&'static str, Offload); 4] = [
+        ("none", Offload::None),
+        ("activations", Offload::Activations),
+        ("optimizer", Offload::Optimizer),
+        ("all", Offload::All),
     ];
+
+    /// The name used in output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Offload::NAMES.iter().find(|(_, o)| *o == self).map_or("none", |(n, _)| n)
+    }
+
+    /// Activations leave the device.
+    #[must_use]
+    pub fn activations(self) -> bool {
+        matches!(self, Offload::Activations | Offload::All)
+    }
+
+    /// The optimizer runs on the host.
+    #[must_use]
+    pub fn optimizer(self) -> bool {
+        matches!(self, Offload::Optimizer | Offload::All)
+    }
 }
 
 /// A parallel layout.
@@ -122,6 +147,8 @@ pub struct Layout {
     pub schedule: Schedule,
     /// What is computed again.
     pub recompute: Recompute,
+    /// What lives in host memory.
+    pub offload: Offload,
 }
 
 impl Layout {
@@ -142,6 +169,7 @@ impl Layout {
             micro_batch_seqs: 1,
             schedule: Schedule::OneFOneB,
             recompute: Recompute::None,
+            offload: Offload::None,
         }
     }
 
@@ -160,11 +188,10 @@ impl Layout {
     /// Name of the schedule for people.
     #[must_use]
     pub fn schedule_name(&self) -> &'static str {
-        match (self.schedule, self.pipeline > 1, self.virtual_stages > 1) {
-            (_, false, _) => "none",
-            (Schedule::GPipe, ..) => "gpipe",
-            (Schedule::OneFOneB, _, true) => "interleaved-1f1b",
-            (Schedule::OneFOneB, _, false) => "1f1b",
+        match self.schedule {
+            _ if self.pipeline <= 1 => "none",
+            Schedule::OneFOneB if self.virtual_stages > 1 => "interleaved-1f1b",
+            other => other.name(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::kernel::{Network, ScaleOut, ScaleUp};
 use crate::layout::memory::device_params;
 use crate::layout::{Choice, Layout, stages};
 use crate::run::{Run, RunInput, run};
-use crate::step::{Machine, Step, simulate};
+use crate::step::{Gantt, Machine, Step, engine_step, gantt, simulate};
 use crate::workload::{Counts, Workload, count};
 
 /// A value that the scenario left to us, or where one it names comes from.
@@ -319,6 +319,13 @@ pub fn plan(scenario: &Scenario, catalog: &Catalog) -> Result<Plan> {
     let mut plan = evaluate(scenario, catalog, best.layout);
     plan.ties = found.best.iter().skip(1).filter(|c| c.tie).map(|c| c.layout).collect();
     Ok(plan)
+}
+
+/// The step of a plan bar by bar; nothing when the event engine cannot run it.
+#[must_use]
+pub fn step_gantt(plan: &Plan) -> Option<Gantt> {
+    let step = engine_step(&plan.scenario.workload, &plan.scenario.machine(), &plan.layout).ok()?;
+    Some(gantt(&step))
 }
 
 /// Parameters that one device of each stage holds.

@@ -7,6 +7,7 @@ pub mod closed;
 pub mod data;
 pub mod engine;
 pub mod event;
+pub mod gantt;
 pub mod lower;
 pub mod machine;
 pub mod parts;
@@ -15,6 +16,7 @@ pub mod price;
 pub mod schedule;
 
 pub use event::{EngineStep, engine_step, engine_step_as};
+pub use gantt::{Bar, Gantt, Lane, gantt};
 pub use machine::Machine;
 pub use parts::{Parts, Step};
 pub use price::{Explained, Prices, prices};

@@ -189,9 +189,14 @@ pub fn in_flight_chunks(layout: &Layout, n_micro_batches: f64, stage: u32) -> f6
     let (p, v, i) = (f64::from(layout.pipeline), f64::from(layout.virtual_stages), f64::from(stage));
     let all = n_micro_batches * v;
     match layout.schedule {
-        Schedule::GPipe => all,
+        Schedule::GPipe | Schedule::BreadthFirst => all,
         Schedule::OneFOneB if layout.virtual_stages > 1 => (2.0 * (p - i - 1.0) + (v - 1.0) * p + 1.0).min(all),
         Schedule::OneFOneB => (p - i).min(all),
+        Schedule::ZeroBubbleH1 => p.min(all),
+        Schedule::ZeroBubbleH2 => (2.0 * p - 1.0).min(all),
+        Schedule::ZeroBubbleV => (2.0 * p).min(all),
+        Schedule::DualPipe => (p + 1.0).min(all),
+        Schedule::DualPipeV => (2.0 * p + 1.0).min(all),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Candidate layouts: every combination of the degrees that are free, one after another.
 
-use super::{Layout, Recompute, Schedule, Sharding, product};
+use super::{Layout, Offload, Recompute, Schedule, Sharding, product};
 use crate::workload::Workload;
 
 /// Which parts of a layout the user fixed.
@@ -168,6 +168,7 @@ impl Space<'_> {
                                 micro_batch_seqs,
                                 schedule: self.choice.schedule.unwrap_or(Schedule::OneFOneB),
                                 recompute,
+                                offload: Offload::None,
                             });
                         }
                     }

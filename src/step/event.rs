@@ -5,7 +5,7 @@ use super::machine::Machine;
 use super::parts::Parts;
 use super::pipeline::{self, stage_price};
 use super::price::Price;
-use super::schedule::{self, Kind, SchedulePlan, Slot, Unsupported};
+use super::schedule::{self, Placement, SchedulePlan, Slot, Unsupported};
 use super::{Priced, data, prices, straggler_s};
 use crate::catalog::N_KINDS;
 use crate::layout::{Layout, Schedule, StageShape, activation, place, stage};
@@ -51,9 +51,13 @@ impl std::error::Error for Refused {}
 #[must_use]
 pub fn plan(workload: &Workload, layout: &Layout) -> SchedulePlan {
     let kind = match layout.schedule {
-        Schedule::GPipe if layout.virtual_stages > 1 => Kind::BreadthFirst,
-        Schedule::GPipe => Kind::GPipe,
-        Schedule::OneFOneB => Kind::OneFOneB,
+        Schedule::GPipe if layout.virtual_stages > 1 => Schedule::BreadthFirst,
+        other => other,
+    };
+    let chunks = match kind.placement() {
+        // One chunk of either way.
+        Placement::TwoWay => 2,
+        Placement::Loop | Placement::Vee => layout.virtual_stages.max(1),
     };
     let m = layout
         .n_micro_batches(workload.global_batch_seqs)
@@ -61,7 +65,7 @@ pub fn plan(workload: &Workload, layout: &Layout) -> SchedulePlan {
         .clamp(1.0, f64::from(u32::MAX));
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let m = m as u32;
-    SchedulePlan::new(kind, layout.pipeline.max(1), layout.virtual_stages.max(1), m)
+    SchedulePlan::new(kind, layout.pipeline.max(1), chunks, m)
 }
 
 /// Simulate one step of a layout that has passed its checks, on even devices.
@@ -106,7 +110,7 @@ pub fn engine_step_as(
         pipeline_s: 0.0,
         ..timing.parts
     };
-    if plan.kind.placement() == schedule::Placement::TwoWay {
+    if plan.kind.placement() == Placement::TwoWay {
         // Each copy sees half of the micro-batches.
         parts = halved(&parts);
     }

@@ -160,11 +160,12 @@ fn even(chunks: &[StageShape]) -> bool {
 
 fn length_s(layout: &Layout, pipe: &Pipe, even: bool) -> f64 {
     match layout.schedule {
+        Schedule::BreadthFirst => pipe.breadth_first_s(),
         Schedule::GPipe if pipe.chunks > 1 => pipe.breadth_first_s(),
         Schedule::OneFOneB if pipe.chunks > 1 && even => pipe.depth_first_s().low_s,
         Schedule::OneFOneB if pipe.chunks > 1 => pipe.depth_first_s().middle_s(),
         Schedule::GPipe => pipe.gpipe_s(),
-        Schedule::OneFOneB => pipe.one_f_one_b_s(),
+        _ => pipe.one_f_one_b_s(),
     }
 }
 

@@ -7,76 +7,9 @@ mod dual;
 mod fill;
 mod zero;
 
+pub use crate::layout::schedule::{Placement, Schedule};
+
 use std::fmt;
-
-/// Which schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// All forward, then all backward (Huang et al., arXiv 1811.06965).
-    GPipe,
-    /// One forward, one backward; interleaved with more than one chunk, which is the depth-first
-    /// loop (Narayanan et al., arXiv 2104.04473 §2.2).
-    OneFOneB,
-    /// All micro-batches through one chunk before the next, the breadth-first loop (Lamy-Poirier, arXiv 2211.05953 §3).
-    BreadthFirst,
-    /// Zero bubble with the memory of 1F1B (Qi et al., arXiv 2401.10241 §2.1).
-    ZeroBubbleH1,
-    /// Zero bubble with twice that memory (arXiv 2401.10241 §2.2).
-    ZeroBubbleH2,
-    /// Zero bubble with the memory of 1F1B on chunks placed as a V (arXiv 2401.10241 §6, 2405.15362 §4).
-    ZeroBubbleV,
-    /// Two directions over two copies of the weights (DeepSeek-V3, arXiv 2412.19437 §3.2.1).
-    DualPipe,
-    /// The same cut in half: one copy, chunks placed as a V (deepseek-ai/DualPipe).
-    DualPipeV,
-}
-
-impl Kind {
-    /// All, with their names.
-    pub const NAMES: [(&'static str, Kind); 8] = [
-        ("gpipe", Kind::GPipe),
-        ("1f1b", Kind::OneFOneB),
-        ("breadth-first", Kind::BreadthFirst),
-        ("zb-h1", Kind::ZeroBubbleH1),
-        ("zb-h2", Kind::ZeroBubbleH2),
-        ("zb-v", Kind::ZeroBubbleV),
-        ("dualpipe", Kind::DualPipe),
-        ("dualpipe-v", Kind::DualPipeV),
-    ];
-
-    /// The name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Kind::NAMES.iter().find(|(_, k)| *k == self).map_or("gpipe", |(n, _)| n)
-    }
-
-    /// How the chunks of the model lie on the stages.
-    #[must_use]
-    pub fn placement(self) -> Placement {
-        match self {
-            Kind::ZeroBubbleV | Kind::DualPipeV => Placement::Vee,
-            Kind::DualPipe => Placement::TwoWay,
-            _ => Placement::Loop,
-        }
-    }
-
-    /// Copies of the weights that a device holds, in stages (arXiv 2412.19437 table 2).
-    #[must_use]
-    pub fn weight_copies(self) -> u32 {
-        if self == Kind::DualPipe { 2 } else { 1 }
-    }
-}
-
-/// How the chunks of the model lie on the stages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placement {
-    /// First to last stage, again and again.
-    Loop,
-    /// First to last stage and back.
-    Vee,
-    /// One model from first to last stage, a second copy from last to first.
-    TwoWay,
-}
 
 /// What a slot computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -133,7 +66,7 @@ impl fmt::Display for Slot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SchedulePlan {
     /// Which.
-    pub kind: Kind,
+    pub kind: Schedule,
     /// Pipeline stages.
     pub stages: u32,
     /// Chunks of layers on each stage.
@@ -148,7 +81,7 @@ pub struct SchedulePlan {
 impl SchedulePlan {
     /// With the usual group: as many micro-batches as stages.
     #[must_use]
-    pub fn new(kind: Kind, stages: u32, chunks: u32, micro_batches: u32) -> SchedulePlan {
+    pub fn new(kind: Schedule, stages: u32, chunks: u32, micro_batches: u32) -> SchedulePlan {
         SchedulePlan {
             kind,
             stages,
@@ -199,9 +132,9 @@ impl SchedulePlan {
             return Some(Unsupported::Nothing);
         }
         let chunks = match self.kind {
-            Kind::OneFOneB | Kind::BreadthFirst => v,
-            Kind::GPipe | Kind::ZeroBubbleH1 | Kind::ZeroBubbleH2 => 1,
-            Kind::ZeroBubbleV | Kind::DualPipe | Kind::DualPipeV => 2,
+            Schedule::OneFOneB | Schedule::BreadthFirst => v,
+            Schedule::GPipe | Schedule::ZeroBubbleH1 | Schedule::ZeroBubbleH2 => 1,
+            Schedule::ZeroBubbleV | Schedule::DualPipe | Schedule::DualPipeV => 2,
         };
         if v != chunks {
             return Some(Unsupported::Chunks {
@@ -212,14 +145,14 @@ impl SchedulePlan {
         }
         let least = match self.kind {
             // Its fixed warm-up: every stage sees 2·stages − 1 forwards of the first chunk (arXiv 2405.15362 §4).
-            Kind::ZeroBubbleV => p.saturating_mul(2).saturating_sub(1),
-            Kind::DualPipe | Kind::DualPipeV => p.saturating_mul(2),
+            Schedule::ZeroBubbleV => p.saturating_mul(2).saturating_sub(1),
+            Schedule::DualPipe | Schedule::DualPipeV => p.saturating_mul(2),
             _ => 1,
         };
         if m < least {
             return Some(Unsupported::TooFew { has: m, least });
         }
-        let interleaved = self.kind == Kind::OneFOneB && v > 1;
+        let interleaved = self.kind == Schedule::OneFOneB && v > 1;
         if interleaved && self.group < p {
             return Some(Unsupported::SmallGroup {
                 group: self.group,
@@ -227,14 +160,14 @@ impl SchedulePlan {
             });
         }
         let of = match self.kind {
-            Kind::DualPipe => 2,
+            Schedule::DualPipe => 2,
             _ if interleaved => self.group,
             _ => 1,
         };
         if !m.is_multiple_of(of) {
             return Some(Unsupported::NotMultiple { has: m, of });
         }
-        (self.kind == Kind::DualPipe && !p.is_multiple_of(2)).then_some(Unsupported::OddStages(p))
+        (self.kind == Schedule::DualPipe && !p.is_multiple_of(2)).then_some(Unsupported::OddStages(p))
     }
 }
 
@@ -246,7 +179,7 @@ pub enum Unsupported {
     /// The schedule is made for another number of chunks.
     Chunks {
         /// Which schedule.
-        kind: Kind,
+        kind: Schedule,
         /// What was asked for.
         has: u32,
         /// What it is made for.
@@ -302,13 +235,13 @@ pub fn slots(plan: &SchedulePlan) -> Result<Vec<Vec<Slot>>, Unsupported> {
         return Err(why);
     }
     let one = |stage| match plan.kind {
-        Kind::GPipe | Kind::BreadthFirst => fill::breadth_first(plan),
-        Kind::OneFOneB => fill::one_f_one_b(plan, stage),
-        Kind::ZeroBubbleH1 => zero::handcrafted(plan, stage, 1),
-        Kind::ZeroBubbleH2 => zero::handcrafted(plan, stage, 2),
-        Kind::ZeroBubbleV => zero::vee(plan, stage),
-        Kind::DualPipe => dual::two_way(plan, stage),
-        Kind::DualPipeV => dual::vee(plan, stage),
+        Schedule::GPipe | Schedule::BreadthFirst => fill::breadth_first(plan),
+        Schedule::OneFOneB => fill::one_f_one_b(plan, stage),
+        Schedule::ZeroBubbleH1 => zero::handcrafted(plan, stage, 1),
+        Schedule::ZeroBubbleH2 => zero::handcrafted(plan, stage, 2),
+        Schedule::ZeroBubbleV => zero::vee(plan, stage),
+        Schedule::DualPipe => dual::two_way(plan, stage),
+        Schedule::DualPipeV => dual::vee(plan, stage),
     };
     Ok((0..plan.stages).map(one).collect())
 }

@@ -6,7 +6,7 @@ mod papers;
 mod reference;
 
 use exaplan::step::engine::{ChunkCost, Costs, Noise, Timeline, run};
-use exaplan::step::schedule::{Kind, SchedulePlan, slots};
+use exaplan::step::schedule::{Schedule, SchedulePlan, slots};
 
 /// Costs that are the same everywhere; messages take no time.
 fn even(plan: &SchedulePlan, cost: ChunkCost) -> Costs {
@@ -37,9 +37,9 @@ fn timeline(plan: &SchedulePlan, costs: &Costs) -> Timeline {
 /// Every schedule that exists for these sizes.
 fn plans(stages: u32, chunks: u32, micro_batches: u32) -> Vec<SchedulePlan> {
     let mut out = Vec::new();
-    for (_, kind) in Kind::NAMES {
+    for kind in Schedule::ALL {
         let mut groups = vec![stages];
-        if kind == Kind::OneFOneB && chunks > 1 {
+        if kind == Schedule::OneFOneB && chunks > 1 {
             groups.extend(stages + 1..=micro_batches);
         }
         for group in groups {

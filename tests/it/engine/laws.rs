@@ -3,7 +3,7 @@
 use super::plans;
 use super::reference::costs;
 use exaplan::step::engine::{Costs, Noise, Stuck, Via, run, time_s};
-use exaplan::step::schedule::{Kind, Pass, SchedulePlan, Slot, slots};
+use exaplan::step::schedule::{Pass, Schedule, SchedulePlan, Slot, slots};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -156,7 +156,7 @@ proptest! {
 
 #[test]
 fn costs_that_do_not_fit_are_refused() {
-    let plan = SchedulePlan::new(Kind::OneFOneB, 4, 1, 8);
+    let plan = SchedulePlan::new(Schedule::OneFOneB, 4, 1, 8);
     let order = slots(&plan).unwrap();
     let good = super::even(&plan, super::chunk(1.0, 1.0, 1.0));
     let mut few = good.clone();
@@ -174,12 +174,12 @@ fn costs_that_do_not_fit_are_refused() {
 #[test]
 fn schedules_that_do_not_exist_say_why() {
     for (kind, p, v, m, words) in [
-        (Kind::OneFOneB, 4, 2, 6, "multiple of 4"),
-        (Kind::ZeroBubbleV, 4, 2, 6, "needs 7"),
-        (Kind::DualPipe, 3, 2, 8, "must be even"),
-        (Kind::DualPipe, 4, 1, 8, "2 chunks"),
-        (Kind::GPipe, 0, 1, 8, "needs stages"),
-        (Kind::DualPipe, 4, 2, 9, "multiple of 2"),
+        (Schedule::OneFOneB, 4, 2, 6, "multiple of 4"),
+        (Schedule::ZeroBubbleV, 4, 2, 6, "needs 7"),
+        (Schedule::DualPipe, 3, 2, 8, "must be even"),
+        (Schedule::DualPipe, 4, 1, 8, "2 chunks"),
+        (Schedule::GPipe, 0, 1, 8, "needs stages"),
+        (Schedule::DualPipe, 4, 2, 9, "multiple of 2"),
     ] {
         let why = slots(&SchedulePlan::new(kind, p, v, m)).unwrap_err().to_string();
         assert!(why.contains(words), "{why}");

@@ -8,7 +8,7 @@ use exaplan::layout::{Layout, Schedule};
 use exaplan::plan::Scenario;
 use exaplan::step::engine::Noise;
 use exaplan::step::event::plan;
-use exaplan::step::schedule::{Kind, SchedulePlan};
+use exaplan::step::schedule::SchedulePlan;
 use exaplan::step::{engine_step, engine_step_as, pipeline, simulate};
 use exaplan::workload::Workload;
 use proptest::prelude::*;
@@ -165,7 +165,7 @@ fn a_real_model_under_every_schedule() {
     };
     let workload = legal(scenario, &layout, 8).unwrap();
     let machine = scenario.machine();
-    let time = |kind: Kind, chunks: u32| {
+    let time = |kind: Schedule, chunks: u32| {
         let plan = SchedulePlan::new(kind, 16, chunks, 128);
         let step = engine_step_as(&workload, &machine, &layout, &plan, &Noise::default()).unwrap();
         assert!((step.parts.total_s() - step.time_s).abs() <= 1e-9 * step.time_s);
@@ -184,12 +184,12 @@ fn a_real_model_under_every_schedule() {
         );
         step.time_s
     };
-    let one = time(Kind::OneFOneB, 1);
-    assert!(time(Kind::ZeroBubbleH1, 1) < one && time(Kind::ZeroBubbleH2, 1) < one);
-    assert!(time(Kind::ZeroBubbleV, 2) < one && time(Kind::DualPipe, 2) < one);
-    time(Kind::GPipe, 1);
-    time(Kind::BreadthFirst, 2);
-    time(Kind::DualPipeV, 2);
+    let one = time(Schedule::OneFOneB, 1);
+    assert!(time(Schedule::ZeroBubbleH1, 1) < one && time(Schedule::ZeroBubbleH2, 1) < one);
+    assert!(time(Schedule::ZeroBubbleV, 2) < one && time(Schedule::DualPipe, 2) < one);
+    time(Schedule::GPipe, 1);
+    time(Schedule::BreadthFirst, 2);
+    time(Schedule::DualPipeV, 2);
 }
 
 /// What the engine says of the published run (arXiv 2407.21783): its chunks are not even.

@@ -3,13 +3,13 @@
 
 use super::{chunk, even, timeline};
 use exaplan::step::engine::{StageTimeline, Timeline};
-use exaplan::step::schedule::{Kind, SchedulePlan};
+use exaplan::step::schedule::{Schedule, SchedulePlan};
 
 /// Forward, input gradient, weight gradient with T_W ≤ T_F ≤ T_B, as in table 4 of arXiv 2401.10241.
 const UNEQUAL: [f64; 3] = [1.0, 1.25, 0.75];
 const EQUAL: [f64; 3] = [1.0, 1.0, 1.0];
 
-fn simulate(kind: Kind, p: u32, v: u32, m: u32, [f, b, w]: [f64; 3]) -> Timeline {
+fn simulate(kind: Schedule, p: u32, v: u32, m: u32, [f, b, w]: [f64; 3]) -> Timeline {
     let plan = SchedulePlan::new(kind, p, v, m);
     timeline(&plan, &even(&plan, chunk(f, b, w)))
 }
@@ -41,12 +41,12 @@ fn gpipe_and_1f1b_have_the_bubble_of_narayanan() {
     for (p, m) in sizes() {
         for fbw in [EQUAL, UNEQUAL] {
             let stage_s: f64 = fbw.iter().sum();
-            for kind in [Kind::GPipe, Kind::OneFOneB] {
+            for kind in [Schedule::GPipe, Schedule::OneFOneB] {
                 let t = simulate(kind, p, 1, m, fbw);
                 assert_eq!(idle_s(&t), f64::from(p - 1) * stage_s);
                 assert_eq!(idle_s(&t) / (f64::from(m) * stage_s), f64::from(p - 1) / f64::from(m));
                 let kept: Vec<f64> = (0..p)
-                    .map(|i| f64::from(if kind == Kind::GPipe { m } else { (p - i).min(m) }))
+                    .map(|i| f64::from(if kind == Schedule::GPipe { m } else { (p - i).min(m) }))
                     .collect();
                 assert_eq!(in_flight(&t), kept);
             }
@@ -61,7 +61,7 @@ fn interleaving_divides_the_bubble_by_the_chunks() {
     for (p, m) in sizes() {
         for v in [2, 3, 4] {
             for [f, b, w] in [EQUAL, UNEQUAL] {
-                let t = simulate(Kind::OneFOneB, p, v, m, [f, b, w]);
+                let t = simulate(Schedule::OneFOneB, p, v, m, [f, b, w]);
                 let stage_s = f64::from(v) * (f + b + w);
                 assert_eq!(idle_s(&t) * f64::from(v), f64::from(p - 1) * stage_s);
                 let all = m * v;
@@ -81,7 +81,7 @@ fn interleaving_divides_the_bubble_by_the_chunks() {
 fn breadth_first_has_the_bubble_of_a_loop() {
     for (p, m) in sizes() {
         for v in [1, 2, 4] {
-            let t = simulate(Kind::BreadthFirst, p, v, m, UNEQUAL);
+            let t = simulate(Schedule::BreadthFirst, p, v, m, UNEQUAL);
             assert_eq!(idle_s(&t), f64::from(p - 1) * 3.0);
             assert_eq!(in_flight(&t), vec![f64::from(m * v); p as usize]);
         }
@@ -95,10 +95,10 @@ fn handcrafted_zero_bubble_schedules_match_the_table() {
     for (p, m) in sizes().filter(|(p, m)| m >= &(2 * p)) {
         for [f, b, w] in [EQUAL, UNEQUAL, [1.0, 1.0, 0.5], [1.0, 1.5, 1.0]] {
             let steps = f64::from(p - 1);
-            let h1 = simulate(Kind::ZeroBubbleH1, p, 1, m, [f, b, w]);
+            let h1 = simulate(Schedule::ZeroBubbleH1, p, 1, m, [f, b, w]);
             assert_eq!(own_bubble_s(&h1), steps * (f + b - w), "ZB-H1 {p} {m} {f} {b} {w}");
             assert_eq!(idle_s(&h1), steps * (f + b - w));
-            let h2 = simulate(Kind::ZeroBubbleH2, p, 1, m, [f, b, w]);
+            let h2 = simulate(Schedule::ZeroBubbleH2, p, 1, m, [f, b, w]);
             assert_eq!(own_bubble_s(&h2), steps * (f + b - 2.0 * w), "ZB-H2 {p} {m} {f} {b} {w}");
             let bytes = |t: &Timeline| t.stages.iter().map(|s| s.activation_bytes.number).fold(0.0, f64::max);
             // Three bytes per micro-batch, one of them for the weight gradient.
@@ -108,12 +108,12 @@ fn handcrafted_zero_bubble_schedules_match_the_table() {
             assert_eq!(in_flight(&h1), counts(1));
             assert_eq!(in_flight(&h2), counts(2));
         }
-        let one = simulate(Kind::OneFOneB, p, 1, m, EQUAL);
+        let one = simulate(Schedule::OneFOneB, p, 1, m, EQUAL);
         assert_eq!(
-            3.0 * own_bubble_s(&simulate(Kind::ZeroBubbleH1, p, 1, m, EQUAL)),
+            3.0 * own_bubble_s(&simulate(Schedule::ZeroBubbleH1, p, 1, m, EQUAL)),
             own_bubble_s(&one)
         );
-        assert_eq!(own_bubble_s(&simulate(Kind::ZeroBubbleH2, p, 1, m, EQUAL)), 0.0);
+        assert_eq!(own_bubble_s(&simulate(Schedule::ZeroBubbleH2, p, 1, m, EQUAL)), 0.0);
     }
 }
 
@@ -134,7 +134,7 @@ fn zero_bubble_stages_all_keep_the_same() {
         s.spans.iter().map(count).max().unwrap()
     };
     for p in [2u32, 4, 8] {
-        for (kind, n) in [(Kind::ZeroBubbleH1, p), (Kind::ZeroBubbleH2, 2 * p - 1)] {
+        for (kind, n) in [(Schedule::ZeroBubbleH1, p), (Schedule::ZeroBubbleH2, 2 * p - 1)] {
             let t = simulate(kind, p, 1, 4 * p, EQUAL);
             let all: Vec<u32> = t.stages.iter().map(|s| kept(s).cast_unsigned()).collect();
             assert_eq!(all, vec![n; p as usize], "{kind:?}");
@@ -147,7 +147,7 @@ fn zero_bubble_stages_all_keep_the_same() {
 #[test]
 fn the_v_schedule_has_no_bubble_and_the_memory_of_1f1b() {
     for (p, m) in sizes().filter(|(p, m)| m >= &(2 * p)) {
-        let t = simulate(Kind::ZeroBubbleV, p, 2, m, EQUAL);
+        let t = simulate(Schedule::ZeroBubbleV, p, 2, m, EQUAL);
         assert_eq!(own_bubble_s(&t), 0.0, "{p} {m}");
         assert_eq!(in_flight(&t), vec![f64::from(2 * p); p as usize]);
         let bytes: Vec<f64> = t.stages.iter().map(|s| s.activation_bytes.number).collect();
@@ -172,8 +172,8 @@ fn dual_pipe_matches_its_table() {
                     let bubble_s = f64::from(half - 1) * (cost.pair_s + (b + w) - 3.0 * w);
                     let kept = f64::from(2 * half + 1);
                     for (kind, p, m) in [
-                        (Kind::DualPipe, 2 * half, 2 * half * rounds),
-                        (Kind::DualPipeV, half, 2 * half * rounds / 2 * 2),
+                        (Schedule::DualPipe, 2 * half, 2 * half * rounds),
+                        (Schedule::DualPipeV, half, 2 * half * rounds / 2 * 2),
                     ] {
                         let plan = SchedulePlan::new(kind, p, 2, m);
                         let t = timeline(&plan, &even(&plan, cost));
@@ -184,10 +184,10 @@ fn dual_pipe_matches_its_table() {
             }
         }
     }
-    assert_eq!(Kind::DualPipe.weight_copies(), 2);
-    assert_eq!(Kind::DualPipeV.weight_copies(), 1);
+    assert_eq!(Schedule::DualPipe.weight_copies(), 2);
+    assert_eq!(Schedule::DualPipeV.weight_copies(), 1);
     // Whose order is at odds with the formula: forward shorter than input gradient.
-    let t = simulate(Kind::DualPipe, 4, 2, 8, UNEQUAL);
+    let t = simulate(Schedule::DualPipe, 4, 2, 8, UNEQUAL);
     assert_eq!(idle_s(&t), 2.5);
 }
 
@@ -198,7 +198,7 @@ fn dual_pipe_matches_its_table() {
 /// which moves everything behind it by 1/2 s.
 #[test]
 fn a_tiny_pipeline_by_hand() {
-    let plan = SchedulePlan::new(Kind::OneFOneB, 2, 1, 2);
+    let plan = SchedulePlan::new(Schedule::OneFOneB, 2, 1, 2);
     let mut costs = even(&plan, chunk(1.0, 1.0, 1.0));
     costs.messages_s = vec![0.5];
     for (blocking, second_s) in [(0.0, 1.0), (1.0, 1.5)] {

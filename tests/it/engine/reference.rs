@@ -3,7 +3,7 @@
 
 use super::plans;
 use exaplan::step::engine::{ChunkCost, Costs, Noise, run};
-use exaplan::step::schedule::{Kind, Pass, SchedulePlan, Slot, slots};
+use exaplan::step::schedule::{Pass, Schedule, SchedulePlan, Slot, slots};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use std::collections::BTreeMap;
@@ -14,9 +14,9 @@ fn path(plan: &SchedulePlan, slot: Slot) -> Vec<(usize, u32)> {
     let down: Vec<u32> = (0..p).collect();
     let up: Vec<u32> = down.iter().rev().copied().collect();
     let runs: Vec<(Vec<u32>, u32)> = match (plan.kind, slot.chunk) {
-        (Kind::ZeroBubbleV | Kind::DualPipeV, _) => vec![(down, 0), (up, 1)],
-        (Kind::DualPipe, 0) => vec![(down, 0)],
-        (Kind::DualPipe, _) => vec![(up, 1)],
+        (Schedule::ZeroBubbleV | Schedule::DualPipeV, _) => vec![(down, 0), (up, 1)],
+        (Schedule::DualPipe, 0) => vec![(down, 0)],
+        (Schedule::DualPipe, _) => vec![(up, 1)],
         _ => (0..plan.chunks).map(|c| (down.clone(), c)).collect(),
     };
     runs.into_iter()
@@ -199,5 +199,5 @@ fn the_engine_equals_the_reference_on_everything_small() {
     }
     println!("{seen:?}, {} slots compared", compared);
     assert!(compared > 100_000);
-    assert_eq!(seen.len(), Kind::NAMES.len(), "{seen:?}");
+    assert_eq!(seen.len(), Schedule::ALL.len(), "{seen:?}");
 }
