@@ -126,7 +126,7 @@ fn data_s(
     let expert = volumes(workload, machine, layout, &expert);
     let (reduce_s, gather_s) = (dense.reduce_s + expert.reduce_s, dense.gather_s + expert.gather_s);
     let share = machine.stack.data_overlap_fraction;
-    let slow = machine.stack.overlap_slowdown - 1.0;
+    let slow = machine.stack.math_slowdown - 1.0;
     // The last unit to reduce and the first to gather have nothing left to run beside.
     let edge = 1.0 / f64::from(n_layers.max(1));
     let hide = |communication_s: f64, window_s: f64| {
