@@ -43,7 +43,8 @@ pub fn time(op: &Op, machine: &Machine, groups: &Groups) -> Timed {
             let (first, one) = (flash(&device, &own, backward), flash(&device, &other, backward));
             let all = Timed {
                 time_s: first.time_s + times * one.time_s,
-                ..one
+                evidence: first.evidence.max(one.evidence),
+                source: one.source,
             };
             sustained(all, stack)
         }
