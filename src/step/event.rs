@@ -220,6 +220,7 @@ fn costs(
         chunks,
         messages_s: vec![send_s; plan.path_len().saturating_sub(1)],
         blocking_fraction: 1.0 - machine.stack.pipeline_overlap_fraction,
+        data: None,
     }
 }
 
