@@ -43,7 +43,10 @@ impl DataWork {
     pub(super) fn is_sound(&self, n_chunks: usize) -> bool {
         let good = |x: f64| x.is_finite() && x >= 0.0;
         let cost = |c: &DataCost| good(c.gather_s) && good(c.reduce_s) && c.pieces > 0;
-        let Slowdown { math, communication } = self.slowdown;
+        let Slowdown {
+            math_factor: math,
+            communication_factor: communication,
+        } = self.slowdown;
         self.chunks.len() == n_chunks && self.chunks.iter().all(cost) && [math, communication].iter().all(|f| f.is_finite() && *f >= 1.0)
     }
 }
@@ -54,6 +57,9 @@ pub(super) struct DataWalk<'a> {
     pub lanes: Vec<DataLane>,
     /// By place: number of its first gather, where that is made once.
     gathers: Vec<u32>,
+    /// By place: number of its last reduction. The buffer of gradients that are reduced with every
+    /// micro-batch holds one: the next backward waits for the reduction before.
+    reduces: Vec<u32>,
     /// By place: micro-batches whose forward and whose weight gradient have run.
     n_forward: Vec<u32>,
     n_weight: Vec<u32>,
@@ -68,6 +74,7 @@ impl<'a> DataWalk<'a> {
             work,
             lanes: vec![DataLane::new(work.slowdown, keep_spans); table.stages],
             gathers: vec![0; n],
+            reduces: vec![0; n],
             n_forward: vec![0; n],
             n_weight: vec![0; n],
         };
@@ -104,7 +111,15 @@ impl<'a> DataWalk<'a> {
         if part.gathers == Gathers::Nothing && !part.reduces {
             return lane.beside(math_s);
         }
-        lane.slot(&part, math_s)
+        let end_s = lane.slot(&part, math_s);
+        self.remember(table, stage, &part);
+        end_s
+    }
+
+    fn remember(&mut self, table: &Table, stage: usize, part: &Part) {
+        if part.reduces {
+            self.reduces[stage * table.chunks + part.chunk as usize] = self.lanes[stage].last_job();
+        }
     }
 
     /// A forward and a backward at the same time: weights before both, gradients after both.
@@ -113,6 +128,7 @@ impl<'a> DataWalk<'a> {
         let lane = &mut self.lanes[stage];
         lane.idle_until(start_s);
         for part in &parts {
+            lane.wait(part.after);
             match part.gathers {
                 Gathers::Nothing => {}
                 Gathers::InLine(first) => {
@@ -126,7 +142,8 @@ impl<'a> DataWalk<'a> {
         }
         let end_s = lane.beside(math_s);
         for part in parts.iter().filter(|p| p.reduces) {
-            lane.push(false, part.chunk, part.cost.reduce_s);
+            self.lanes[stage].push(false, part.chunk, part.cost.reduce_s);
+            self.remember(table, stage, part);
         }
         end_s
     }
@@ -147,9 +164,11 @@ impl<'a> DataWalk<'a> {
             _ => Gathers::Nothing,
         };
         let last = self.work.reduces == Occasion::Every || self.n_weight[place] == to - from;
+        let reduces = weight && last && cost.reduce_s > 0.0;
         Part {
             gathers,
-            reduces: weight && last && cost.reduce_s > 0.0,
+            after: if reduces { self.reduces[place] } else { 0 },
+            reduces,
             chunk: slot.chunk,
             cost,
         }

@@ -9,16 +9,16 @@ use std::collections::VecDeque;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Slowdown {
     /// Factor on the math.
-    pub math: f64,
+    pub math_factor: f64,
     /// Factor on the collective.
-    pub communication: f64,
+    pub communication_factor: f64,
 }
 
 impl Default for Slowdown {
     fn default() -> Self {
         Slowdown {
-            math: 1.0,
-            communication: 1.0,
+            math_factor: 1.0,
+            communication_factor: 1.0,
         }
     }
 }
@@ -55,6 +55,8 @@ pub(in crate::step) enum Gathers {
 pub(in crate::step) struct Part {
     /// Weights.
     pub gathers: Gathers,
+    /// A job that must be done before: gradients of the micro-batch before, where there is room for one.
+    pub after: u32,
     /// A reduction stands in line when its piece is done (buckets, Li et al., arXiv 2006.15704 §3.2.3).
     pub reduces: bool,
     /// Chunk of the stage.
@@ -107,6 +109,16 @@ impl DataLane {
         self.queue.push_back(Job { span, left_s: work_s });
         self.n_pushed += 1;
         self.n_pushed
+    }
+
+    /// The number of the last job in line.
+    pub fn last_job(&self) -> u32 {
+        self.n_pushed
+    }
+
+    /// Up to when it has been worked on.
+    pub fn now_s(&self) -> f64 {
+        self.clock_s
     }
 
     /// Nothing waits and nothing runs.
@@ -165,7 +177,10 @@ impl DataLane {
     /// Math of so many seconds from now on: when it ends.
     pub fn beside(&mut self, math_s: f64) -> f64 {
         let mut rest_s = math_s;
-        let Slowdown { math, communication } = self.slowdown;
+        let Slowdown {
+            math_factor: math,
+            communication_factor: communication,
+        } = self.slowdown;
         while rest_s > 0.0
             && let Some(left_s) = self.begin()
         {
@@ -197,6 +212,7 @@ impl DataLane {
 
     /// A slot of so many seconds of math from now on: when it ends.
     pub fn slot(&mut self, part: &Part, math_s: f64) -> f64 {
+        self.wait(part.after);
         let n = part.cost.pieces;
         let pieces = f64::from(n);
         let gather_s = part.cost.gather_s / pieces;
@@ -233,7 +249,13 @@ mod tests {
     use super::*;
 
     fn lane(math: f64, communication: f64) -> DataLane {
-        DataLane::new(Slowdown { math, communication }, true)
+        DataLane::new(
+            Slowdown {
+                math_factor: math,
+                communication_factor: communication,
+            },
+            true,
+        )
     }
 
     #[test]

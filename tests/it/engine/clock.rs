@@ -20,9 +20,11 @@ struct Running {
     /// What each piece leaves, and what is put in line when a piece starts.
     leaves_s: f64,
     fetches_s: f64,
-    at_end: Vec<f64>,
+    at_end: Vec<(f64, u32)>,
     /// The piece at the front has started.
     started: bool,
+    /// Job that must be done before anything else; then the pieces are made.
+    waits: Option<usize>,
 }
 
 #[derive(Default)]
@@ -58,6 +60,8 @@ struct World<'a> {
     /// When the result of a pass is on a stage.
     there: BTreeMap<(usize, bool, u32, usize), f64>,
     gathers: BTreeMap<(usize, u32), usize>,
+    /// Last reduction of a chunk.
+    reduced: BTreeMap<(usize, u32), usize>,
     now_s: f64,
 }
 
@@ -113,6 +117,34 @@ impl World<'_> {
         if group.iter().any(|g| !self.ready(i, self.order[i][*g])) {
             return false;
         }
+        let reduces = |g: &&usize| self.work.reduces == Occasion::Every && self.occasion(i, **g).1;
+        let before = group
+            .iter()
+            .filter(reduces)
+            .filter_map(|g| self.reduced.get(&(i, self.order[i][*g].chunk)));
+        let waits = before.copied().max().unwrap_or(0);
+        self.stages[i].running = Some(Running {
+            slots: group,
+            start_s: self.now_s,
+            pieces: VecDeque::new(),
+            leaves_s: 0.0,
+            fetches_s: 0.0,
+            at_end: Vec::new(),
+            started: false,
+            waits: Some(waits),
+        });
+        true
+    }
+
+    /// Make the pieces of a slot whose buffer is free.
+    fn prepare(&mut self, i: usize) -> bool {
+        let Some(mut running) = self.stages[i].running.take() else {
+            return false;
+        };
+        running.waits = None;
+        let k = running.slots[0];
+        let pair = running.slots.len() == 2;
+        let group = running.slots.clone();
         let slot = self.order[i][k];
         let cost = self.costs.chunks[self.chunk(i, slot)];
         let math_s = if pair {
@@ -127,15 +159,6 @@ impl World<'_> {
             }
         };
         let every = self.work.gathers == Occasion::Every;
-        let mut running = Running {
-            slots: group.clone(),
-            start_s: self.now_s,
-            pieces: VecDeque::new(),
-            leaves_s: 0.0,
-            fetches_s: 0.0,
-            at_end: Vec::new(),
-            started: false,
-        };
         if pair {
             let mut needs = 0;
             for &g in &group {
@@ -150,7 +173,7 @@ impl World<'_> {
                     });
                 }
                 if reduces && data.reduce_s > 0.0 {
-                    running.at_end.push(data.reduce_s);
+                    running.at_end.push((data.reduce_s, slot.chunk));
                 }
             }
             running.pieces.push_back((math_s, needs));
@@ -186,7 +209,6 @@ impl World<'_> {
 
     /// Begin a piece whose weights are there, end one that is done, end a slot.
     fn turn(&mut self, i: usize) -> bool {
-        let now_s = self.now_s;
         let stage = &mut self.stages[i];
         if stage.queue.front().is_some_and(|left| *left <= NOTHING) {
             stage.queue.pop_front();
@@ -195,6 +217,9 @@ impl World<'_> {
         }
         let n_done = stage.n_done;
         let Some(running) = &mut stage.running else { return self.start(i) };
+        if let Some(before) = running.waits {
+            return n_done >= before && self.prepare(i);
+        }
         let Some(&(rest_s, needs)) = running.pieces.front() else {
             return self.end(i);
         };
@@ -217,13 +242,13 @@ impl World<'_> {
         if rest_s <= NOTHING {
             running.pieces.pop_front();
             running.started = false;
-            let leaves_s = running.leaves_s;
+            let (leaves_s, k) = (running.leaves_s, running.slots[0]);
             if leaves_s > 0.0 {
-                stage.push(leaves_s);
+                let job = stage.push(leaves_s);
+                self.reduced.insert((i, self.order[i][k].chunk), job);
             }
             return true;
         }
-        let _ = now_s;
         false
     }
 
@@ -233,8 +258,9 @@ impl World<'_> {
         };
         let now_s = self.now_s;
         self.stages[i].free_s = now_s;
-        for job_s in running.at_end {
-            self.stages[i].push(job_s);
+        for (job_s, chunk) in running.at_end {
+            let job = self.stages[i].push(job_s);
+            self.reduced.insert((i, chunk), job);
         }
         for &g in &running.slots {
             let slot = self.order[i][g];
@@ -269,7 +295,10 @@ impl World<'_> {
 
     /// Until the next thing happens; nothing when nothing will.
     fn next_s(&self) -> Option<f64> {
-        let Slowdown { math, communication } = self.work.slowdown;
+        let Slowdown {
+            math_factor: math,
+            communication_factor: communication,
+        } = self.work.slowdown;
         let mut least: Option<f64> = None;
         let mut see = |s: f64| {
             if s > NOTHING {
@@ -291,7 +320,10 @@ impl World<'_> {
     }
 
     fn pass(&mut self, s: f64) {
-        let Slowdown { math, communication } = self.work.slowdown;
+        let Slowdown {
+            math_factor: math,
+            communication_factor: communication,
+        } = self.work.slowdown;
         for stage in &mut self.stages {
             let (busy, computes) = (!stage.queue.is_empty(), stage.computes());
             if let (true, Some(running)) = (computes, &mut stage.running) {
@@ -316,6 +348,7 @@ fn simulate(plan: &SchedulePlan, order: &[Vec<Slot>], costs: &Costs) -> (Vec<Vec
         stages: order.iter().map(|_| Stage::default()).collect(),
         there: BTreeMap::new(),
         gathers: BTreeMap::new(),
+        reduced: BTreeMap::new(),
         now_s: 0.0,
     };
     if work.gathers == Occasion::Once {
@@ -372,7 +405,10 @@ fn the_engine_equals_one_clock_for_all_stages() {
                 chunks: (1..=(p * v) as usize).map(one).collect(),
                 gathers,
                 reduces,
-                slowdown: Slowdown { math, communication },
+                slowdown: Slowdown {
+                    math_factor: math,
+                    communication_factor: communication,
+                },
             };
             let costs = Costs {
                 data: Some(work),
