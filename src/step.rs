@@ -71,6 +71,22 @@ pub fn closed_parts(workload: &Workload, machine: &Machine, layout: &Layout) -> 
     closed(workload, machine, layout).0
 }
 
+/// The parts of a step as the usual formula has them: every stage as heavy as the mean, and a bubble
+/// of `(p − 1)/(v·m)` of the work (Narayanan et al., arXiv 2104.04473 §2.2). Not used in plans: it is
+/// what the closed form and the engine are compared with.
+#[must_use]
+pub fn textbook_parts(workload: &Workload, machine: &Machine, layout: &Layout) -> Parts {
+    let (parts, timing) = closed(workload, machine, layout);
+    let work_s = parts.math_s + parts.recompute_s + parts.tensor_s + parts.context_s + parts.expert_s;
+    let mean_s = work_s * timing.mean_over_heaviest_ratio;
+    let (p, v) = (f64::from(layout.pipeline), f64::from(layout.virtual_stages.max(1)));
+    Parts {
+        math_s: parts.math_s - (work_s - mean_s),
+        bubble_s: mean_s * (p - 1.0) / (v * timing.n_micro_batches),
+        ..parts
+    }
+}
+
 fn closed(workload: &Workload, machine: &Machine, layout: &Layout) -> (Parts, Timing) {
     let shapes = stages(&workload.model, layout);
     let groups = place(layout, machine.domain);

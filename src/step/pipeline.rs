@@ -25,6 +25,8 @@ pub struct Timing {
     pub heaviest: usize,
     /// Micro-batches.
     pub n_micro_batches: f64,
+    /// Work of the mean stage over that of the heaviest.
+    pub mean_over_heaviest_ratio: f64,
     /// FLOP that one rank of every stage together executes in a step.
     pub hardware_flop: f64,
     /// Kernel seconds of the heaviest stage by grade of evidence.
@@ -67,10 +69,11 @@ pub fn heaviest(shapes: &[StageShape], prices: &Prices) -> usize {
 pub fn timing(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>) -> Timing {
     let m = layout.n_micro_batches(workload.global_batch_seqs).max(1.0);
     let (mut worst, mut worst_s) = (Price::default(), f64::MIN);
-    let (mut index, mut hardware_flop) = (0, 0.0);
+    let (mut index, mut hardware_flop, mut sum_s) = (0, 0.0, 0.0);
     for (i, shape) in priced.shapes.iter().enumerate() {
         let price = stage_price(shape, priced.prices);
         let total = price.total_s();
+        sum_s += total;
         hardware_flop += m * (price.flop + price.recompute_flop);
         if total > worst_s {
             (worst, worst_s, index) = (price, total, i);
@@ -100,6 +103,8 @@ pub fn timing(workload: &Workload, machine: &Machine, layout: &Layout, priced: &
         parts,
         heaviest: index,
         n_micro_batches: m,
+        #[allow(clippy::cast_precision_loss)]
+        mean_over_heaviest_ratio: sum_s / (priced.shapes.len().max(1) as f64 * worst_s).max(f64::MIN_POSITIVE),
         hardware_flop,
         evidence_s: worst.evidence_s.map(|s| s * m),
     }
