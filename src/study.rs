@@ -3,4 +3,5 @@
 mod machine;
 pub mod models;
 pub mod runs;
+pub mod spread;
 pub mod validate;
