@@ -307,9 +307,15 @@ impl List<'_> {
         }
         let (linear, gather, scatter) = (self.linears + 1, Collective::AllGather, Collective::ReduceScatter);
         let (forward, backward) = (Pass::Forward, Pass::Backward);
+        // Nothing is asynchronous around frozen weights (Megatron-LM `LinearWithFrozenWeight`).
+        let again = if self.adapter.is_some() {
+            Beside::Nothing
+        } else {
+            Beside::InputGradient
+        };
         if self.layout.sequence_parallel {
             self.tensor(linear, "gather sequence", forward, gather, bytes, Beside::Tiles);
-            self.tensor(linear, "gather sequence again", backward, gather, bytes, Beside::InputGradient);
+            self.tensor(linear, "gather sequence again", backward, gather, bytes, again);
             self.tensor(linear, "scatter input gradient", backward, scatter, bytes, Beside::WeightGradient);
         } else {
             let name = "reduce input gradient";
