@@ -3,10 +3,12 @@
 //! Sits between `step` and `plan`: planning a scenario with free degrees is a search for the
 //! fastest layout. It ranks by step time; objectives that need the whole plan belong to `study`.
 
-use crate::layout::check::{memory_violation, shape_violations};
-use crate::layout::{Choice, Layout, MemoryBudget, Outer, Space, Violation, budgets, place, stages};
+use crate::layout::check::{host_violation, memory_violation, shape_violations};
+use crate::layout::{Choice, Cut, Layout, MemoryBudget, Outer, SchedulePlan, Space, Split, SplitChoice, Violation, budgets, place};
 use crate::plan::Scenario;
+use crate::step::split::balanced;
 use crate::step::{self, Machine, Priced, Prices, prices};
+use crate::workload::{Workload, pattern};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -96,45 +98,83 @@ pub fn search(scenario: &Scenario, options: &Options) -> Found {
 /// What prices of layers depend on inside one set of outer degrees.
 type PriceKey = (u32, u32, u32, crate::layout::Recompute);
 
+/// What is the same for many layouts of one set of outer degrees.
+#[derive(Default)]
+struct Known {
+    prices: Vec<(PriceKey, Prices)>,
+    /// The last cut: neighbours share it.
+    cut: Option<(u32, Split, Cut)>,
+    /// Balanced splits by what they rest on.
+    splits: Vec<((PriceKey, u32), Split)>,
+}
+
+impl Known {
+    fn prices(&mut self, workload: &Workload, machine: &Machine, layout: &Layout) -> &Prices {
+        let key = price_key(layout);
+        let at = self.prices.iter().position(|(k, _)| *k == key).unwrap_or_else(|| {
+            let groups = place(layout, machine.domain);
+            self.prices.push((key, prices(workload, layout, machine, &groups)));
+            self.prices.len() - 1
+        });
+        &self.prices[at].1
+    }
+
+    /// The layout with its layers balanced.
+    fn balanced(&mut self, workload: &Workload, machine: &Machine, layout: &Layout) -> Layout {
+        let key = (price_key(layout), layout.virtual_stages);
+        let split = match self.splits.iter().find(|(k, _)| *k == key) {
+            Some((_, split)) => *split,
+            None => {
+                let plan = SchedulePlan::of(layout, layout.n_micro_batches(workload.global_batch_seqs));
+                let sizes = balanced(&pattern(&workload.model), self.prices(workload, machine, layout), &plan);
+                let split = Split::explicit(&sizes);
+                self.splits.push((key, split));
+                split
+            }
+        };
+        Layout { split, ..*layout }
+    }
+
+    fn cut(&mut self, workload: &Workload, layout: &Layout) -> &Cut {
+        let same = |(v, split, _): &(u32, Split, Cut)| *v == layout.virtual_stages && *split == layout.split;
+        let last = self.cut.take().filter(same);
+        let cut = || (layout.virtual_stages, layout.split, Cut::of(&workload.model, layout));
+        &self.cut.insert(last.unwrap_or_else(cut)).2
+    }
+}
+
+fn price_key(layout: &Layout) -> PriceKey {
+    (layout.expert, layout.expert_tensor, layout.micro_batch_seqs, layout.recompute)
+}
+
 fn judge(space: &Space<'_>, outer: &Outer, machine: &Machine) -> Partial {
     let workload = space.workload;
     let context = machine.memory_context();
     let mut out = Partial::default();
-    let mut known: Vec<(PriceKey, Prices)> = Vec::new();
-    for layout in space.inner(outer) {
+    let mut known = Known::default();
+    for mut layout in space.inner(outer) {
         out.considered += 1;
         let first = shape_violations(workload, &layout, space.n_devices).into_iter().next();
-        let shapes = if first.is_none() {
-            stages(&workload.model, &layout)
-        } else {
-            Vec::new()
-        };
-        let memory = if first.is_none() {
-            budgets(workload, &layout, &shapes, &context)
-        } else {
-            Vec::new()
-        };
-        if let Some(violation) = first.or_else(|| memory_violation(&memory)) {
+        if let Some(violation) = first.or_else(|| host_violation(&layout, &context)) {
             reject(&mut out, layout, violation);
             continue;
         }
-        let groups = place(&layout, machine.domain);
-        let key = (layout.expert, layout.expert_tensor, layout.micro_batch_seqs, layout.recompute);
-        let prices = match known.iter().find(|(k, _)| *k == key) {
-            Some((_, p)) => *p,
-            None => {
-                let p = prices(workload, &layout, machine, &groups);
-                known.push((key, p));
-                p
-            }
-        };
+        if space.choice.split == Some(SplitChoice::Balanced) && layout.pipeline > 1 {
+            layout = known.balanced(workload, machine, &layout);
+        }
+        let memory = budgets(workload, &layout, known.cut(workload, &layout), &context);
+        if let Some(violation) = memory_violation(&memory) {
+            reject(&mut out, layout, violation);
+            continue;
+        }
+        let prices = *known.prices(workload, machine, &layout);
         let (parts, _) = step::parts(
             workload,
             machine,
             &layout,
             &Priced {
-                shapes: &shapes,
-                groups: &groups,
+                shapes: known.cut(workload, &layout).stages(),
+                groups: &place(&layout, machine.domain),
                 prices: &prices,
             },
         );
@@ -155,7 +195,7 @@ fn judge(space: &Space<'_>, outer: &Outer, machine: &Machine) -> Partial {
 fn reject(out: &mut Partial, layout: Layout, violation: Violation) {
     *out.rejected.entry(violation.kind().to_string()).or_insert(0) += 1;
     let miss = match violation {
-        Violation::OutOfMemory { short_bytes, .. } => short_bytes,
+        Violation::OutOfMemory { short_bytes, .. } | Violation::HostOutOfMemory { short_bytes, .. } => short_bytes,
         _ => f64::MAX,
     };
     if out.nearest.is_none_or(|(m, ..)| miss < m) {

@@ -14,6 +14,7 @@ pub mod parts;
 pub mod pipeline;
 pub mod price;
 pub mod schedule;
+pub mod split;
 
 pub use event::{EngineStep, engine_step, engine_step_as};
 pub use gantt::{Bar, Gantt, Lane, gantt};
@@ -22,7 +23,7 @@ pub use parts::{Parts, Step};
 pub use price::{Explained, Prices, prices};
 
 use crate::kernel::Evidence;
-use crate::layout::{Groups, Layout, MemoryBudget, StageShape, budgets, place, stages};
+use crate::layout::{Cut, Groups, Layout, MemoryBudget, StageShape, budgets, place, stages};
 use crate::workload::{Workload, count};
 use pipeline::Timing;
 use std::collections::BTreeMap;
@@ -30,16 +31,16 @@ use std::collections::BTreeMap;
 /// Simulate one step of a layout that has passed its checks.
 #[must_use]
 pub fn simulate(workload: &Workload, machine: &Machine, layout: &Layout) -> Step {
-    let shapes = stages(&workload.model, layout);
+    let cut = Cut::of(&workload.model, layout);
     let groups = place(layout, machine.domain);
     let prices = prices(workload, layout, machine, &groups);
-    let memory = budgets(workload, layout, &shapes, &machine.memory_context());
+    let memory = budgets(workload, layout, &cut, &machine.memory_context());
     assemble(
         workload,
         machine,
         layout,
         &Priced {
-            shapes: &shapes,
+            shapes: cut.stages(),
             groups: &groups,
             prices: &prices,
         },

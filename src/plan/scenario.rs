@@ -10,7 +10,7 @@ use crate::catalog::raw::{self, Value};
 use crate::catalog::reader::{Bounds, Problems, Reader};
 use crate::catalog::{Catalog, Cluster, Entity, Fabric, Kind, Model, Reliability, Stack, digest_text, source};
 use crate::error::{At, Diagnostic, Error, Origin, Result, nearest};
-use crate::layout::{Choice, Recompute, Schedule, Sharding};
+use crate::layout::{Choice, Offload, Recompute, Schedule, Sharding};
 use crate::units::Unit;
 use Bounds::{Positive, Within};
 use own::{OWN, own_entries};
@@ -225,7 +225,9 @@ impl Builder<'_> {
             replicas: l.count32("replicas", 1),
             micro_batch_seqs: l.count32("micro_batch", 1),
             schedule: l.choice("schedule", &Schedule::NAMES),
+            split: None,
             recompute: l.choice("recompute", &Recompute::NAMES),
+            offload: l.choice("offload", &Offload::NAMES),
         };
         if hsdp && choice.replicas.is_none() {
             l.problem(

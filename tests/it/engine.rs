@@ -1,5 +1,6 @@
 //! Schedules and the engine that times them, against papers, a slow second simulator, and laws.
 
+mod held;
 mod laws;
 mod layouts;
 mod papers;
