@@ -203,6 +203,12 @@ impl Layout {
         }
     }
 
+    /// Layers of every chunk of a model, first to last on the path of a micro-batch.
+    #[must_use]
+    pub fn layers(&self, n_layers: u32) -> Vec<u32> {
+        self.split.sizes(n_layers, &SchedulePlan::of(self, 1.0))
+    }
+
     /// Name of the schedule for people.
     #[must_use]
     pub fn schedule_name(&self) -> &'static str {

@@ -45,7 +45,7 @@ pub enum SplitChoice {
 pub enum Unsplit {
     /// What is counted as layers does not come to the same number everywhere.
     NotDivisible {
-        /// Layers, embedding and loss counted.
+        /// Layers and what is counted as one.
         counted: u32,
         /// What must divide them.
         chunks: u32,
@@ -99,7 +99,7 @@ impl fmt::Display for Unsplit {
             Unsplit::NotDivisible { counted, chunks } => {
                 write!(
                     f,
-                    "{counted} layers, embedding and loss counted, are not a multiple of {chunks} chunks"
+                    "{counted} layers, with what is counted as one, are not a multiple of {chunks} chunks"
                 )
             }
             Unsplit::Rest { rest, stages } => write!(f, "{rest} layers are left for {stages} stages between the ends"),

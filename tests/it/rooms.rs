@@ -4,9 +4,11 @@
 
 mod finite;
 mod memory;
+mod offload;
 mod parse;
 mod scale;
 mod search;
+mod split;
 mod strategy;
 pub use strategy::{MODELS, config};
 mod sums;
