@@ -98,48 +98,52 @@ pub fn search(scenario: &Scenario, options: &Options) -> Found {
 /// What prices of layers depend on inside one set of outer degrees.
 type PriceKey = (u32, u32, u32, crate::layout::Recompute);
 
-/// What is the same for many layouts of one set of outer degrees.
+/// Prices of one set of outer degrees.
 #[derive(Default)]
-struct Known {
-    prices: Vec<(PriceKey, Prices)>,
-    /// The last cut: neighbours share it.
-    cut: Option<(u32, Split, Cut)>,
-    /// Balanced splits by what they rest on.
-    splits: Vec<((PriceKey, u32), Split)>,
+struct PriceTable(Vec<(PriceKey, Prices)>);
+
+impl PriceTable {
+    fn of(&mut self, workload: &Workload, machine: &Machine, layout: &Layout) -> &Prices {
+        let key = price_key(layout);
+        let at = self.0.iter().position(|(k, _)| *k == key).unwrap_or_else(|| {
+            let groups = place(layout, machine.domain);
+            self.0.push((key, prices(workload, layout, machine, &groups)));
+            self.0.len() - 1
+        });
+        &self.0[at].1
+    }
 }
 
-impl Known {
-    fn prices(&mut self, workload: &Workload, machine: &Machine, layout: &Layout) -> &Prices {
-        let key = price_key(layout);
-        let at = self.prices.iter().position(|(k, _)| *k == key).unwrap_or_else(|| {
-            let groups = place(layout, machine.domain);
-            self.prices.push((key, prices(workload, layout, machine, &groups)));
-            self.prices.len() - 1
-        });
-        &self.prices[at].1
+/// Cuts of one set of outer degrees.
+#[derive(Default)]
+struct Cuts {
+    /// The last one by virtual stages: neighbours share it.
+    last: Option<(u32, Cut)>,
+    /// Balanced ones, by what they rest on.
+    balanced: Vec<((PriceKey, u32), Split, Cut)>,
+}
+
+impl Cuts {
+    /// The cut of a layout as it stands.
+    fn given(&mut self, workload: &Workload, layout: &Layout) -> &Cut {
+        let last = self.last.take().filter(|(v, _)| *v == layout.virtual_stages);
+        let cut = || (layout.virtual_stages, Cut::of(&workload.model, layout));
+        &self.last.insert(last.unwrap_or_else(cut)).1
     }
 
-    /// The layout with its layers balanced.
-    fn balanced(&mut self, workload: &Workload, machine: &Machine, layout: &Layout) -> Layout {
+    /// The cut of a layout with its layers balanced, which it then has.
+    fn balanced(&mut self, workload: &Workload, layout: &mut Layout, prices: &Prices) -> &Cut {
         let key = (price_key(layout), layout.virtual_stages);
-        let split = match self.splits.iter().find(|(k, _)| *k == key) {
-            Some((_, split)) => *split,
-            None => {
-                let plan = SchedulePlan::of(layout, layout.n_micro_batches(workload.global_batch_seqs));
-                let sizes = balanced(&pattern(&workload.model), self.prices(workload, machine, layout), &plan);
-                let split = Split::explicit(&sizes);
-                self.splits.push((key, split));
-                split
-            }
-        };
-        Layout { split, ..*layout }
-    }
-
-    fn cut(&mut self, workload: &Workload, layout: &Layout) -> &Cut {
-        let same = |(v, split, _): &(u32, Split, Cut)| *v == layout.virtual_stages && *split == layout.split;
-        let last = self.cut.take().filter(same);
-        let cut = || (layout.virtual_stages, layout.split, Cut::of(&workload.model, layout));
-        &self.cut.insert(last.unwrap_or_else(cut)).2
+        let at = self.balanced.iter().position(|(k, ..)| *k == key).unwrap_or_else(|| {
+            let plan = SchedulePlan::of(layout, layout.n_micro_batches(workload.global_batch_seqs));
+            let split = Split::explicit(&balanced(&pattern(&workload.model), prices, &plan));
+            let cut = Cut::of(&workload.model, &Layout { split, ..*layout });
+            self.balanced.push((key, split, cut));
+            self.balanced.len() - 1
+        });
+        let (_, split, cut) = &self.balanced[at];
+        layout.split = *split;
+        cut
     }
 }
 
@@ -151,7 +155,7 @@ fn judge(space: &Space<'_>, outer: &Outer, machine: &Machine) -> Partial {
     let workload = space.workload;
     let context = machine.memory_context();
     let mut out = Partial::default();
-    let mut known = Known::default();
+    let (mut table, mut cuts) = (PriceTable::default(), Cuts::default());
     for mut layout in space.inner(outer) {
         out.considered += 1;
         let first = shape_violations(workload, &layout, space.n_devices).into_iter().next();
@@ -159,23 +163,25 @@ fn judge(space: &Space<'_>, outer: &Outer, machine: &Machine) -> Partial {
             reject(&mut out, layout, violation);
             continue;
         }
-        if space.choice.split == Some(SplitChoice::Balanced) && layout.pipeline > 1 {
-            layout = known.balanced(workload, machine, &layout);
-        }
-        let memory = budgets(workload, &layout, known.cut(workload, &layout), &context);
+        let cut = if space.choice.split == Some(SplitChoice::Balanced) && layout.pipeline > 1 {
+            let prices = table.of(workload, machine, &layout);
+            cuts.balanced(workload, &mut layout, prices)
+        } else {
+            cuts.given(workload, &layout)
+        };
+        let memory = budgets(workload, &layout, cut, &context);
         if let Some(violation) = memory_violation(&memory) {
             reject(&mut out, layout, violation);
             continue;
         }
-        let prices = *known.prices(workload, machine, &layout);
         let (parts, _) = step::parts(
             workload,
             machine,
             &layout,
             &Priced {
-                shapes: known.cut(workload, &layout).stages(),
+                shapes: cut.stages(),
                 groups: &place(&layout, machine.domain),
-                prices: &prices,
+                prices: table.of(workload, machine, &layout),
             },
         );
         let step_time_s = parts.total_s();
