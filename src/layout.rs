@@ -4,18 +4,22 @@
 
 pub mod activation;
 pub mod check;
+pub mod held;
 pub mod memory;
+pub mod offload;
 pub mod placement;
 pub mod schedule;
 pub mod space;
+pub mod split;
 pub mod stage;
 
 pub use check::{Violation, check};
 pub use memory::{MemoryBudget, MemoryContext, budgets};
 pub use placement::{Groups, Placed, place};
-pub use schedule::Schedule;
+pub use schedule::{Schedule, SchedulePlan};
 pub use space::{Choice, Outer, Space};
-pub use stage::{StageShape, stages};
+pub use split::{Split, SplitChoice, Unsplit};
+pub use stage::{Cut, StageShape, stages};
 
 use std::fmt;
 
@@ -145,6 +149,8 @@ pub struct Layout {
     pub micro_batch_seqs: u32,
     /// Order of micro-batches.
     pub schedule: Schedule,
+    /// Layers of each chunk.
+    pub split: Split,
     /// What is computed again.
     pub recompute: Recompute,
     /// What lives in host memory.
@@ -168,6 +174,7 @@ impl Layout {
             replicas: 1,
             micro_batch_seqs: 1,
             schedule: Schedule::OneFOneB,
+            split: Split::Even,
             recompute: Recompute::None,
             offload: Offload::None,
         }
@@ -183,6 +190,23 @@ impl Layout {
     #[must_use]
     pub fn n_micro_batches(&self, global_batch_seqs: f64) -> f64 {
         global_batch_seqs / (f64::from(self.data) * f64::from(self.micro_batch_seqs))
+    }
+
+    /// The schedule that runs. Without a pipeline micro-batches go one after another whatever was
+    /// asked for, and `GPipe` over several chunks is the breadth-first loop.
+    #[must_use]
+    pub fn order(&self) -> Schedule {
+        match self.schedule {
+            _ if self.pipeline <= 1 => Schedule::OneFOneB,
+            Schedule::GPipe if self.virtual_stages > 1 => Schedule::BreadthFirst,
+            other => other,
+        }
+    }
+
+    /// Layers of every chunk of a model, first to last on the path of a micro-batch.
+    #[must_use]
+    pub fn layers(&self, n_layers: u32) -> Vec<u32> {
+        self.split.sizes(n_layers, &SchedulePlan::of(self, 1.0))
     }
 
     /// Name of the schedule for people.
@@ -230,8 +254,14 @@ impl fmt::Display for Layout {
             write!(f, " × {} replicas", self.replicas)?;
         }
         write!(f, " · micro-batch {}", self.micro_batch_seqs)?;
+        if self.split != Split::Even {
+            write!(f, " · {}", self.split)?;
+        }
         if self.recompute != Recompute::None {
             write!(f, " · recompute {}", self.recompute.name())?;
+        }
+        if self.offload != Offload::None {
+            write!(f, " · offload {}", self.offload.name())?;
         }
         Ok(())
     }

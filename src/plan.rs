@@ -189,6 +189,8 @@ impl Scenario {
             n_devices: self.n_devices(),
             node_devices: self.cluster.node.n_devices,
             stack: self.stack.clone(),
+            host_link_bytes_per_s: self.accelerator.host_bytes_per_s,
+            host_bytes_per_device: self.cluster.node.host_memory_bytes / f64::from(self.cluster.node.n_devices.max(1)),
         }
     }
 }

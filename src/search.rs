@@ -3,10 +3,12 @@
 //! Sits between `step` and `plan`: planning a scenario with free degrees is a search for the
 //! fastest layout. It ranks by step time; objectives that need the whole plan belong to `study`.
 
-use crate::layout::check::{memory_violation, shape_violations};
-use crate::layout::{Choice, Layout, MemoryBudget, Outer, Space, Violation, budgets, place, stages};
+use crate::layout::check::{host_violation, memory_violation, shape_violations};
+use crate::layout::{Choice, Cut, Layout, MemoryBudget, Outer, SchedulePlan, Space, Split, SplitChoice, Violation, budgets, place};
 use crate::plan::Scenario;
+use crate::step::split::balanced;
 use crate::step::{self, Machine, Priced, Prices, prices};
+use crate::workload::{Workload, pattern};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -96,46 +98,90 @@ pub fn search(scenario: &Scenario, options: &Options) -> Found {
 /// What prices of layers depend on inside one set of outer degrees.
 type PriceKey = (u32, u32, u32, crate::layout::Recompute);
 
+/// Prices of one set of outer degrees.
+#[derive(Default)]
+struct PriceTable(Vec<(PriceKey, Prices)>);
+
+impl PriceTable {
+    fn of(&mut self, workload: &Workload, machine: &Machine, layout: &Layout) -> &Prices {
+        let key = price_key(layout);
+        let at = self.0.iter().position(|(k, _)| *k == key).unwrap_or_else(|| {
+            let groups = place(layout, machine.domain);
+            self.0.push((key, prices(workload, layout, machine, &groups)));
+            self.0.len() - 1
+        });
+        &self.0[at].1
+    }
+}
+
+/// Cuts of one set of outer degrees.
+#[derive(Default)]
+struct Cuts {
+    /// The last one by virtual stages: neighbours share it.
+    last: Option<(u32, Cut)>,
+    /// Balanced ones, by what they rest on.
+    balanced: Vec<((PriceKey, u32), Split, Cut)>,
+}
+
+impl Cuts {
+    /// The cut of a layout as it stands.
+    fn given(&mut self, workload: &Workload, layout: &Layout) -> &Cut {
+        let last = self.last.take().filter(|(v, _)| *v == layout.virtual_stages);
+        let cut = || (layout.virtual_stages, Cut::of(&workload.model, layout));
+        &self.last.insert(last.unwrap_or_else(cut)).1
+    }
+
+    /// The cut of a layout with its layers balanced, which it then has.
+    fn balanced(&mut self, workload: &Workload, layout: &mut Layout, prices: &Prices) -> &Cut {
+        let key = (price_key(layout), layout.virtual_stages);
+        let at = self.balanced.iter().position(|(k, ..)| *k == key).unwrap_or_else(|| {
+            let plan = SchedulePlan::of(layout, layout.n_micro_batches(workload.global_batch_seqs));
+            let split = Split::explicit(&balanced(&pattern(&workload.model), prices, &plan));
+            let cut = Cut::of(&workload.model, &Layout { split, ..*layout });
+            self.balanced.push((key, split, cut));
+            self.balanced.len() - 1
+        });
+        let (_, split, cut) = &self.balanced[at];
+        layout.split = *split;
+        cut
+    }
+}
+
+fn price_key(layout: &Layout) -> PriceKey {
+    (layout.expert, layout.expert_tensor, layout.micro_batch_seqs, layout.recompute)
+}
+
 fn judge(space: &Space<'_>, outer: &Outer, machine: &Machine) -> Partial {
     let workload = space.workload;
     let context = machine.memory_context();
     let mut out = Partial::default();
-    let mut known: Vec<(PriceKey, Prices)> = Vec::new();
-    for layout in space.inner(outer) {
+    let (mut table, mut cuts) = (PriceTable::default(), Cuts::default());
+    for mut layout in space.inner(outer) {
         out.considered += 1;
         let first = shape_violations(workload, &layout, space.n_devices).into_iter().next();
-        let shapes = if first.is_none() {
-            stages(&workload.model, &layout)
-        } else {
-            Vec::new()
-        };
-        let memory = if first.is_none() {
-            budgets(workload, &layout, &shapes, &context)
-        } else {
-            Vec::new()
-        };
-        if let Some(violation) = first.or_else(|| memory_violation(&memory)) {
+        if let Some(violation) = first.or_else(|| host_violation(&layout, &context)) {
             reject(&mut out, layout, violation);
             continue;
         }
-        let groups = place(&layout, machine.domain);
-        let key = (layout.expert, layout.expert_tensor, layout.micro_batch_seqs, layout.recompute);
-        let prices = match known.iter().find(|(k, _)| *k == key) {
-            Some((_, p)) => *p,
-            None => {
-                let p = prices(workload, &layout, machine, &groups);
-                known.push((key, p));
-                p
-            }
+        let cut = if space.choice.split == Some(SplitChoice::Balanced) && layout.pipeline > 1 {
+            let prices = table.of(workload, machine, &layout);
+            cuts.balanced(workload, &mut layout, prices)
+        } else {
+            cuts.given(workload, &layout)
         };
+        let memory = budgets(workload, &layout, cut, &context);
+        if let Some(violation) = memory_violation(&memory) {
+            reject(&mut out, layout, violation);
+            continue;
+        }
         let (parts, _) = step::parts(
             workload,
             machine,
             &layout,
             &Priced {
-                shapes: &shapes,
-                groups: &groups,
-                prices: &prices,
+                shapes: cut.stages(),
+                groups: &place(&layout, machine.domain),
+                prices: table.of(workload, machine, &layout),
             },
         );
         let step_time_s = parts.total_s();
@@ -155,7 +201,7 @@ fn judge(space: &Space<'_>, outer: &Outer, machine: &Machine) -> Partial {
 fn reject(out: &mut Partial, layout: Layout, violation: Violation) {
     *out.rejected.entry(violation.kind().to_string()).or_insert(0) += 1;
     let miss = match violation {
-        Violation::OutOfMemory { short_bytes, .. } => short_bytes,
+        Violation::OutOfMemory { short_bytes, .. } | Violation::HostOutOfMemory { short_bytes, .. } => short_bytes,
         _ => f64::MAX,
     };
     if out.nearest.is_none_or(|(m, ..)| miss < m) {

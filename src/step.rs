@@ -15,6 +15,7 @@ pub mod parts;
 pub mod pipeline;
 pub mod price;
 pub mod schedule;
+pub mod split;
 
 pub use event::{EngineStep, engine_step, engine_step_as};
 pub use gantt::{Bar, Gantt, Lane, gantt};
@@ -23,7 +24,7 @@ pub use parts::{Parts, Step};
 pub use price::{Explained, Prices, prices};
 
 use crate::kernel::Evidence;
-use crate::layout::{Groups, Layout, MemoryBudget, StageShape, budgets, place, stages};
+use crate::layout::{Cut, Groups, Layout, MemoryBudget, StageShape, budgets, place, stages};
 use crate::workload::{Workload, count};
 use pipeline::Timing;
 use std::collections::BTreeMap;
@@ -32,8 +33,8 @@ use std::collections::BTreeMap;
 /// there are more slots than [`event::MOST_SLOTS`], when the fill of the pipeline no longer matters.
 #[must_use]
 pub fn simulate(workload: &Workload, machine: &Machine, layout: &Layout) -> Step {
-    let shapes = stages(&workload.model, layout);
-    let memory = budgets(workload, layout, &shapes, &machine.memory_context());
+    let cut = Cut::of(&workload.model, layout);
+    let memory = budgets(workload, layout, &cut, &machine.memory_context());
     let (closed, timing) = closed(workload, machine, layout);
     let parts = engine_step(workload, machine, layout).map_or(closed, |step| step.parts);
     assemble(workload, machine, layout, parts, &timing, memory)

@@ -95,7 +95,7 @@ fn case() -> Case {
             n_compute_units: 1,
             memory_bytes: 0.0,
             memory_bytes_per_s: 0.0,
-            host_bytes_per_s: 0.0,
+            host_bytes_per_s: None,
             tdp_w: 500.0,
             idle_w: 50.0,
             embodied_kg_co2e: None,

@@ -126,8 +126,8 @@ pub struct Accelerator {
     pub memory_bytes: f64,
     /// Memory bandwidth.
     pub memory_bytes_per_s: f64,
-    /// Host link, one direction.
-    pub host_bytes_per_s: f64,
+    /// Link to the host, one direction, line coding taken off and packet headers not; if it is known.
+    pub host_bytes_per_s: Option<f64>,
     /// Board power limit.
     pub tdp_w: f64,
     /// Idle board power.

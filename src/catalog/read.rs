@@ -79,7 +79,7 @@ impl Entity for Accelerator {
             n_compute_units: r.count32("n_compute_units", 1).unwrap_or(1),
             memory_bytes: r.need("memory_bytes", Unit::Bytes, Within(1e8, 1e15)),
             memory_bytes_per_s: r.need("memory_bytes_per_s", Unit::BytesPerS, BANDWIDTH),
-            host_bytes_per_s: r.number("host_bytes_per_s", Unit::BytesPerS, BANDWIDTH).unwrap_or(3.2e10),
+            host_bytes_per_s: r.number("host_bytes_per_s", Unit::BytesPerS, BANDWIDTH),
             tdp_w: r.need("tdp_w", Unit::W, Within(1.0, 1e6)),
             idle_w: r.number("idle_w", Unit::W, POWER).unwrap_or(0.0),
             embodied_kg_co2e: r.number("embodied_kg_co2e", Unit::KgCo2e, Within(0.0, 1e12)),

@@ -1,6 +1,8 @@
 //! Why a layout does not work, as values.
 
-use super::{Layout, MemoryBudget, MemoryContext, Sharding, budgets, product, stages};
+use super::{
+    Cut, Layout, MemoryBudget, MemoryContext, Offload, Schedule, SchedulePlan, Sharding, Unsplit, budgets, product, schedule::Unsupported,
+};
 use crate::units;
 use crate::workload::Workload;
 use std::fmt;
@@ -53,6 +55,18 @@ pub enum Violation {
         /// Pipeline degree.
         pipeline: u32,
     },
+    /// The schedule does not exist for the layout's sizes.
+    NoSchedule {
+        /// Which.
+        schedule: Schedule,
+        /// Why.
+        why: Unsupported,
+    },
+    /// The layers cannot be dealt as asked.
+    LayersNotSplit {
+        /// Why.
+        why: Unsplit,
+    },
     /// Virtual stages without a pipeline.
     VirtualWithoutPipeline,
     /// Experts do not split over the expert ranks.
@@ -81,6 +95,15 @@ pub enum Violation {
         /// What is missing.
         short_bytes: f64,
     },
+    /// What is offloaded does not fit in host memory.
+    HostOutOfMemory {
+        /// Which stage.
+        stage: u32,
+        /// What is missing per device.
+        short_bytes: f64,
+    },
+    /// Something is offloaded over a link that nothing is known of.
+    NoHostLink,
 }
 
 impl Violation {
@@ -95,12 +118,16 @@ impl Violation {
             Violation::TooManyStages { .. } => "more stages than layers",
             Violation::BatchNotDivisible { .. } => "batch not divisible into micro-batches",
             Violation::InterleavingNotDivisible { .. } => "micro-batches not a multiple of the pipeline",
+            Violation::NoSchedule { .. } => "no such schedule for these sizes",
+            Violation::LayersNotSplit { .. } => "layers do not split as asked",
             Violation::VirtualWithoutPipeline => "virtual stages without a pipeline",
             Violation::ExpertsNotDivisible { .. } => "experts not divisible by expert degree",
             Violation::ExpertRanksNotDivisible { .. } => "expert ranks do not divide the stage",
             Violation::NoExperts => "expert parallelism without experts",
             Violation::ReplicasNotDivisible { .. } => "replicas do not divide the data ranks",
             Violation::OutOfMemory { .. } => "out of memory",
+            Violation::HostOutOfMemory { .. } => "out of host memory",
+            Violation::NoHostLink => "no host link known",
         }
     }
 
@@ -119,6 +146,8 @@ impl Violation {
             Violation::InterleavingNotDivisible { .. } => {
                 "choose virtual_stages = 1, or a batch with whole rounds of the pipeline".to_string()
             }
+            Violation::NoSchedule { schedule, why } => format!("{}, or schedule = \"1f1b\"", why.remedy(*schedule)),
+            Violation::LayersNotSplit { why } => why.remedy(),
             Violation::VirtualWithoutPipeline => "choose virtual_stages = 1, or pipeline above 1".to_string(),
             Violation::ExpertsNotDivisible { experts, .. } => format!("choose an expert degree that divides {experts}"),
             Violation::ExpertRanksNotDivisible { .. } => "choose expert × expert_tensor that divides tensor × context × data".to_string(),
@@ -130,6 +159,14 @@ impl Violation {
                     units::gib(*short_bytes)
                 )
             }
+            Violation::HostOutOfMemory { short_bytes, .. } => {
+                format!(
+                    "free {} of host memory per device: more devices, sharding, a smaller micro-batch, recompute = \"full\", or offload less; \
+                     or give the node's host_memory_bytes",
+                    units::gib(*short_bytes)
+                )
+            }
+            Violation::NoHostLink => "give the accelerator's host_bytes_per_s, or leave `offload` out".to_string(),
         }
     }
 }
@@ -149,6 +186,8 @@ impl fmt::Display for Violation {
                     "{micro_batches} micro-batches are not a multiple of pipeline = {pipeline}, which interleaving needs"
                 )
             }
+            Violation::NoSchedule { schedule, why } => write!(f, "no {} schedule: {why}", schedule.name()),
+            Violation::LayersNotSplit { why } => why.fmt(f),
             Violation::VirtualWithoutPipeline => f.write_str("virtual stages need a pipeline"),
             Violation::ExpertsNotDivisible { experts, expert } => write!(f, "{experts} experts do not split over expert = {expert}"),
             Violation::ExpertRanksNotDivisible { ranks } => {
@@ -159,6 +198,10 @@ impl fmt::Display for Violation {
             Violation::OutOfMemory { stage, short_bytes } => {
                 write!(f, "stage {stage} lacks {} of memory per device", units::gib(*short_bytes))
             }
+            Violation::HostOutOfMemory { stage, short_bytes } => {
+                write!(f, "stage {stage} lacks {} of host memory per device", units::gib(*short_bytes))
+            }
+            Violation::NoHostLink => f.write_str("nothing is known of the link to the host"),
         }
     }
 }
@@ -212,17 +255,8 @@ pub fn shape_violations(workload: &Workload, layout: &Layout, n_devices: u64) ->
     let per_step = u64::from(layout.data) * u64::from(layout.micro_batch_seqs);
     let whole = divides(workload.global_batch_seqs, per_step) && workload.global_batch_seqs >= 1.0;
     add(!whole, Violation::BatchNotDivisible { per_step });
-    if whole && layout.virtual_stages > 1 {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let micro_batches = layout.n_micro_batches(workload.global_batch_seqs) as u64;
-        let rest = micro_batches % u64::from(layout.pipeline);
-        add(
-            rest != 0,
-            Violation::InterleavingNotDivisible {
-                micro_batches,
-                pipeline: layout.pipeline,
-            },
-        );
+    if whole {
+        out.extend(schedule(workload, layout));
     }
     experts(model.moe.map(|m| m.n_experts), layout, &mut out);
     let sharded = layout.replicas == 1 || (layout.sharding == Sharding::Zero3 && layout.data.is_multiple_of(layout.replicas));
@@ -230,6 +264,22 @@ pub fn shape_violations(workload: &Workload, layout: &Layout, n_devices: u64) ->
         out.push(Violation::ReplicasNotDivisible { replicas: layout.replicas });
     }
     out
+}
+
+/// Whether there is such a schedule, and the layers can be dealt to its chunks.
+fn schedule(workload: &Workload, layout: &Layout) -> Option<Violation> {
+    let plan = SchedulePlan::of(layout, layout.n_micro_batches(workload.global_batch_seqs));
+    let split = || layout.split.refused(workload.model.n_layers, &plan);
+    match plan.refused() {
+        // Without a pipeline that is told already.
+        Some(_) if layout.pipeline <= 1 => None,
+        Some(Unsupported::NotMultiple { has, of }) if plan.kind == Schedule::OneFOneB => Some(Violation::InterleavingNotDivisible {
+            micro_batches: u64::from(has),
+            pipeline: of,
+        }),
+        Some(why) => Some(Violation::NoSchedule { schedule: plan.kind, why }),
+        None => split().map(|why| Violation::LayersNotSplit { why }),
+    }
 }
 
 fn divides(value: f64, parts: u64) -> bool {
@@ -258,27 +308,34 @@ fn experts(n_experts: Option<u32>, layout: &Layout, out: &mut Vec<Violation>) {
     }
 }
 
-/// The stage with the least room, if it has none.
+/// The stage with the least room, if it has none: on the device, then on its host.
 #[must_use]
 pub fn memory_violation(memory: &[MemoryBudget]) -> Option<Violation> {
-    let worst = memory.iter().min_by(|a, b| a.headroom_bytes().total_cmp(&b.headroom_bytes()))?;
-    (worst.headroom_bytes() < 0.0).then(|| Violation::OutOfMemory {
-        stage: worst.stage,
-        short_bytes: -worst.headroom_bytes(),
-    })
+    let worst = |room: fn(&MemoryBudget) -> f64| {
+        let least = memory.iter().min_by(|a, b| room(a).total_cmp(&room(b)))?;
+        Some((least.stage, -room(least))).filter(|(_, short_bytes)| *short_bytes > 0.0)
+    };
+    if let Some((stage, short_bytes)) = worst(MemoryBudget::headroom_bytes) {
+        return Some(Violation::OutOfMemory { stage, short_bytes });
+    }
+    worst(MemoryBudget::host_headroom_bytes).map(|(stage, short_bytes)| Violation::HostOutOfMemory { stage, short_bytes })
+}
+
+/// What offloading needs and the machine does not say.
+#[must_use]
+pub fn host_violation(layout: &Layout, memory: &MemoryContext) -> Option<Violation> {
+    let link = layout.offload == Offload::None || memory.host_link_bytes_per_s.is_some();
+    (!link).then_some(Violation::NoHostLink)
 }
 
 /// Everything that is wrong with a layout; empty when it fits.
 #[must_use]
 pub fn check(workload: &Workload, layout: &Layout, n_devices: u64, memory: &MemoryContext) -> Vec<Violation> {
     let mut out = shape_violations(workload, layout, n_devices);
+    out.extend(host_violation(layout, memory));
     if out.is_empty() {
-        out.extend(memory_violation(&budgets(
-            workload,
-            layout,
-            &stages(&workload.model, layout),
-            memory,
-        )));
+        let cut = Cut::of(&workload.model, layout);
+        out.extend(memory_violation(&budgets(workload, layout, &cut, memory)));
     }
     out
 }

@@ -1,7 +1,9 @@
 //! Memory of one device per pipeline stage.
 
 use super::activation::{self, ActivationRules, LayerActivations};
-use super::{Layout, Schedule, Sharding, StageShape};
+use super::held::held_bytes;
+use super::offload::{host_bytes, resident_bytes};
+use super::{Cut, Layout, SchedulePlan, Sharding, StageShape};
 use crate::catalog::N_KINDS;
 use crate::workload::count::{LayerParams, layer_params};
 use crate::workload::{LayerKind, Workload};
@@ -25,6 +27,10 @@ pub struct MemoryBudget {
     pub reserve_bytes: f64,
     /// What the device has.
     pub capacity_bytes: f64,
+    /// Host memory for what is offloaded; no part of the device's peak.
+    pub host_bytes: f64,
+    /// Host memory that there is for one device.
+    pub host_capacity_bytes: f64,
 }
 
 impl MemoryBudget {
@@ -45,6 +51,12 @@ impl MemoryBudget {
     pub fn headroom_bytes(&self) -> f64 {
         self.capacity_bytes - self.peak_bytes()
     }
+
+    /// What is left of the host; negative when it does not fit.
+    #[must_use]
+    pub fn host_headroom_bytes(&self) -> f64 {
+        self.host_capacity_bytes - self.host_bytes
+    }
 }
 
 /// What memory depends on beside workload and layout.
@@ -56,6 +68,10 @@ pub struct MemoryContext {
     pub rules: ActivationRules,
     /// Cross-entropy keeps no fp32 copy of the logits.
     pub fused_loss: bool,
+    /// Host memory of one device: the server's, divided by its devices.
+    pub host_bytes: f64,
+    /// Link between device and host, one direction, if it is known.
+    pub host_link_bytes_per_s: Option<f64>,
 }
 
 /// Allocator fragmentation over allocated bytes: the mean of reserved over allocated, less one,
@@ -180,47 +196,36 @@ fn static_state(workload: &Workload, layout: &Layout, params: DeviceParams) -> S
     }
 }
 
-/// Micro-batches (in chunks of a stage) whose activations are alive at the peak of stage `i`.
-///
-/// 1F1B: the distance to the last stage (arXiv 2104.04473 §2.2.1); interleaved: warm-up of
-/// `2(p − i − 1) + (v − 1)·p` chunks and the one running (Megatron-LM schedules); `GPipe`: all.
-#[must_use]
-pub fn in_flight_chunks(layout: &Layout, n_micro_batches: f64, stage: u32) -> f64 {
-    let (p, v, i) = (f64::from(layout.pipeline), f64::from(layout.virtual_stages), f64::from(stage));
-    let all = n_micro_batches * v;
-    match layout.schedule {
-        Schedule::GPipe | Schedule::BreadthFirst => all,
-        Schedule::OneFOneB if layout.virtual_stages > 1 => (2.0 * (p - i - 1.0) + (v - 1.0) * p + 1.0).min(all),
-        Schedule::OneFOneB => (p - i).min(all),
-        Schedule::ZeroBubbleH1 => p.min(all),
-        Schedule::ZeroBubbleH2 => (2.0 * p - 1.0).min(all),
-        Schedule::ZeroBubbleV => (2.0 * p).min(all),
-        Schedule::DualPipe => (p + 1.0).min(all),
-        Schedule::DualPipeV => (2.0 * p + 1.0).min(all),
-    }
-}
-
 /// The memory of every stage.
 #[must_use]
-pub fn budgets(workload: &Workload, layout: &Layout, stages: &[StageShape], context: &MemoryContext) -> Vec<MemoryBudget> {
+pub fn budgets(workload: &Workload, layout: &Layout, cut: &Cut, context: &MemoryContext) -> Vec<MemoryBudget> {
     let layers = LayerKind::ALL.map(|kind| activation::layer(workload, layout, kind, context.rules));
-    let m = layout.n_micro_batches(workload.global_batch_seqs).max(1.0);
+    let plan = SchedulePlan::of(layout, layout.n_micro_batches(workload.global_batch_seqs));
+    let mut kept_bytes = vec![0.0; plan.chunks as usize];
     (0u32..)
-        .zip(stages)
-        .map(|(i, shape)| {
-            let state = static_state(workload, layout, device_params(workload, layout, shape));
-            let per_micro_batch: f64 = shape.kinds().map(|(k, n)| n * layers[k.index()].kept_bytes).sum();
-            // Activations are kept per chunk; a stage holds `virtual_stages` of them.
-            let chunks = in_flight_chunks(layout, m, i) / f64::from(layout.virtual_stages);
+        .zip(cut.stages().iter().zip(cut.by_stage()))
+        .map(|(i, (shape, chunks))| {
+            let params = device_params(workload, layout, shape);
+            let state = static_state(workload, layout, params);
+            for (bytes, chunk) in kept_bytes.iter_mut().zip(chunks) {
+                *bytes = chunk.kinds().map(|(k, n)| n * layers[k.index()].kept_bytes).sum();
+            }
+            let held_bytes = held_bytes(&plan, i, &kept_bytes);
             let mut budget = MemoryBudget {
                 stage: i,
                 weights_bytes: state.weights_bytes,
                 gradients_bytes: state.gradients_bytes,
-                optimizer_bytes: state.optimizer_bytes,
-                activations_bytes: per_micro_batch * chunks,
+                optimizer_bytes: if layout.offload.optimizer() { 0.0 } else { state.optimizer_bytes },
+                activations_bytes: if layout.offload.activations() {
+                    resident_bytes(held_bytes, shape, &layers)
+                } else {
+                    held_bytes
+                },
                 buffers_bytes: buffers(workload, layout, shape, context, &layers),
                 reserve_bytes: 0.0,
                 capacity_bytes: context.capacity_bytes,
+                host_bytes: host_bytes(workload, layout, held_bytes, params),
+                host_capacity_bytes: context.host_bytes,
             };
             budget.reserve_bytes = FRAGMENTATION * budget.allocated_bytes() + CONTEXT_BYTES;
             budget

@@ -1,4 +1,8 @@
-//! Pipeline schedules by name. What they run, and in which order, is known to `step::schedule`.
+//! Pipeline schedules by name and size. What they run, and in which order, is known to `step::schedule`.
+
+mod plan;
+
+pub use plan::{SchedulePlan, Unsupported};
 
 /// Which schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,6 +68,25 @@ impl Schedule {
             Schedule::DualPipe => Placement::TwoWay,
             _ => Placement::Loop,
         }
+    }
+
+    /// Chunks that a stage must have under this schedule, the second copy of the model included; none
+    /// where any number will do.
+    #[must_use]
+    pub fn chunks(self) -> Option<u32> {
+        match self {
+            Schedule::OneFOneB | Schedule::BreadthFirst => None,
+            Schedule::GPipe | Schedule::ZeroBubbleH1 | Schedule::ZeroBubbleH2 => Some(1),
+            Schedule::ZeroBubbleV | Schedule::DualPipe | Schedule::DualPipeV => Some(2),
+        }
+    }
+
+    /// Virtual stages that a layout must have for it; none where any number will do. `GPipe` with
+    /// more than one is [`Schedule::BreadthFirst`].
+    #[must_use]
+    pub fn virtual_stages(self) -> Option<u32> {
+        let chunks = self.chunks().filter(|_| self != Schedule::GPipe);
+        chunks.map(|n| n / self.weight_copies())
     }
 
     /// The weight gradient is a slot of its own, so nothing of a backward runs beside it.

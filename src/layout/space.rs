@@ -1,6 +1,6 @@
 //! Candidate layouts: every combination of the degrees that are free, one after another.
 
-use super::{Layout, Offload, Recompute, Schedule, Sharding, product};
+use super::{Layout, Offload, Recompute, Schedule, Sharding, Split, SplitChoice, product};
 use crate::workload::Workload;
 
 /// Which parts of a layout the user fixed.
@@ -30,8 +30,12 @@ pub struct Choice {
     pub micro_batch_seqs: Option<u32>,
     /// Schedule.
     pub schedule: Option<Schedule>,
+    /// Layers of each chunk.
+    pub split: Option<SplitChoice>,
     /// Recomputation.
     pub recompute: Option<Recompute>,
+    /// What lives in host memory; nothing where this is open.
+    pub offload: Option<Offload>,
 }
 
 impl Choice {
@@ -53,7 +57,11 @@ impl Choice {
             && ok(self.replicas, l.replicas)
             && ok(self.micro_batch_seqs, l.micro_batch_seqs)
             && ok(self.schedule, l.schedule)
+            && self
+                .split
+                .is_none_or(|s| s == SplitChoice::Balanced || s == SplitChoice::Given(l.split))
             && ok(self.recompute, l.recompute)
+            && ok(self.offload, l.offload)
     }
 
     /// True when nothing is fixed.
@@ -78,7 +86,9 @@ impl Choice {
             replicas: Some(l.replicas),
             micro_batch_seqs: Some(l.micro_batch_seqs),
             schedule: Some(l.schedule),
+            split: Some(SplitChoice::Given(l.split)),
             recompute: Some(l.recompute),
+            offload: Some(l.offload),
         }
     }
 }
@@ -149,6 +159,11 @@ impl Space<'_> {
     pub fn inner(&self, o: &Outer) -> Vec<Layout> {
         let mut out = Vec::new();
         let sequence_parallel = self.choice.sequence_parallel.unwrap_or(o.tensor > 1) && o.tensor > 1;
+        let split = match self.choice.split {
+            Some(SplitChoice::Given(split)) => split,
+            // Balanced ones rest on prices: the search puts them in.
+            Some(SplitChoice::Balanced) | None => Split::Even,
+        };
         for (expert, expert_tensor) in self.experts(o) {
             for micro_batch_seqs in self.micro_batches(o) {
                 for virtual_stages in self.virtuals(o) {
@@ -167,8 +182,9 @@ impl Space<'_> {
                                 replicas,
                                 micro_batch_seqs,
                                 schedule: self.choice.schedule.unwrap_or(Schedule::OneFOneB),
+                                split,
                                 recompute,
-                                offload: Offload::None,
+                                offload: self.choice.offload.unwrap_or(Offload::None),
                             });
                         }
                     }
@@ -212,9 +228,21 @@ impl Space<'_> {
 
     fn virtuals(&self, o: &Outer) -> Vec<u32> {
         pick(self.choice.virtual_stages, || {
-            if o.pipeline == 1 || self.choice.schedule == Some(Schedule::GPipe) {
+            let schedule = self.choice.schedule.unwrap_or(Schedule::OneFOneB);
+            if o.pipeline == 1 || schedule == Schedule::GPipe {
                 return vec![1];
             }
+            if let Some(only) = schedule.virtual_stages() {
+                return vec![only];
+            }
+            let uneven = match self.choice.split {
+                // One number per chunk says how many there are.
+                Some(SplitChoice::Given(Split::Explicit(list))) if list.len() > o.pipeline as usize => {
+                    return vec![u32::try_from(list.len()).unwrap_or(u32::MAX) / o.pipeline];
+                }
+                Some(split) => split != SplitChoice::Given(Split::Even),
+                None => false,
+            };
             let layers = self.workload.model.n_layers;
             let most = (layers + 2) / o.pipeline;
             // Of the chunk counts with the same layers per chunk only the smallest can win; the
@@ -222,7 +250,7 @@ impl Space<'_> {
             let mut last = None;
             let per_chunk = |v: u32| Some(layers.div_ceil(o.pipeline.saturating_mul(v)));
             (1..=most.max(1))
-                .filter(|&v| std::mem::replace(&mut last, per_chunk(v)) != per_chunk(v))
+                .filter(|&v| uneven || std::mem::replace(&mut last, per_chunk(v)) != per_chunk(v))
                 .collect()
         })
     }

@@ -1,6 +1,6 @@
 //! Which layers each pipeline stage holds.
 
-use super::Layout;
+use super::{Layout, SchedulePlan, Split};
 use crate::catalog::{Model, N_KINDS};
 use crate::workload::{LayerKind, pattern};
 
@@ -32,39 +32,30 @@ impl StageShape {
     }
 }
 
-/// Layers of each of `n_chunks` model chunks, first to last. Every chunk gets the same number,
-/// rounded up; the layers that are then missing are taken from the last chunk (it has the head),
-/// the first (it has the embedding), the last but one and so on, as Llama 3 does for 126 layers on
-/// 16 stages (arXiv 2407.21783 §3.3.2).
-#[must_use]
-pub fn chunk_sizes(n_layers: u32, n_chunks: u32) -> Vec<u32> {
-    let n = n_chunks.max(1);
-    let base = n_layers.div_ceil(n);
-    let mut sizes = vec![base; n as usize];
-    let missing = (u64::from(base) * u64::from(n)).saturating_sub(u64::from(n_layers));
-    for i in 0..missing {
-        let half = usize::try_from(i / 2).unwrap_or(0);
-        let position = if i % 2 == 0 { sizes.len() - 1 - half } else { half };
-        sizes[position] = sizes[position].saturating_sub(1);
-    }
-    sizes
-}
-
 /// The chunks of a layout, first to last on the path of a micro-batch.
 #[must_use]
 pub fn chunks(model: &Model, layout: &Layout) -> Vec<StageShape> {
-    let kinds = pattern(model);
-    let n = layout.pipeline.max(1).saturating_mul(layout.virtual_stages.max(1));
-    let mut next = 0;
-    let mut out = Vec::with_capacity(n as usize);
-    for size in chunk_sizes(model.n_layers, n) {
-        let mut shape = StageShape::default();
-        for kind in kinds.iter().skip(next).take(size as usize) {
-            shape.layers[kind.index()] += 1;
-        }
-        next += size as usize;
-        out.push(shape);
-    }
+    path(model, &layout.split, &SchedulePlan::of(layout, 1.0))
+}
+
+fn path(model: &Model, split: &Split, plan: &SchedulePlan) -> Vec<StageShape> {
+    dealt(&pattern(model), &split.sizes(model.n_layers, plan))
+}
+
+/// Layers dealt to the chunks of a path; embedding and head at its ends.
+#[must_use]
+pub fn dealt(kinds: &[LayerKind], sizes: &[u32]) -> Vec<StageShape> {
+    let mut rest = kinds.iter();
+    let mut out: Vec<StageShape> = sizes
+        .iter()
+        .map(|&size| {
+            let mut shape = StageShape::default();
+            for kind in rest.by_ref().take(size as usize) {
+                shape.layers[kind.index()] += 1;
+            }
+            shape
+        })
+        .collect();
     if let Some(first) = out.first_mut() {
         first.embedding = true;
     }
@@ -74,38 +65,77 @@ pub fn chunks(model: &Model, layout: &Layout) -> Vec<StageShape> {
     out
 }
 
-/// The stages of a layout. Chunk `j` belongs to stage `j mod pipeline` (interleaving).
+/// The chunks of a path where they lie: chunk `c` of stage `i` at `i · chunks + c`; two ways pass two
+/// copies of the model, so every chunk of the path lies on two stages.
 #[must_use]
-pub fn stages(model: &Model, layout: &Layout) -> Vec<StageShape> {
-    let p = layout.pipeline.max(1) as usize;
-    let mut out = vec![StageShape::default(); p];
-    for (j, chunk) in chunks(model, layout).iter().enumerate() {
-        let stage = &mut out[j % p];
-        for (n, more) in stage.layers.iter_mut().zip(chunk.layers) {
-            *n += more;
-        }
-        stage.embedding |= chunk.embedding;
-        stage.head |= chunk.head;
+pub fn placed(path: Vec<StageShape>, plan: &SchedulePlan) -> Vec<StageShape> {
+    if plan.chunks == 1 {
+        return path;
     }
-    out
+    let at = |stage, chunk| path.get(plan.position(stage, chunk)).copied().unwrap_or_default();
+    let (p, v) = (plan.stages as usize, plan.chunks as usize);
+    (0..p).flat_map(|i| (0..v).map(move |c| (i, c))).map(|(i, c)| at(i, c)).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The chunks of a model where a schedule places them, as [`placed`] orders them.
+#[must_use]
+pub fn pieces(model: &Model, split: &Split, plan: &SchedulePlan) -> Vec<StageShape> {
+    placed(path(model, split, plan), plan)
+}
 
-    fn check(n_layers: u32, n_chunks: u32, want: &[u32]) {
-        let got = chunk_sizes(n_layers, n_chunks);
-        assert_eq!(got, want);
-        assert_eq!(got.iter().sum::<u32>(), n_layers);
+/// A model cut by a layout.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cut {
+    pieces: Vec<StageShape>,
+    /// Empty where a stage is one chunk.
+    stages: Vec<StageShape>,
+    chunks: usize,
+}
+
+impl Cut {
+    /// Cut a model.
+    #[must_use]
+    pub fn of(model: &Model, layout: &Layout) -> Cut {
+        let plan = SchedulePlan::of(layout, 1.0);
+        let pieces = pieces(model, &layout.split, &plan);
+        let chunks = plan.chunks.max(1) as usize;
+        let stages = if chunks == 1 {
+            Vec::new()
+        } else {
+            pieces.chunks(chunks).map(sum).collect()
+        };
+        Cut { pieces, stages, chunks }
     }
 
-    #[test]
-    fn layers_are_spread_with_the_ends_lighter() {
-        check(8, 4, &[2, 2, 2, 2]);
-        check(126, 16, &[7, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 7]);
-        check(61, 4, &[15, 16, 15, 15]);
-        check(2, 4, &[0, 1, 1, 0]);
-        check(5, 1, &[5]);
+    /// Every stage.
+    #[must_use]
+    pub fn stages(&self) -> &[StageShape] {
+        if self.chunks == 1 { &self.pieces } else { &self.stages }
     }
+
+    /// The chunks of every stage, in the order in which it counts them.
+    pub fn by_stage(&self) -> impl Iterator<Item = &[StageShape]> {
+        self.pieces.chunks(self.chunks)
+    }
+}
+
+/// The stages of a layout.
+#[must_use]
+pub fn stages(model: &Model, layout: &Layout) -> Vec<StageShape> {
+    let cut = Cut::of(model, layout);
+    if cut.chunks == 1 { cut.pieces } else { cut.stages }
+}
+
+/// What several chunks hold together.
+#[must_use]
+pub fn sum(chunks: &[StageShape]) -> StageShape {
+    let mut out = StageShape::default();
+    for chunk in chunks {
+        for (n, more) in out.layers.iter_mut().zip(chunk.layers) {
+            *n += more;
+        }
+        out.embedding |= chunk.embedding;
+        out.head |= chunk.head;
+    }
+    out
 }

@@ -1,16 +1,16 @@
 //! A scenario file, read and checked: everything a plan starts from.
 
+mod layout;
 mod machine;
 mod own;
 mod training;
 
 use super::{Assumption, Limits, Scenario, hf, layers};
 use crate::catalog::ranges::{MTBF, PAUSE};
-use crate::catalog::raw::{self, Value};
+use crate::catalog::raw;
 use crate::catalog::reader::{Bounds, Problems, Reader};
-use crate::catalog::{Catalog, Cluster, Entity, Fabric, Kind, Model, Reliability, Stack, digest_text, source};
+use crate::catalog::{Accelerator, Catalog, Cluster, Entity, Fabric, Kind, Model, Reliability, Stack, digest_text, source};
 use crate::error::{At, Diagnostic, Error, Origin, Result, nearest};
-use crate::layout::{Choice, Recompute, Schedule, Sharding};
 use crate::units::Unit;
 use Bounds::{Positive, Within};
 use own::{DEFAULT_STACK, OWN, changes_stack, own_entries};
@@ -124,8 +124,9 @@ impl Builder<'_> {
         let model = self.model(root);
         let stack = self.stack(root);
         let cluster = self.cluster(root);
+        let n_layers = model.as_ref().map(|m| m.n_layers);
         let workload = self.training(root, model, stack.as_ref());
-        let choice = self.layout(root);
+        let choice = self.layout(root, n_layers);
         let reliability = self.reliability(root);
         let cost = self.cost(root, cluster.as_ref());
         let limits = self.limits(root);
@@ -135,7 +136,8 @@ impl Builder<'_> {
             self.assumptions.extend(configured.assumptions(workload.seq_len_tokens));
             read = format!("{text}\0{}", configured.text);
         }
-        let accelerator = self.get(&cluster.node.accelerator, root.at())?;
+        let accelerator: Accelerator = self.get(&cluster.node.accelerator, root.at())?;
+        self.host_link(root, &choice, &accelerator);
         let scale_up: Fabric = self.get(&cluster.node.scale_up, root.at())?;
         let scale_out: Fabric = self.get(&cluster.node.scale_out, root.at())?;
         let region = self.get(&cluster.region, root.at())?;
@@ -214,46 +216,6 @@ impl Builder<'_> {
         self.get(named.as_deref().unwrap_or(DEFAULT_STACK), &at)
     }
 
-    fn layout(&mut self, root: &Reader<'_>) -> Choice {
-        let Some(l) = self.section(root, "layout") else {
-            return Choice::default();
-        };
-        let hsdp = l.item("sharding").is_some_and(|i| i.value == Value::Text("hsdp".to_string()));
-        let choice = Choice {
-            tensor: l.count32("tensor", 1),
-            sequence_parallel: l.flag("sequence_parallel"),
-            context: l.count32("context", 1),
-            pipeline: l.count32("pipeline", 1),
-            virtual_stages: l.count32("virtual_stages", 1),
-            expert: l.count32("expert", 1),
-            expert_tensor: l.count32("expert_tensor", 1),
-            data: l.count32("data", 1),
-            sharding: l.choice("sharding", &Sharding::NAMES),
-            replicas: l.count32("replicas", 1),
-            micro_batch_seqs: l.count32("micro_batch", 1),
-            schedule: l.choice("schedule", &Schedule::NAMES),
-            recompute: l.choice("recompute", &Recompute::NAMES),
-        };
-        if hsdp && choice.replicas.is_none() {
-            l.problem(
-                "sharding",
-                "`hsdp` needs `layout.replicas`",
-                "add replicas = 2 (copies of the sharded model), or write sharding = \"fsdp\"",
-            );
-        }
-        let sharded = matches!(choice.sharding, None | Some(Sharding::Zero3));
-        if choice.replicas.is_some_and(|n| n > 1) && !sharded {
-            // The search would pass over it without a word.
-            l.problem(
-                "replicas",
-                "`layout.replicas` has no meaning without sharded weights",
-                "write sharding = \"hsdp\", or leave replicas out",
-            );
-        }
-        l.finish();
-        choice
-    }
-
     fn reliability(&mut self, root: &Reader<'_>) -> (Option<Reliability>, Option<f64>, bool) {
         let Some(r) = self.section(root, "reliability") else {
             return (None, None, false);
@@ -291,7 +253,7 @@ impl Builder<'_> {
         limits
     }
 
-    fn profile(&mut self, accelerator: &crate::catalog::Accelerator, scale_up: &str, at: &At) -> Option<crate::catalog::Profile> {
+    fn profile(&mut self, accelerator: &Accelerator, scale_up: &str, at: &At) -> Option<crate::catalog::Profile> {
         let measured: crate::catalog::Profile = self.get(accelerator.profile.as_deref()?, at)?;
         Some(measured.on(accelerator, scale_up))
     }

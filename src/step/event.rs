@@ -9,7 +9,7 @@ use super::price::Price;
 use super::schedule::{self, Placement, SchedulePlan, Slot, Unsupported};
 use super::{Priced, data, prices, straggler_s};
 use crate::catalog::N_KINDS;
-use crate::layout::{Layout, Schedule, StageShape, activation, place, stage};
+use crate::layout::{Layout, StageShape, activation, place, stage};
 use crate::workload::{LayerKind, Workload};
 use std::fmt;
 
@@ -67,22 +67,7 @@ impl std::error::Error for Refused {}
 /// The schedule of a layout.
 #[must_use]
 pub fn plan(workload: &Workload, layout: &Layout) -> SchedulePlan {
-    let kind = match layout.schedule {
-        Schedule::GPipe if layout.virtual_stages > 1 => Schedule::BreadthFirst,
-        other => other,
-    };
-    let chunks = match kind.placement() {
-        // One chunk of either way.
-        Placement::TwoWay => 2,
-        Placement::Loop | Placement::Vee => layout.virtual_stages.max(1),
-    };
-    let m = layout
-        .n_micro_batches(workload.global_batch_seqs)
-        .round()
-        .clamp(1.0, f64::from(u32::MAX));
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let m = m as u32;
-    SchedulePlan::new(kind, layout.pipeline.max(1), chunks, m)
+    SchedulePlan::of(layout, layout.n_micro_batches(workload.global_batch_seqs))
 }
 
 /// Simulate one step of a layout that has passed its checks, on even devices.
@@ -112,8 +97,8 @@ pub fn engine_step_as(
     let order = schedule::slots(plan).map_err(Refused::Schedule)?;
     let groups = place(layout, machine.domain);
     let prices = prices(workload, layout, machine, &groups);
-    let pieces = pieces(workload, layout, plan);
-    let shapes: Vec<StageShape> = pieces.chunks(plan.chunks as usize).map(sum).collect();
+    let pieces = stage::pieces(&workload.model, &layout.split, plan);
+    let shapes: Vec<StageShape> = pieces.chunks(plan.chunks as usize).map(stage::sum).collect();
     let priced = Priced {
         shapes: &shapes,
         groups: &groups,
@@ -221,32 +206,6 @@ fn scaled(parts: &Parts, factor: f64) -> Parts {
 
 fn halved(parts: &Parts) -> Parts {
     scaled(parts, 0.5)
-}
-
-/// Layers of chunk `c` of stage `i` at `i · chunks + c`.
-fn pieces(workload: &Workload, layout: &Layout, plan: &SchedulePlan) -> Vec<StageShape> {
-    let path = plan.path_len();
-    let cut = Layout {
-        pipeline: plan.stages,
-        virtual_stages: u32::try_from(path / (plan.stages as usize).max(1)).unwrap_or(1),
-        ..*layout
-    };
-    let shapes = stage::chunks(&workload.model, &cut);
-    let at = |stage, chunk| shapes.get(plan.position(stage, chunk)).copied().unwrap_or_default();
-    let (p, v) = (plan.stages as usize, plan.chunks as usize);
-    (0..p).flat_map(|i| (0..v).map(move |c| (i, c))).map(|(i, c)| at(i, c)).collect()
-}
-
-fn sum(chunks: &[StageShape]) -> StageShape {
-    let mut out = StageShape::default();
-    for chunk in chunks {
-        for (n, more) in out.layers.iter_mut().zip(chunk.layers) {
-            *n += more;
-        }
-        out.embedding |= chunk.embedding;
-        out.head |= chunk.head;
-    }
-    out
 }
 
 fn costs(

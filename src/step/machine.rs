@@ -22,6 +22,10 @@ pub struct Machine {
     pub node_devices: u32,
     /// Software.
     pub stack: Stack,
+    /// Link between a device and its host, one direction, if it is known.
+    pub host_link_bytes_per_s: Option<f64>,
+    /// Host memory of one device: the server's, divided by its devices.
+    pub host_bytes_per_device: f64,
 }
 
 impl Machine {
@@ -44,6 +48,8 @@ impl Machine {
                 dropout: !self.stack.flash_attention,
             },
             fused_loss: self.stack.fused_loss,
+            host_bytes: self.host_bytes_per_device,
+            host_link_bytes_per_s: self.host_link_bytes_per_s,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Schedules and the engine that times them, against papers, a slow second simulator, and laws.
 
 mod clock;
+mod held;
 mod laws;
 mod layouts;
 mod papers;

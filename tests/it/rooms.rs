@@ -5,9 +5,11 @@
 mod beside;
 mod finite;
 mod memory;
+mod offload;
 mod parse;
 mod scale;
 mod search;
+mod split;
 mod strategy;
 pub use strategy::{MODELS, config};
 mod sums;

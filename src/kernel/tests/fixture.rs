@@ -117,7 +117,7 @@ pub fn accelerator(name: &str, architecture: &str) -> Accelerator {
         n_compute_units: 132,
         memory_bytes: 8e10,
         memory_bytes_per_s: 3.35e12,
-        host_bytes_per_s: 6.4e10,
+        host_bytes_per_s: Some(6.4e10),
         tdp_w: 700.0,
         idle_w: 70.0,
         embodied_kg_co2e: None,

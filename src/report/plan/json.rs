@@ -4,8 +4,8 @@
 //! is not finite, so NaN cannot appear.
 
 use crate::bill::Bill;
-use crate::layout::Layout;
 use crate::layout::memory::MemoryBudget;
+use crate::layout::{Layout, Split};
 use crate::lint;
 use crate::plan::{Plan, Scenario};
 use crate::report::{Cell, Column, Kind, Table};
@@ -24,7 +24,7 @@ pub fn plan(plan: &Plan) -> Value {
         "scenario": scenario(&plan.scenario),
         "inputs": inputs(&plan.scenario),
         "model": model(plan),
-        "layout": layout(&plan.layout),
+        "layout": with_layers(plan),
         "step": step(&plan.step),
         "memory": memory(&plan.step.memory),
         "run": run(plan),
@@ -102,6 +102,15 @@ fn model(plan: &Plan) -> Value {
     })
 }
 
+/// The plan's layout; layers that are not even are told chunk by chunk.
+fn with_layers(plan: &Plan) -> Value {
+    let mut out = layout(&plan.layout);
+    if plan.layout.split != Split::Even {
+        out["stage_layers"] = json!(plan.layout.layers(plan.scenario.workload.model.n_layers));
+    }
+    out
+}
+
 /// A layout under the keys of a scenario's `[layout]`.
 #[must_use]
 pub fn layout(l: &Layout) -> Value {
@@ -119,6 +128,8 @@ pub fn layout(l: &Layout) -> Value {
         "schedule": l.schedule_name(),
         "recompute": l.recompute.name(),
         "sequence_parallel": l.sequence_parallel,
+        "offload": l.offload.name(),
+        "stage_layers": if let Split::Explicit(list) = l.split { Some(list) } else { None },
     })
 }
 
@@ -169,6 +180,7 @@ fn stage(b: &MemoryBudget) -> Value {
         "peak_bytes": b.peak_bytes(),
         "capacity_bytes": b.capacity_bytes,
         "headroom_bytes": b.headroom_bytes(),
+        "host_bytes": b.host_bytes,
     })
 }
 

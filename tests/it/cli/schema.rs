@@ -66,7 +66,7 @@ fn check(root: &Value, schema: &Value, value: &Value, path: &str) -> Result<(), 
                 true
             }
             "items" => {
-                for (i, v) in value.as_array().unwrap().iter().enumerate() {
+                for (i, v) in value.as_array().into_iter().flatten().enumerate() {
                     check(root, rule, v, &format!("{path}[{i}]"))?;
                 }
                 true

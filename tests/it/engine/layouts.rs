@@ -3,8 +3,7 @@
 use crate::rooms::{MODELS, config};
 use crate::support::with_scenario;
 use exaplan::layout::check::shape_violations;
-use exaplan::layout::memory::in_flight_chunks;
-use exaplan::layout::{Layout, Schedule, Sharding};
+use exaplan::layout::{Cut, Layout, Schedule, Sharding, StageShape, activation, budgets};
 use exaplan::plan::Scenario;
 use exaplan::step::engine::Noise;
 use exaplan::step::event::plan;
@@ -131,16 +130,25 @@ fn the_closed_form_is_as_near_as_it_claims() {
 proptest! {
     #![proptest_config(config(256))]
 
-    /// What the memory room assumes is in flight is what the engine sees.
+    /// What the memory room says of activations is what the engine sees, and never less.
     #[test]
-    fn in_flight_chunks_are_those_of_the_memory_room((which, layout, rounds) in draws(27)) {
+    fn activations_are_those_of_the_memory_room((which, layout, rounds) in draws(27), kind in any::<prop::sample::Index>()) {
         let scenarios = SCENARIOS.with(Clone::clone);
         let scenario = &scenarios[which];
-        if let Some(workload) = legal(scenario, &layout, rounds) {
-            let engine = engine_step(&workload, &scenario.machine(), &layout).unwrap();
-            let m = layout.n_micro_batches(workload.global_batch_seqs);
-            for (i, stage) in (0u32..).zip(&engine.timeline.stages) {
-                prop_assert_eq!(stage.in_flight.number, in_flight_chunks(&layout, m, i));
+        let schedule = *kind.get(&Schedule::ALL);
+        let layout = Layout { schedule, virtual_stages: schedule.virtual_stages().unwrap_or(layout.virtual_stages), ..layout };
+        if let Some(workload) = legal(scenario, &layout, 2 * rounds) {
+            let machine = scenario.machine();
+            let engine = engine_step(&workload, &machine, &layout).unwrap();
+            let cut = Cut::of(&workload.model, &layout);
+            let memory = budgets(&workload, &layout, &cut, &machine.memory_context());
+            for ((budget, stage), chunks) in memory.iter().zip(&engine.timeline.stages).zip(cut.by_stage()) {
+                let rules = machine.memory_context().rules;
+                let kept = |s: &StageShape| s.kinds().map(|(k, n)| n * activation::layer(&workload, &layout, k, rules).kept_bytes).sum();
+                let chunk: f64 = chunks.iter().map(kept).fold(0.0, f64::max);
+                let (room, seen) = (budget.activations_bytes, stage.activation_bytes.number);
+                prop_assert!(room >= seen * (1.0 - 1e-9), "{layout}, stage {}: {room:e} < {seen:e}", budget.stage);
+                prop_assert!(room <= seen + chunk * (1.0 + 1e-9), "{layout}, stage {}: {room:e} > {seen:e}", budget.stage);
             }
         }
     }

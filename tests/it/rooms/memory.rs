@@ -2,13 +2,13 @@
 
 use super::strategy::{CASES, config, draws};
 use crate::support::with_scenario;
-use exaplan::layout::{Layout, MemoryBudget, Recompute, Sharding, budgets, stages};
+use exaplan::layout::{Cut, Layout, MemoryBudget, Recompute, Sharding, budgets};
 use exaplan::plan::Scenario;
 use proptest::prelude::*;
 
 fn peak(scenario: &Scenario, layout: &Layout) -> Vec<MemoryBudget> {
     let w = &scenario.workload;
-    budgets(w, layout, &stages(&w.model, layout), &scenario.machine().memory_context())
+    budgets(w, layout, &Cut::of(&w.model, layout), &scenario.machine().memory_context())
 }
 
 fn state(b: &MemoryBudget) -> f64 {

@@ -4,7 +4,7 @@ use super::strategy::{CASES, config, small};
 use crate::support::{plan_text, with_scenario};
 use exaplan::catalog::{Catalog, Kind, Model};
 use exaplan::layout::memory::device_params;
-use exaplan::layout::stage::chunk_sizes;
+use exaplan::layout::split::chunk_sizes;
 use exaplan::layout::{Layout, stages};
 use exaplan::workload::{Optimizer, Precision, Workload, count};
 use proptest::prelude::*;

@@ -36,6 +36,7 @@ const SUFFIXES: &[&str] = &[
     "_flop_per_token",
     "_s_per_day",
     "_per_s_per_device",
+    "_bytes_per_device",
     // Counts that are computed with.
     "_seqs",
     "_failures",

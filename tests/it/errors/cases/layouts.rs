@@ -1,6 +1,6 @@
-//! Layouts that cannot be: questions without an answer, not bad input.
+//! Layouts that cannot be: questions without an answer, and those that contradict themselves: bad input.
 
-use super::{Case, unfit};
+use super::{Case, file, unfit};
 
 pub const CASES: &[Case] = &[
     // Layouts that cannot be.
@@ -77,5 +77,123 @@ pub const CASES: &[Case] = &[
             "[layout]\ntensor = 4294967295\ncontext = 4294967295\npipeline = 4294967295\ndata = 4294967295\nvirtual_stages = 4294967295\nmicro_batch = 4294967295\nsequence_parallel = true",
         )],
         &["the layout needs 18446744073709551615 devices"],
+    ),
+    unfit(
+        "a schedule for another number of chunks",
+        &[(11, "[layout]\ntensor = 8\npipeline = 4\nvirtual_stages = 1\nschedule = \"zb-v\"")],
+        &["no zb-v schedule: zb-v has 2 chunks per stage, not 1", "choose virtual_stages = 2"],
+    ),
+    unfit(
+        "a second copy of the model has no virtual stages",
+        &[(
+            11,
+            "[layout]\ntensor = 8\npipeline = 4\nvirtual_stages = 2\nschedule = \"dualpipe\"",
+        )],
+        &["dualpipe has 2 chunks per stage, not 4", "choose virtual_stages = 1"],
+    ),
+    unfit(
+        "too few micro-batches for a schedule",
+        &[(
+            11,
+            "[layout]\ntensor = 1\ncontext = 1\npipeline = 4\nmicro_batch = 8\nschedule = \"dualpipe-v\"",
+        )],
+        &[
+            "no dualpipe-v schedule: 4 micro-batches; the warm-up needs 8",
+            "a batch of 8 micro-batches",
+        ],
+    ),
+    unfit(
+        "stages that cannot be passed both ways",
+        &[
+            (10, "nodes = 9"),
+            (
+                11,
+                "[layout]\ntensor = 8\ncontext = 1\npipeline = 9\nmicro_batch = 1\nschedule = \"dualpipe\"",
+            ),
+        ],
+        &["9 stages cannot be passed both ways", "an even pipeline degree"],
+    ),
+    unfit(
+        "numbers of layers for another number of chunks",
+        &[(
+            11,
+            "[layout]\npipeline = 4\nvirtual_stages = 1\ntensor = 8\nschedule = \"zb-v\"\nstage_layers = [8, 8, 8, 8]",
+        )],
+        &["zb-v has 2 chunks per stage"],
+    ),
+    unfit(
+        "a host without room",
+        &[
+            (9, "node = { use = \"gaudi2-8\", host_memory_bytes = 1e9 }"),
+            (11, "[layout]\ntensor = 8\npipeline = 1\ncontext = 1\noffload = \"optimizer\""),
+        ],
+        &["of host memory per device", "offload less"],
+    ),
+    file(
+        "layers that do not add up",
+        &[(11, "[layout]\npipeline = 4\nstage_layers = [8, 8, 8, 9]")],
+        13,
+        &["`layout.stage_layers`: the stages hold 33 layers, the model has 32", "add up to 32"],
+    ),
+    file(
+        "layers for another pipeline",
+        &[(11, "[layout]\npipeline = 4\nstage_layers = [16, 16]")],
+        13,
+        &["2 numbers of layers for 4 stages", "write 4 numbers"],
+    ),
+    file(
+        "half a layer",
+        &[(11, "[layout]\nstage_layers = [15.5, 16.5]")],
+        12,
+        &["`layout.stage_layers` is not a list of whole numbers", "[15, 16, 16, 15]"],
+    ),
+    file(
+        "two ways to deal the same layers",
+        &[(11, "[layout]\nstage_layers = [16, 16]\nsplit = \"balanced\"")],
+        13,
+        &[
+            "`layout.split` and `layout.stage_layers` say different things",
+            "leave out stage_layers or split",
+        ],
+    ),
+    file(
+        "ends that leave what cannot be shared",
+        &[(11, "[layout]\npipeline = 4\nfirst_stage_layers = 7")],
+        13,
+        &["25 layers are left for 3 stages", "a multiple of the stages between"],
+    ),
+    file(
+        "an embedding that does not fit in",
+        &[(11, "[layout]\npipeline = 4\nvirtual_stages = 1\ncount_embedding = true")],
+        14,
+        &["33 layers, with what is counted as one, are not a multiple of 4", "stage_layers"],
+    ),
+    file(
+        "a split of no name",
+        &[(11, "[layout]\nsplit = \"balance\"")],
+        12,
+        &["`layout.split` is `balance`", "did you mean `balanced`?", "`even`"],
+    ),
+    file(
+        "an offload of no name",
+        &[(11, "[layout]\noffload = \"optimiser\"")],
+        12,
+        &["`layout.offload` is `optimiser`", "did you mean `optimizer`?"],
+    ),
+    file(
+        "offloading over an unknown link",
+        &[
+            (9, "node = \"mine\""),
+            (
+                11,
+                "[layout]\noffload = \"all\"\n[node.mine]\nextends = \"gaudi2-8\"\naccelerator = \"mine\"\n[accelerator.mine]\nvendor = \"x\"\n\
+                 memory_bytes = 1e11\nmemory_bytes_per_s = 2e12\ntdp_w = 600\n[accelerator.mine.peak]\nbf16_flop_per_s = 4e14\nvector_flop_per_s = 1e13",
+            ),
+        ],
+        12,
+        &[
+            "nothing is known of the link between `mine` and its host",
+            "--set accelerator.mine.host_bytes_per_s=",
+        ],
     ),
 ];
