@@ -7,8 +7,8 @@ use crate::bill::Bill;
 use crate::layout::Layout;
 use crate::layout::memory::MemoryBudget;
 use crate::lint;
-use crate::plan::{Plan, Scenario};
-use crate::report::{Cell, Column, Kind, Table};
+use crate::plan::{Plan, Scenario, step_gantt};
+use crate::report::{Cell, Column, Kind, Table, timeline};
 use crate::run::Run;
 use crate::step::Step;
 use serde_json::{Map, Value, json};
@@ -26,6 +26,7 @@ pub fn plan(plan: &Plan) -> Value {
         "model": model(plan),
         "layout": layout(&plan.layout),
         "step": step(&plan.step),
+        "timeline": step_gantt(plan).as_ref().map(timeline::json),
         "memory": memory(&plan.step.memory),
         "run": run(plan),
         "bill": bill(&plan.bill, &plan.scenario),
