@@ -1,5 +1,9 @@
 //! What a step bar by bar says: totals by lane, and what the critical path consists of.
 
+mod chart;
+
+pub use chart::chart;
+
 use crate::step::{Bar, Gantt, Lane};
 use serde_json::{Value, json};
 
