@@ -2,11 +2,12 @@
 
 use super::output::{Console, Forms, Target};
 use super::{DONE, Done, Input, NO, layers};
-use crate::error::{Diagnostic, Result};
+use crate::error::{Diagnostic, Error, Result};
 use crate::lint;
 use crate::plan::{Plan, Scenario, plan, step_gantt};
 use crate::report::plan::{Detail, document, json};
 use crate::report::trace;
+use crate::step::event::Refused;
 use crate::step::{Gantt, engine_step};
 use std::time::Instant;
 
@@ -51,16 +52,20 @@ pub fn write(plan: &Plan, target: &Target, console: &Console) -> Done {
 
 /// The step of a plan bar by bar, or why there are none.
 pub fn drawn(plan: &Plan) -> Result<Gantt> {
-    step_gantt(plan).ok_or_else(|| {
-        let refused = engine_step(&plan.scenario.workload, &plan.scenario.machine(), &plan.layout).err();
-        let why = refused.map_or_else(String::new, |why| format!(": {why}"));
-        Diagnostic::new(format!("the step cannot be simulated slot by slot{why}"))
-            .help(format!(
-                "the layout is {}; set another layout.schedule, layout.pipeline or layout.virtual_stages",
-                plan.layout
-            ))
-            .into()
-    })
+    let why = || engine_step(&plan.scenario.workload, &plan.scenario.machine(), &plan.layout).err();
+    step_gantt(plan).ok_or_else(|| refused(plan, why()))
+}
+
+/// Why a step has no bars, with a way out.
+pub fn refused(plan: &Plan, why: Option<Refused>) -> Error {
+    let why = why.map_or_else(String::new, |why| format!(": {why}"));
+    let help = format!(
+        "the layout is {}; set another layout.schedule, layout.pipeline or layout.virtual_stages",
+        plan.layout
+    );
+    Diagnostic::new(format!("the step cannot be simulated slot by slot{why}"))
+        .help(help)
+        .into()
 }
 
 /// The plan of a scenario, and the catalog it was made from.

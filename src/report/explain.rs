@@ -1,6 +1,8 @@
 //! Where a number of a plan comes from: formula, what goes in, and the operations behind it.
 
 mod ops;
+pub mod slow;
+pub mod timeline;
 pub mod topics;
 
 use super::{Block, Cell, Column, Document, KeyValue, Span, Table, plan as plan_report};
