@@ -200,6 +200,7 @@ fn cell(path: &str, value: &Value) -> Cell {
 
 fn unknown(whole: &Value, path: &str) -> Diagnostic {
     let mut paths: Vec<String> = topics::all().map(|t| t.path.to_string()).collect();
+    paths.push("timeline".to_string());
     leaves("", whole, &mut paths);
     let known = paths.iter().map(String::as_str);
     let last = path.rsplit('.').next().unwrap_or(path);

@@ -28,7 +28,8 @@ pub fn document(plan: &Plan, gantt: &Gantt, effects: &[Effect]) -> Document {
 }
 
 /// The chart of a step and its critical path.
-pub(super) fn drawn(gantt: &Gantt, critical: &Critical) -> [Block; 3] {
+#[must_use]
+pub fn drawn(gantt: &Gantt, critical: &Critical) -> [Block; 3] {
     [
         Block::Chart(timeline::chart(gantt, critical.heaviest())),
         Block::Table(critical_table(critical, gantt.time_s)),
@@ -122,7 +123,7 @@ fn critical_table(critical: &Critical, time_s: f64) -> Table {
     table
 }
 
-/// `Most of it runs on stage 1 (12.3 % of the step), …`
+/// Which stages the critical path runs through.
 fn where_it_runs(critical: &Critical, time_s: f64) -> String {
     let mut stages: Vec<(usize, f64)> = critical.stages_s.iter().copied().enumerate().filter(|(_, s)| *s > 0.0).collect();
     // Stable: of equals the first stage stays first.
@@ -135,6 +136,9 @@ fn where_it_runs(critical: &Critical, time_s: f64) -> String {
     match stages.len() {
         0 => "Nothing is on the critical path.".to_string(),
         1 => format!("It runs on {}.", named.join("")),
-        n => format!("It runs through {n} stages, most of it on {} of the step.", named.join(", ")),
+        n => format!(
+            "It runs through {n} stages; the largest shares of the step are on {}.",
+            named.join(", ")
+        ),
     }
 }

@@ -8,9 +8,11 @@ use crate::layout::Layout;
 use crate::layout::memory::MemoryBudget;
 use crate::lint;
 use crate::plan::{Plan, Scenario, step_gantt};
+use crate::report::explain::timeline::effects_json;
 use crate::report::{Cell, Column, Kind, Table, timeline};
 use crate::run::Run;
 use crate::step::Step;
+use crate::study::sensitivity::what_next;
 use serde_json::{Map, Value, json};
 
 /// What `step.mfu` counts and divides by.
@@ -27,6 +29,7 @@ pub fn plan(plan: &Plan) -> Value {
         "layout": layout(&plan.layout),
         "step": step(&plan.step),
         "timeline": step_gantt(plan).as_ref().map(timeline::json),
+        "what_next": effects_json(&what_next(plan)),
         "memory": memory(&plan.step.memory),
         "run": run(plan),
         "bill": bill(&plan.bill, &plan.scenario),

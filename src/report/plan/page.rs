@@ -2,16 +2,19 @@
 
 use super::{bill, human, part_name, say};
 use crate::plan::{Plan, step_gantt};
+use crate::report::explain::timeline::{drawn, what_next as changes};
 use crate::report::svg::{Axis, Bar, Bars, Lines};
-use crate::report::timeline::{self, Critical};
+use crate::report::timeline::Critical;
 use crate::report::{Block, Cell, Chart, Column, KeyValue, Kind, Table};
+use crate::study::sensitivity::what_next;
 
 /// The sections of a page after its summary.
 pub(super) fn blocks(plan: &Plan) -> Vec<Block> {
     let mut out = vec![Block::Chart(step_chart(plan))];
     if let Some(gantt) = step_gantt(plan) {
-        out.push(Block::Chart(timeline::chart(&gantt, Critical::of(&gantt).heaviest())));
+        out.extend(drawn(&gantt, &Critical::of(&gantt)));
     }
+    out.push(Block::Table(changes(&what_next(plan))));
     out.push(Block::Heading("Memory".to_string()));
     out.push(Block::Table(memory(plan)));
     if plan.step.memory.len() > 1 {
