@@ -27,6 +27,7 @@ fn costs(plan: &SchedulePlan) -> Costs {
         chunks: (0..plan.stages * plan.chunks).map(one).collect(),
         messages_s: vec![0.01; plan.path_len() - 1],
         blocking_fraction: 0.5,
+        data: None,
     }
 }
 

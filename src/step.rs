@@ -27,24 +27,15 @@ use crate::workload::{Workload, count};
 use pipeline::Timing;
 use std::collections::BTreeMap;
 
-/// Simulate one step of a layout that has passed its checks.
+/// Simulate one step of a layout that has passed its checks: slot by slot, or in closed form where
+/// there are more slots than [`event::MOST_SLOTS`], when the fill of the pipeline no longer matters.
 #[must_use]
 pub fn simulate(workload: &Workload, machine: &Machine, layout: &Layout) -> Step {
     let shapes = stages(&workload.model, layout);
-    let groups = place(layout, machine.domain);
-    let prices = prices(workload, layout, machine, &groups);
     let memory = budgets(workload, layout, &shapes, &machine.memory_context());
-    assemble(
-        workload,
-        machine,
-        layout,
-        &Priced {
-            shapes: &shapes,
-            groups: &groups,
-            prices: &prices,
-        },
-        memory,
-    )
+    let (closed, timing) = closed(workload, machine, layout);
+    let parts = engine_step(workload, machine, layout).map_or(closed, |step| step.parts);
+    assemble(workload, machine, layout, parts, &timing, memory)
 }
 
 /// What the closed form of a step starts from.
@@ -62,16 +53,53 @@ pub struct Priced<'a> {
 #[must_use]
 pub fn parts(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>) -> (Parts, Timing) {
     let timing = pipeline::timing(workload, machine, layout, priced);
-    let once = data::once_per_step(workload, machine, layout, priced, &timing);
     let mut parts = timing.parts;
-    parts.data_s += once.data_s;
-    parts.optimizer_s += once.optimizer_s;
+    parts.optimizer_s += data::optimizer_of_stages_s(workload, machine, layout, priced.shapes, timing.heaviest);
     parts.other_s += straggler_s(machine, parts.math_s + parts.recompute_s);
     (parts, timing)
 }
 
-fn assemble(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>, memory: Vec<MemoryBudget>) -> Step {
-    let (parts, timing) = parts(workload, machine, layout, priced);
+/// Whether the closed form of a layout is claimed to be within 0.5 % of the engine.
+#[must_use]
+pub fn claims(workload: &Workload, machine: &Machine, layout: &Layout) -> bool {
+    closed(workload, machine, layout).1.claims
+}
+
+/// The parts of a step by the closed form that the search ranks by.
+#[must_use]
+pub fn closed_parts(workload: &Workload, machine: &Machine, layout: &Layout) -> Parts {
+    closed(workload, machine, layout).0
+}
+
+/// The parts of a step as the usual formula has them: every stage as heavy as the mean, and a bubble
+/// of `(p − 1)/(v·m)` of the work (Narayanan et al., arXiv 2104.04473 §2.2). Not used in plans: it is
+/// what the closed form and the engine are compared with.
+#[must_use]
+pub fn textbook_parts(workload: &Workload, machine: &Machine, layout: &Layout) -> Parts {
+    let (parts, timing) = closed(workload, machine, layout);
+    let work_s = parts.math_s + parts.recompute_s + parts.tensor_s + parts.context_s + parts.expert_s;
+    let mean_s = work_s * timing.mean_over_heaviest_ratio;
+    let (p, v) = (f64::from(layout.pipeline), f64::from(layout.virtual_stages.max(1)));
+    Parts {
+        math_s: parts.math_s - (work_s - mean_s),
+        bubble_s: mean_s * (p - 1.0) / (v * timing.n_micro_batches),
+        ..parts
+    }
+}
+
+fn closed(workload: &Workload, machine: &Machine, layout: &Layout) -> (Parts, Timing) {
+    let shapes = stages(&workload.model, layout);
+    let groups = place(layout, machine.domain);
+    let prices = prices(workload, layout, machine, &groups);
+    let priced = Priced {
+        shapes: &shapes,
+        groups: &groups,
+        prices: &prices,
+    };
+    parts(workload, machine, layout, &priced)
+}
+
+fn assemble(workload: &Workload, machine: &Machine, layout: &Layout, parts: Parts, timing: &Timing, memory: Vec<MemoryBudget>) -> Step {
     let time_s = parts.total_s();
     let tokens = workload.step_tokens();
     let counts = count(&workload.model, workload.seq_len_tokens);

@@ -6,4 +6,5 @@ pub mod models;
 pub mod noise;
 pub mod runs;
 pub mod sensitivity;
+pub mod spread;
 pub mod validate;

@@ -2,6 +2,7 @@
 
 use super::plan::NO_RANGE;
 use super::{Block, Cell, Column, Document, KeyValue, Kind, Table, Warning};
+use crate::study::spread::{Spread, of_pipelines};
 use crate::study::validate::{By, Prediction, Summary, skipped, summary};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -40,8 +41,19 @@ pub fn json(shown: &Validated<'_>) -> Value {
             "accelerator": group(By::Accelerator),
             "stack": group(By::Stack),
         },
+        "pipeline_spread": of_pipelines(shown.predictions).iter().map(spread_json).collect::<Vec<_>>(),
         "ranges_note": NO_RANGE,
         "provenance": shown.provenance,
+    })
+}
+
+fn spread_json(s: &Spread) -> Value {
+    json!({
+        "source": s.source,
+        "n": s.n_rows,
+        "engine": s.engine_fraction,
+        "closed_form": s.closed_fraction,
+        "textbook": s.textbook_fraction,
     })
 }
 
@@ -55,6 +67,7 @@ fn row_json(p: &Prediction) -> Value {
     json!({
         "id": p.id,
         "predicted_tokens_per_s_per_device": p.predicted_tokens_per_s_per_device,
+        "closed_form_tokens_per_s_per_device": p.closed_tokens_per_s_per_device,
         "measured_tokens_per_s_per_device": p.measured_tokens_per_s_per_device,
         "relative_error": p.relative_error(),
         "p10": null,
@@ -100,6 +113,10 @@ pub fn document(shown: &Validated<'_>) -> Document {
     if all.n > 0 && shown.n_worst > 0 {
         blocks.push(Block::Table(worst(shown)));
     }
+    let spreads = of_pipelines(shown.predictions);
+    if !spreads.is_empty() {
+        blocks.push(Block::Table(spread(&spreads)));
+    }
     let reasons = skipped(shown.predictions);
     if !reasons.is_empty() {
         blocks.push(Block::Table(left_out(&reasons)));
@@ -115,6 +132,29 @@ pub fn document(shown: &Validated<'_>) -> Document {
         blocks,
         provenance: shown.provenance.to_string(),
     }
+}
+
+/// Scatter of the rows with a pipeline, by how the pipeline is timed.
+fn spread(list: &[Spread]) -> Table {
+    let numbers = ["Rows", "Engine", "Closed form", "Textbook"].map(Column::numbers);
+    let columns = std::iter::once(Column::words("Source")).chain(numbers).collect();
+    let mut table = Table::new("Scatter within a source of rows with a pipeline", columns);
+    table.rows = list
+        .iter()
+        .map(|s| {
+            let shares = [s.engine_fraction, s.closed_fraction, s.textbook_fraction];
+            let name = s.source.clone().unwrap_or_else(|| "all".to_string());
+            [Cell::Text(name), count(s.n_rows as u64)]
+                .into_iter()
+                .chain(shares.map(|v| Cell::quantity(v, Kind::Percent)))
+                .collect()
+        })
+        .collect();
+    table.notes.push(
+        "Robust standard deviation of ln(predicted / measured) about the median of the source. Textbook: equal stages and a bubble of (p − 1)/(v·m)."
+            .to_string(),
+    );
+    table
 }
 
 #[allow(clippy::cast_precision_loss)]

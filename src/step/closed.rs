@@ -6,6 +6,10 @@
 //! stage; what a stage adds per micro-batch is `f + b`, and nothing can beat the slowest stage by
 //! going to and fro, except messages: a trip right and back costs two of them for each boundary.
 
+mod data;
+
+pub use data::{Collectives, Once, Steady};
+
 /// Seconds of a pipeline's slots and messages.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Pipe {
@@ -21,6 +25,8 @@ pub struct Pipe {
     pub send_s: f64,
     /// Share of a message for which its sender cannot compute.
     pub blocking_fraction: f64,
+    /// How much longer the first forward and the last backward of each stage take; nothing if empty.
+    pub delays: Vec<Passes>,
 }
 
 /// Forward and backward of one chunk and micro-batch.
@@ -43,6 +49,10 @@ impl Pipe {
         self.slots.get(stage * self.chunks + chunk).copied().unwrap_or_default()
     }
 
+    fn delay(&self, stage: usize) -> Passes {
+        self.delays.get(stage).copied().unwrap_or_default()
+    }
+
     /// The same with what sends hold up: forwards send except from the end of the path, backwards
     /// except from its start.
     fn held(&self, stage: usize, chunk: usize) -> Passes {
@@ -61,7 +71,7 @@ impl Pipe {
     pub fn gpipe_s(&self) -> f64 {
         let (mut out, mut slowest) = (0.0, Passes::default());
         for i in 0..self.stages {
-            out += self.at(i, 0).both_s();
+            out += self.at(i, 0).both_s() + self.delay(i).both_s();
             let held = self.held(i, 0);
             slowest.forward_s = slowest.forward_s.max(held.forward_s);
             slowest.backward_s = slowest.backward_s.max(held.backward_s);
@@ -95,22 +105,25 @@ impl Pipe {
         for h in 0..p {
             let here = self.at(h, 0);
             if h > 1 && h + 1 < p && here == self.at(h - 1, 0) {
-                fill_s += here.both_s() + 2.0 * s;
+                fill_s += here.both_s() + 2.0 * s + self.delay(h).both_s();
                 continue;
             }
-            let mut slowest = Passes::default();
+            // Delays of the trip's first forwards and last backwards.
+            let (mut slowest, mut late) = (Passes::default(), Passes::default());
             let (mut trip_s, mut warm_s, mut drain_s, mut steady_s) = (0.0, 0.0, 0.0, 0.0);
             for j in h..p {
                 #[allow(clippy::cast_precision_loss)]
                 let (n, behind) = ((j - h + 1) as f64, ((p - j - 1) as f64).min(m - 1.0));
                 if j > h {
                     trip_s += self.at(j, 0).both_s() + 2.0 * s;
+                    late.forward_s += self.delay(j).forward_s;
+                    late.backward_s += self.delay(j).backward_s;
                 }
                 let held = self.held(j, 0);
                 slowest.forward_s = f64::max(slowest.forward_s, held.forward_s);
                 slowest.backward_s = f64::max(slowest.backward_s, held.backward_s);
-                warm_s = f64::max(warm_s, trip_s + behind * slowest.forward_s);
-                drain_s = f64::max(drain_s, trip_s + behind * slowest.backward_s);
+                warm_s = f64::max(warm_s, trip_s + late.forward_s + behind * slowest.forward_s);
+                drain_s = f64::max(drain_s, trip_s + late.backward_s + behind * slowest.backward_s);
                 let turns = f64::from(u8::from(h > 0)) + f64::from(u8::from(j + 1 < p));
                 steady_s = f64::max(steady_s, (here.both_s() + trip_s + turns * held_s) / n);
             }
@@ -119,8 +132,9 @@ impl Pipe {
             // One trip there and back is all there is when the pipeline never fills.
             let middle_s = if m > under_way { (m - under_way) * steady_s + drain_s } else { 0.0 };
             let short_s = if m > under_way { 0.0 } else { drain_s - self.farthest_s(h) };
-            longest_s = f64::max(longest_s, fill_s + here.both_s() + warm_s + middle_s + short_s.max(0.0));
-            fill_s += here.both_s() + 2.0 * s;
+            fill_s += here.both_s() + self.delay(h).both_s();
+            longest_s = f64::max(longest_s, fill_s + warm_s + middle_s + short_s.max(0.0));
+            fill_s += 2.0 * s;
         }
         longest_s
     }
@@ -194,7 +208,9 @@ impl Pipe {
     /// First chunk of all stages but the last: how long the last waits for its first micro-batch
     /// and the first for its last gradient.
     fn first_chunk_s(&self) -> f64 {
-        (1..self.stages).map(|i| self.at(i - 1, 0).both_s()).sum()
+        let last_s = self.delay(self.stages.saturating_sub(1)).both_s();
+        let passes = (1..self.stages).map(|i| self.at(i - 1, 0).both_s() + self.delay(i - 1).both_s());
+        passes.sum::<f64>() + last_s
     }
 
     /// The slowest stage at a chunk, and one micro-batch through that chunk of all stages.

@@ -1,50 +1,110 @@
-//! What happens once per step: gradient and parameter collectives and the optimizer.
+//! Collectives of data-parallel ranks and the optimizer.
 
-use super::Priced;
+use super::engine::{DataCost, Occasion, Slowdown};
 use super::machine::Machine;
-use super::pipeline::Timing;
 use super::price;
-use crate::catalog::Collective;
+use crate::catalog::{Collective, Stack};
 use crate::kernel;
 use crate::layout::memory::{DeviceParams, device_params, shards};
-use crate::layout::{Layout, Placed, Sharding};
+use crate::layout::{Groups, Layout, Placed, Sharding, StageShape};
 use crate::workload::Workload;
 
-/// Exposed seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Once {
-    /// Data-parallel collectives.
-    pub data_s: f64,
-    /// Optimizer.
-    pub optimizer_s: f64,
+/// How often weights are gathered and gradients reduced: with every micro-batch what is not kept
+/// whole (ZeRO-2 and ZeRO-3, arXiv 1910.02054 §5), once per step otherwise.
+#[must_use]
+pub fn occasions(layout: &Layout) -> (Occasion, Occasion) {
+    match layout.sharding {
+        Sharding::Zero3 => (Occasion::Every, Occasion::Every),
+        Sharding::Zero2 => (Occasion::Once, Occasion::Every),
+        Sharding::None | Sharding::Zero1 => (Occasion::Once, Occasion::Once),
+    }
 }
 
-/// Price them for the heaviest of the first, last and slowest stage: all stages wait for each
+/// What collectives and math beside each other cost in a stack.
+#[must_use]
+pub fn slowdown(stack: &Stack) -> Slowdown {
+    Slowdown {
+        math_factor: stack.overlap_slowdown,
+        communication_factor: 1.0,
+    }
+}
+
+/// Weights or gradients have more than one owner.
+#[must_use]
+pub fn is_shared(groups: &Groups) -> bool {
+    groups.shard.n * groups.replica.n > 1.0 || groups.expert_data.n > 1.0
+}
+
+/// Collectives of one chunk of layers.
+#[must_use]
+pub fn chunk_cost(workload: &Workload, machine: &Machine, layout: &Layout, groups: &Groups, chunk: &StageShape) -> DataCost {
+    let params = device_params(workload, layout, chunk);
+    let n_layers = chunk.n_layers();
+    let dense = Share {
+        params: params.dense,
+        trained: params.trained_dense,
+        n_layers,
+        group: groups.shard,
+        replica: groups.replica,
+    };
+    let expert = Share {
+        params: params.expert,
+        trained: params.trained_expert,
+        n_layers,
+        group: groups.expert_data,
+        replica: Placed { n: 1.0, per_domain: 1.0 },
+    };
+    let whole = volumes(workload, machine, layout, &dense);
+    let routed = volumes(workload, machine, layout, &expert);
+    // Gradients become ready layer by layer, whatever the buckets.
+    let units = f64::max(whole.units, routed.units).min(f64::from(n_layers.max(1)));
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let pieces = units as u32;
+    DataCost {
+        gather_s: whole.gather_s + routed.gather_s,
+        reduce_s: whole.reduce_s + routed.reduce_s,
+        pieces: pieces.max(1),
+    }
+}
+
+/// A share of a chunk's collectives.
+#[must_use]
+pub fn scaled(cost: &DataCost, share: f64) -> DataCost {
+    DataCost {
+        gather_s: cost.gather_s * share,
+        reduce_s: cost.reduce_s * share,
+        pieces: cost.pieces,
+    }
+}
+
+/// Seconds of a chunk's collectives in a whole step.
+#[must_use]
+pub fn step_s(layout: &Layout, cost: &DataCost, n_micro_batches: f64) -> f64 {
+    let (gathers, reduces) = occasions(layout);
+    // Sharded weights are gathered again for backward.
+    let n_gathers = if gathers == Occasion::Every { 2.0 * n_micro_batches } else { 1.0 };
+    let n_reduces = if reduces == Occasion::Every { n_micro_batches } else { 1.0 };
+    n_gathers * cost.gather_s + n_reduces * cost.reduce_s
+}
+
+/// The optimizer of the heaviest of the first, last and slowest stage: all stages wait for each
 /// other before the next step, and the ends carry the vocabulary.
 #[must_use]
-pub fn once_per_step(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>, timing: &Timing) -> Once {
-    let candidates = [0, timing.heaviest, priced.shapes.len() - 1];
-    let mut out = Once::default();
-    for i in candidates {
-        let params = device_params(workload, layout, &priced.shapes[i]);
-        out.data_s = out.data_s.max(data_s(
-            workload,
-            machine,
-            layout,
-            priced,
-            timing,
-            params,
-            priced.shapes[i].n_layers(),
-        ));
-        out.optimizer_s = out.optimizer_s.max(optimizer_s(workload, machine, layout, params));
-    }
-    out
+pub fn optimizer_of_stages_s(workload: &Workload, machine: &Machine, layout: &Layout, shapes: &[StageShape], heaviest: usize) -> f64 {
+    let candidates = [0, heaviest, shapes.len().saturating_sub(1)];
+    candidates
+        .iter()
+        .filter_map(|i| shapes.get(*i))
+        .map(|shape| optimizer_s(workload, machine, layout, device_params(workload, layout, shape)))
+        .fold(0.0, f64::max)
 }
 
 /// Times of the collectives of one kind of weights.
 struct Volumes {
     reduce_s: f64,
     gather_s: f64,
+    /// Messages that either comes in.
+    units: f64,
 }
 
 /// Messages that weights or gradients are sent in: one per layer where weights are sharded (FSDP
@@ -88,6 +148,7 @@ fn volumes(workload: &Workload, machine: &Machine, layout: &Layout, share: &Shar
         return Volumes {
             reduce_s: run(Collective::AllReduce, group, gradients),
             gather_s: 0.0,
+            units,
         };
     }
     // HSDP: reduce-scatter inside the sharding group, then all-reduce of the shard over the copies.
@@ -95,55 +156,7 @@ fn volumes(workload: &Workload, machine: &Machine, layout: &Layout, share: &Shar
     Volumes {
         reduce_s: run(Collective::ReduceScatter, group, gradients) + copies,
         gather_s: run(Collective::AllGather, group, weights),
-    }
-}
-
-fn data_s(
-    workload: &Workload,
-    machine: &Machine,
-    layout: &Layout,
-    priced: &Priced<'_>,
-    timing: &Timing,
-    params: DeviceParams,
-    n_layers: u32,
-) -> f64 {
-    let g = priced.groups;
-    let dense = Share {
-        params: params.dense,
-        trained: params.trained_dense,
-        n_layers,
-        group: g.shard,
-        replica: g.replica,
-    };
-    let expert = Share {
-        params: params.expert,
-        trained: params.trained_expert,
-        n_layers,
-        group: g.expert_data,
-        replica: Placed { n: 1.0, per_domain: 1.0 },
-    };
-    let dense = volumes(workload, machine, layout, &dense);
-    let expert = volumes(workload, machine, layout, &expert);
-    let (reduce_s, gather_s) = (dense.reduce_s + expert.reduce_s, dense.gather_s + expert.gather_s);
-    let share = machine.stack.data_overlap_fraction;
-    let slow = machine.stack.overlap_slowdown - 1.0;
-    // The last unit to reduce and the first to gather have nothing left to run beside.
-    let edge = 1.0 / f64::from(n_layers.max(1));
-    let hide = |communication_s: f64, window_s: f64| {
-        let hidden = (communication_s * (1.0 - edge)).min(window_s * share);
-        communication_s - hidden + hidden * slow
-    };
-    let m = timing.n_micro_batches;
-    match layout.sharding {
-        // Every micro-batch gathers weights twice and reduces gradients once, prefetched one unit ahead.
-        Sharding::Zero3 => {
-            let forward = hide(gather_s, timing.forward_s);
-            let backward = hide(gather_s + reduce_s, timing.backward_s);
-            m * (forward + backward)
-        }
-        // Gradients that are not kept whole are reduced after every micro-batch.
-        Sharding::Zero2 => m * hide(reduce_s, timing.backward_s) + hide(gather_s, timing.forward_s),
-        Sharding::None | Sharding::Zero1 => hide(reduce_s, timing.backward_s) + hide(gather_s, timing.forward_s),
+        units,
     }
 }
 

@@ -2,15 +2,21 @@
 //!
 //! A slot starts when its stage is free and its input is there. A message leaves its stage after
 //! the slot that made it and after the messages before it (one send lane per stage), and may hold
-//! up the stage for a share of its time (sends that block). Time and memory are proportional to the
-//! number of slots: each slot is looked at once, and once more for every message it waits for.
+//! up the stage for a share of its time (sends that block). Collectives of data-parallel ranks run
+//! on a lane of their own beside the math of their stage; each slows the other while both run.
+//! Time and memory are proportional to the number of slots and collectives: each is looked at once,
+//! and a slot once more for every message it waits for.
 
 mod critical;
+mod data;
+pub(super) mod lane;
 mod memory;
 mod run;
 mod table;
 
 pub use critical::{Link, Via};
+pub use data::{DataCost, DataWork, Occasion};
+pub use lane::{JobSpan, Slowdown};
 
 use super::schedule::{Pass, SchedulePlan, Slot};
 use std::fmt;
@@ -43,6 +49,8 @@ pub struct Costs {
     pub messages_s: Vec<f64>,
     /// Share of a message's time for which its sender cannot compute: 0 overlapped, 1 blocking.
     pub blocking_fraction: f64,
+    /// Collectives of data-parallel ranks, where they run beside the slots.
+    pub data: Option<DataWork>,
 }
 
 /// What makes stages differ from their cost: slow devices, and jitter that the caller has drawn.
@@ -74,6 +82,17 @@ pub struct Span {
     pub slot: Slot,
 }
 
+/// A message on its way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SendSpan {
+    /// Start.
+    pub start_s: f64,
+    /// End.
+    pub end_s: f64,
+    /// The slot that made it.
+    pub slot: Slot,
+}
+
 /// A quantity at its largest, and when that was first reached.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Peak {
@@ -99,12 +118,18 @@ pub struct StageTimeline {
     pub in_flight: Peak,
     /// Bytes of activations.
     pub activation_bytes: Peak,
+    /// Messages it sent, in order.
+    pub sends: Vec<SendSpan>,
+    /// Collectives of its data-parallel ranks, in order.
+    pub jobs: Vec<JobSpan>,
+    /// When it has computed and communicated all it has to.
+    pub end_s: f64,
 }
 
 /// A simulated pipeline.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Timeline {
-    /// From the first start to the last end.
+    /// From the first start to the last end, collectives included.
     pub time_s: f64,
     /// Every stage.
     pub stages: Vec<StageTimeline>,
@@ -183,17 +208,15 @@ impl std::error::Error for Stuck {}
 /// When a slot can never run, is not part of the schedule or is missing, or the costs do not fit.
 pub fn run(plan: &SchedulePlan, slots: &[Vec<Slot>], costs: &Costs, noise: &Noise<'_>) -> Result<Timeline, Stuck> {
     let table = table::Table::new(plan, costs)?;
-    let ran = run::run(&table, slots, costs, noise)?;
-    let stages = ran
-        .starts_s
-        .iter()
-        .enumerate()
-        .map(|(i, _)| memory::stage(&table, &ran, slots, costs, i))
+    let mut ran = run::run(&table, slots, costs, noise, true)?;
+    let critical = critical::path(&ran, slots);
+    let stages = (0..table.stages)
+        .map(|i| memory::stage(&table, &mut ran, slots, costs, i))
         .collect();
     Ok(Timeline {
         time_s: ran.time_s,
         stages,
-        critical: critical::path(&ran, slots),
+        critical,
     })
 }
 
@@ -204,7 +227,7 @@ pub fn run(plan: &SchedulePlan, slots: &[Vec<Slot>], costs: &Costs, noise: &Nois
 /// As [`run`].
 pub fn time_s(plan: &SchedulePlan, slots: &[Vec<Slot>], costs: &Costs, noise: &Noise<'_>) -> Result<f64, Stuck> {
     let table = table::Table::new(plan, costs)?;
-    run::run(&table, slots, costs, noise).map(|ran| ran.time_s)
+    run::run(&table, slots, costs, noise, false).map(|ran| ran.time_s)
 }
 
 /// Seconds of a pass on its own.

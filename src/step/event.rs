@@ -1,6 +1,6 @@
 //! A step by the event engine: the same prices as the closed form, every slot in its place.
 
-use super::engine::{self, ChunkCost, Costs, Noise, Stuck, Timeline};
+use super::engine::{self, ChunkCost, Costs, DataCost, DataWork, Noise, Stuck, Timeline};
 use super::machine::Machine;
 use super::parts::Parts;
 use super::pipeline::{self, stage_price};
@@ -12,6 +12,17 @@ use crate::layout::{Layout, Schedule, StageShape, activation, place, stage};
 use crate::workload::{LayerKind, Workload};
 use std::fmt;
 
+/// What follows when all stages have computed and communicated.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Tail {
+    /// Collectives that the stack does not run beside math.
+    pub data_s: f64,
+    /// The optimizer.
+    pub optimizer_s: f64,
+    /// Waiting for the slowest node.
+    pub straggler_s: f64,
+}
+
 /// A simulated step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EngineStep {
@@ -19,13 +30,18 @@ pub struct EngineStep {
     pub time_s: f64,
     /// Where it goes; they sum to the time.
     pub parts: Parts,
-    /// The pipeline, from the first forward to the last backward.
+    /// The pipeline, from the first forward to the last backward and reduction.
     pub timeline: Timeline,
     /// What was run.
     pub plan: SchedulePlan,
     /// Index of the heaviest stage, whose work the parts name.
     pub heaviest: usize,
+    /// What follows the timeline.
+    pub tail: Tail,
 }
+
+/// Forwards and backwards that are simulated at most: a tenth of a second and a few hundred MB.
+pub const MOST_SLOTS: u64 = 1 << 21;
 
 /// Why a step could not be simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +105,9 @@ pub fn engine_step_as(
     plan: &SchedulePlan,
     noise: &Noise<'_>,
 ) -> Result<EngineStep, Refused> {
+    if u64::from(plan.stages) * u64::from(plan.chunks) * u64::from(plan.micro_batches) > MOST_SLOTS / 2 {
+        return Err(Refused::Engine(Stuck::TooLarge));
+    }
     let order = schedule::slots(plan).map_err(Refused::Schedule)?;
     let groups = place(layout, machine.domain);
     let prices = prices(workload, layout, machine, &groups);
@@ -100,46 +119,91 @@ pub fn engine_step_as(
         prices: &prices,
     };
     let send_s = pipeline::send_s(workload, machine, layout, &priced);
-    let costs = costs(workload, machine, layout, plan, &priced, &pieces, send_s);
-    let timeline = engine::run(plan, &order, &costs, noise).map_err(Refused::Engine)?;
     let timing = pipeline::timing(workload, machine, layout, &priced);
-    let once = data::once_per_step(workload, machine, layout, &priced, &timing);
-    // Work of the heaviest stage, then what waiting and sending add to it.
+    let mut costs = costs(machine, layout, workload, plan, &priced, &pieces, send_s);
+    let whole = data_costs(workload, machine, layout, &priced, &pieces);
+    costs.data = data_work(machine, layout, &whole);
+    let timeline = engine::run(plan, &order, &costs, noise).map_err(Refused::Engine)?;
+    let (alone_s, sent_s) = without_collectives(plan, &order, costs, noise).map_err(Refused::Engine)?;
+    // Work of the heaviest stage, then what waiting, sending and reducing add to it.
     let mut parts = Parts {
         bubble_s: 0.0,
         pipeline_s: 0.0,
+        data_s: 0.0,
         ..timing.parts
     };
     if plan.kind.placement() == Placement::TwoWay {
         // Each copy sees half of the micro-batches.
         parts = halved(&parts);
     }
-    let alone_s = without_messages(plan, &order, &costs, noise).map_err(Refused::Engine)?;
     // Pairs hide some of the work, which can make the time shorter than the sum of the parts.
     let work_s = parts.total_s();
     if alone_s < work_s {
         parts = scaled(&parts, alone_s / work_s);
     }
+    let tail = Tail {
+        data_s: after_s(machine, layout, workload, &whole, plan.chunks),
+        optimizer_s: data::optimizer_of_stages_s(workload, machine, layout, &shapes, timing.heaviest),
+        straggler_s: straggler_s(machine, parts.math_s + parts.recompute_s),
+    };
     parts.bubble_s = (alone_s - work_s).max(0.0);
-    parts.pipeline_s = (timeline.time_s - alone_s).max(0.0);
-    parts.data_s += once.data_s;
-    parts.optimizer_s += once.optimizer_s;
-    parts.other_s += straggler_s(machine, parts.math_s + parts.recompute_s);
+    parts.pipeline_s = (sent_s - alone_s).max(0.0);
+    parts.data_s = (timeline.time_s - sent_s).max(0.0) + tail.data_s;
+    parts.optimizer_s = tail.optimizer_s;
+    parts.other_s += tail.straggler_s;
     Ok(EngineStep {
         time_s: parts.total_s(),
         parts,
         timeline,
         plan: *plan,
         heaviest: timing.heaviest,
+        tail,
     })
 }
 
-fn without_messages(plan: &SchedulePlan, order: &[Vec<Slot>], costs: &Costs, noise: &Noise<'_>) -> Result<f64, Stuck> {
-    let silent = Costs {
-        messages_s: vec![0.0; costs.messages_s.len()],
-        ..costs.clone()
-    };
-    engine::time_s(plan, order, &silent, noise)
+/// The time without messages and collectives, and the one without collectives only.
+fn without_collectives(plan: &SchedulePlan, order: &[Vec<Slot>], mut costs: Costs, noise: &Noise<'_>) -> Result<(f64, f64), Stuck> {
+    costs.data = None;
+    let sent_s = engine::time_s(plan, order, &costs, noise)?;
+    costs.messages_s.fill(0.0);
+    Ok((engine::time_s(plan, order, &costs, noise)?, sent_s))
+}
+
+/// Data-parallel collectives of chunk `c` of stage `i` at `i · chunks + c`.
+fn data_costs(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>, pieces: &[StageShape]) -> Vec<DataCost> {
+    if !data::is_shared(priced.groups) {
+        return vec![
+            DataCost {
+                pieces: 1,
+                ..DataCost::default()
+            };
+            pieces.len()
+        ];
+    }
+    let one = |shape| data::chunk_cost(workload, machine, layout, priced.groups, shape);
+    pieces.iter().map(one).collect()
+}
+
+/// What of them runs beside the slots.
+fn data_work(machine: &Machine, layout: &Layout, whole: &[DataCost]) -> Option<DataWork> {
+    let share = machine.stack.data_overlap_fraction;
+    let chunks: Vec<DataCost> = whole.iter().map(|c| data::scaled(c, share)).collect();
+    let (gathers, reduces) = data::occasions(layout);
+    let any = chunks.iter().any(|c| c.gather_s > 0.0 || c.reduce_s > 0.0);
+    any.then_some(DataWork {
+        chunks,
+        gathers,
+        reduces,
+        slowdown: data::slowdown(&machine.stack),
+    })
+}
+
+/// The rest of them, on the stage that has most.
+fn after_s(machine: &Machine, layout: &Layout, workload: &Workload, whole: &[DataCost], chunks: u32) -> f64 {
+    let m = layout.n_micro_batches(workload.global_batch_seqs).max(1.0);
+    let stages = whole.chunks(chunks.max(1) as usize);
+    let of_stages_s = stages.map(|stage| stage.iter().map(|c| data::step_s(layout, c, m)).sum());
+    (1.0 - machine.stack.data_overlap_fraction) * of_stages_s.fold(0.0, f64::max)
 }
 
 fn scaled(parts: &Parts, factor: f64) -> Parts {
@@ -185,9 +249,9 @@ fn sum(chunks: &[StageShape]) -> StageShape {
 }
 
 fn costs(
-    workload: &Workload,
     machine: &Machine,
     layout: &Layout,
+    workload: &Workload,
     plan: &SchedulePlan,
     priced: &Priced<'_>,
     pieces: &[StageShape],
@@ -220,6 +284,7 @@ fn costs(
         chunks,
         messages_s: vec![send_s; plan.path_len().saturating_sub(1)],
         blocking_fraction: 1.0 - machine.stack.pipeline_overlap_fraction,
+        data: None,
     }
 }
 

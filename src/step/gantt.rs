@@ -1,5 +1,6 @@
 //! A simulated step as bars on lanes: what a trace, a picture or a table of a step is drawn from.
 
+use super::engine::{JobSpan, SendSpan, Span, StageTimeline};
 use super::event::EngineStep;
 use super::schedule::Pass;
 
@@ -95,36 +96,100 @@ impl Gantt {
 /// The bars of a simulated step.
 #[must_use]
 pub fn gantt(step: &EngineStep) -> Gantt {
-    let mut stages: Vec<Vec<Bar>> = step
-        .timeline
-        .stages
-        .iter()
-        .map(|stage| {
-            let bar = |span: &super::engine::Span| Bar {
-                lane: Lane::Compute,
-                name: match span.slot.pass {
-                    Pass::Forward => "forward",
-                    Pass::Backward => "input gradient",
-                    Pass::WeightGradient => "weight gradient",
-                    Pass::FullBackward => "backward",
-                },
-                start_s: span.start_s,
-                end_s: span.end_s,
-                busy_s: span.end_s - span.start_s,
-                micro_batch: Some(span.slot.micro_batch),
-                chunk: Some(span.slot.chunk),
-                critical: false,
-            };
-            stage.spans.iter().map(bar).collect()
-        })
-        .collect();
-    for link in &step.timeline.critical {
+    let timeline = &step.timeline;
+    let mut stages: Vec<Vec<Bar>> = timeline.stages.iter().map(slots).collect();
+    for link in &timeline.critical {
         if let Some(bar) = stages.get_mut(link.stage).and_then(|s| s.get_mut(link.index)) {
             bar.critical = true;
         }
+    }
+    for (bars, stage) in stages.iter_mut().zip(&timeline.stages) {
+        bars.extend(stage.sends.iter().map(send));
+        let computed_s = stage.spans.last().map_or(0.0, |s| s.end_s);
+        // What the last stage still has to reduce when it has computed ends the pipeline.
+        let last = stage.end_s >= timeline.time_s;
+        bars.extend(stage.jobs.iter().map(|job| collective(job, last && job.end_s > computed_s)));
+        bars.extend(tail(step));
+        bars.sort_by(|a, b| a.lane.cmp(&b.lane).then(a.start_s.total_cmp(&b.start_s)));
     }
     Gantt {
         time_s: step.time_s,
         stages,
     }
+}
+
+fn slots(stage: &StageTimeline) -> Vec<Bar> {
+    let bar = |span: &Span| Bar {
+        lane: Lane::Compute,
+        name: match span.slot.pass {
+            Pass::Forward => "forward",
+            Pass::Backward => "input gradient",
+            Pass::WeightGradient => "weight gradient",
+            Pass::FullBackward => "backward",
+        },
+        start_s: span.start_s,
+        end_s: span.end_s,
+        busy_s: span.end_s - span.start_s,
+        micro_batch: Some(span.slot.micro_batch),
+        chunk: Some(span.slot.chunk),
+        critical: false,
+    };
+    stage.spans.iter().map(bar).collect()
+}
+
+fn send(span: &SendSpan) -> Bar {
+    Bar {
+        lane: Lane::Send,
+        name: if span.slot.pass == Pass::Forward {
+            "send activations"
+        } else {
+            "send gradients"
+        },
+        start_s: span.start_s,
+        end_s: span.end_s,
+        busy_s: span.end_s - span.start_s,
+        micro_batch: Some(span.slot.micro_batch),
+        chunk: Some(span.slot.chunk),
+        critical: false,
+    }
+}
+
+fn collective(job: &JobSpan, critical: bool) -> Bar {
+    Bar {
+        lane: Lane::Data,
+        name: if job.gathers { "gather weights" } else { "reduce gradients" },
+        start_s: job.start_s,
+        end_s: job.end_s,
+        busy_s: job.end_s - job.start_s,
+        micro_batch: None,
+        chunk: Some(job.chunk),
+        critical,
+    }
+}
+
+/// What every stage does when the pipeline is through.
+fn tail(step: &EngineStep) -> Vec<Bar> {
+    let tail = &step.tail;
+    let parts = [
+        (Lane::Data, "collectives that run beside nothing", tail.data_s),
+        (Lane::Compute, "optimizer", tail.optimizer_s),
+        (Lane::Compute, "waiting for the slowest node", tail.straggler_s),
+    ];
+    let mut start_s = step.timeline.time_s;
+    let mut out = Vec::new();
+    for (lane, name, busy_s) in parts.into_iter().filter(|p| p.2 > 0.0) {
+        let end_s = start_s + busy_s;
+        out.push(Bar {
+            lane,
+            name,
+            start_s,
+            end_s,
+            busy_s,
+            micro_batch: None,
+            chunk: None,
+            critical: true,
+        });
+        start_s = end_s;
+    }
+    out
 }

@@ -5,16 +5,18 @@
 //! `(p − 1)/v · (f + b)` of Narayanan et al. (arXiv 2104.04473 §2.2).
 
 use super::Priced;
-use super::closed::{Passes, Pipe};
+use super::closed::{Collectives, Passes, Pipe};
+use super::data;
+use super::engine::{DataCost, Occasion};
 use super::machine::Machine;
 use super::parts::Parts;
 use super::price::{Price, Prices};
 use crate::kernel;
-use crate::layout::{Layout, Schedule, StageShape, activation, stage};
+use crate::layout::{Layout, Schedule, Sharding, StageShape, activation, stage};
 use crate::workload::Workload;
 use std::cell::Cell;
 
-/// The micro-batches of a step, before what happens once per step.
+/// The micro-batches of a step, before the optimizer.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Timing {
     /// Seconds by part.
@@ -23,14 +25,14 @@ pub struct Timing {
     pub heaviest: usize,
     /// Micro-batches.
     pub n_micro_batches: f64,
-    /// Forward seconds of one micro-batch on the heaviest stage.
-    pub forward_s: f64,
-    /// Backward seconds of one micro-batch on the heaviest stage, recomputation included.
-    pub backward_s: f64,
+    /// Work of the mean stage over that of the heaviest.
+    pub mean_over_heaviest_ratio: f64,
     /// FLOP that one rank of every stage together executes in a step.
     pub hardware_flop: f64,
     /// Kernel seconds of the heaviest stage by grade of evidence.
     pub evidence_s: [f64; 4],
+    /// The closed form is claimed to be within 0.5 % of [`super::engine`].
+    pub claims: bool,
 }
 
 /// One micro-batch on one stage.
@@ -62,22 +64,25 @@ pub fn heaviest(shapes: &[StageShape], prices: &Prices) -> usize {
     best.0
 }
 
-/// Time the micro-batches of a step.
+/// Time the micro-batches of a step, with the collectives that run beside them.
 #[must_use]
 pub fn timing(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>) -> Timing {
     let m = layout.n_micro_batches(workload.global_batch_seqs).max(1.0);
     let (mut worst, mut worst_s) = (Price::default(), f64::MIN);
-    let (mut index, mut hardware_flop) = (0, 0.0);
+    let (mut index, mut hardware_flop, mut sum_s) = (0, 0.0, 0.0);
     for (i, shape) in priced.shapes.iter().enumerate() {
         let price = stage_price(shape, priced.prices);
         let total = price.total_s();
+        sum_s += total;
         hardware_flop += m * (price.flop + price.recompute_flop);
         if total > worst_s {
             (worst, worst_s, index) = (price, total, i);
         }
     }
-    let (mut pipe, even) = pipe(workload, machine, layout, priced);
+    let (mut pipe, chunks) = pipe(workload, machine, layout, priced);
+    let even = even(&chunks);
     let whole_s = length_s(layout, &pipe, even);
+    let data = data_parallel(workload, machine, layout, priced, &pipe, &chunks);
     pipe.send_s = 0.0;
     let silent_s = length_s(layout, &pipe, even);
     let work_s = m * worst_s;
@@ -90,45 +95,134 @@ pub fn timing(workload: &Workload, machine: &Machine, layout: &Layout, priced: &
         other_s: m * (worst.forward.launch_s + worst.backward.launch_s + worst.recompute.launch_s),
         bubble_s: (silent_s - work_s).max(0.0),
         pipeline_s: (whole_s - silent_s).max(0.0),
+        data_s: data.time_s,
         ..Parts::default()
     };
     Timing {
+        claims: claims(layout, even, &data, whole_s),
         parts,
         heaviest: index,
         n_micro_batches: m,
-        forward_s: worst.forward.total_s(),
-        backward_s: worst.backward_s(),
+        #[allow(clippy::cast_precision_loss)]
+        mean_over_heaviest_ratio: sum_s / (priced.shapes.len().max(1) as f64 * worst_s).max(f64::MIN_POSITIVE),
         hardware_flop,
         evidence_s: worst.evidence_s.map(|s| s * m),
     }
 }
 
-/// The slots of a layout's pipeline, and whether its chunks are even.
-fn pipe(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>) -> (Pipe, bool) {
-    // Most neighbours are the same.
-    let last = Cell::new(None);
-    let passes = |shape: &StageShape| match last.get() {
-        Some((same, passes)) if same == *shape => passes,
-        _ => {
+/// The last of equal neighbours' values is kept: most neighbours are the same.
+struct Memo<T>(Cell<Option<(StageShape, T)>>);
+
+impl<T: Copy> Memo<T> {
+    fn new() -> Memo<T> {
+        Memo(Cell::new(None))
+    }
+
+    fn of(&self, shape: &StageShape, make: impl FnOnce() -> T) -> T {
+        match self.0.get() {
+            Some((same, value)) if same == *shape => value,
+            _ => {
+                let value = make();
+                self.0.set(Some((*shape, value)));
+                value
+            }
+        }
+    }
+}
+
+/// What data-parallel collectives do to a pipeline.
+#[derive(Debug, Clone, Copy, Default)]
+struct DataParallel {
+    /// Seconds by which they lengthen it.
+    time_s: f64,
+    /// By how much more they might.
+    unsure_s: f64,
+    /// They come with every micro-batch.
+    every: bool,
+}
+
+fn data_parallel(
+    workload: &Workload,
+    machine: &Machine,
+    layout: &Layout,
+    priced: &Priced<'_>,
+    pipe: &Pipe,
+    chunks: &[StageShape],
+) -> DataParallel {
+    let groups = priced.groups;
+    if !data::is_shared(groups) {
+        return DataParallel::default();
+    }
+    let share = machine.stack.data_overlap_fraction;
+    let (p, v) = (pipe.stages, pipe.chunks);
+    let memo = Memo::new();
+    let cost = |i: usize, c: usize| {
+        chunks.get(c * p + i).map_or_else(DataCost::default, |shape| {
+            memo.of(shape, || data::chunk_cost(workload, machine, layout, groups, shape))
+        })
+    };
+    let whole: Vec<DataCost> = (0..p).flat_map(|i| (0..v).map(move |c| (i, c))).map(|(i, c)| cost(i, c)).collect();
+    let last_s = whole
+        .chunks(v)
+        .map(|stage| stage.iter().map(|c| data::step_s(layout, c, pipe.n_micro_batches)).sum());
+    let after_s = (1.0 - share) * last_s.fold(0.0, f64::max);
+    let beside: Vec<DataCost> = whole.iter().map(|c| data::scaled(c, share)).collect();
+    let (gathers, reduces) = data::occasions(layout);
+    let collectives = Collectives {
+        chunks: &beside,
+        gathers,
+        reduces,
+        slowdown: data::slowdown(&machine.stack),
+        n_together: match layout.schedule {
+            Schedule::OneFOneB => f64::from(layout.pipeline),
+            _ => pipe.n_micro_batches,
+        },
+    };
+    let mut settled = pipe.clone();
+    let mut edge_s = 0.0;
+    let every = gathers == Occasion::Every || reduces == Occasion::Every;
+    if every {
+        for (i, (slot, cost)) in settled.slots.iter_mut().zip(&beside).enumerate() {
+            let steady = collectives.steady(*slot, cost);
+            *slot = steady.passes;
+            // The first chunk ends last.
+            edge_s = if i == 0 { steady.edge_s } else { edge_s };
+        }
+    }
+    let once = collectives.once(&settled);
+    // All forwards first: which stage's delays lie on the longest way depends on where it turns.
+    let turns_s: f64 = once.delays.iter().map(|d| d.forward_s + d.backward_s).sum();
+    let unsure_s = once.unsure_s + if layout.schedule == Schedule::OneFOneB { 0.0 } else { turns_s };
+    settled.delays = once.delays;
+    let even = even(chunks);
+    let lengthened_s = length_s(layout, &settled, even) - length_s(layout, pipe, even);
+    DataParallel {
+        time_s: (lengthened_s + edge_s + once.later_chunks_s + once.after_s).max(0.0) + after_s,
+        unsure_s,
+        every,
+    }
+}
+
+/// The slots of a layout's pipeline, and its chunks along the path of a micro-batch.
+fn pipe(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>) -> (Pipe, Vec<StageShape>) {
+    let memo = Memo::new();
+    let passes = |shape: &StageShape| {
+        memo.of(shape, || {
             let price = stage_price(shape, priced.prices);
-            let passes = Passes {
+            Passes {
                 forward_s: price.forward.total_s(),
                 backward_s: price.backward_s(),
-            };
-            last.set(Some((*shape, passes)));
-            passes
-        }
+            }
+        })
     };
     let (p, v) = (priced.shapes.len(), layout.virtual_stages.max(1) as usize);
-    let mut is_even = true;
-    let slots = if v == 1 {
-        priced.shapes.iter().map(passes).collect()
+    let chunks = if v == 1 {
+        priced.shapes.to_vec()
     } else {
-        let chunks = stage::chunks(&workload.model, layout);
-        is_even = even(&chunks);
-        let at = |i: usize, c: usize| chunks.get(c * p + i).map(passes).unwrap_or_default();
-        (0..p).flat_map(|i| (0..v).map(move |c| (i, c))).map(|(i, c)| at(i, c)).collect()
+        stage::chunks(&workload.model, layout)
     };
+    let at = |i: usize, c: usize| chunks.get(c * p + i).map(passes).unwrap_or_default();
+    let slots = (0..p).flat_map(|i| (0..v).map(move |c| (i, c))).map(|(i, c)| at(i, c)).collect();
     let pipe = Pipe {
         stages: p,
         chunks: v,
@@ -136,22 +230,28 @@ fn pipe(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced
         slots,
         send_s: send_s(workload, machine, layout, priced),
         blocking_fraction: 1.0 - machine.stack.pipeline_overlap_fraction,
+        delays: Vec::new(),
     };
-    (pipe, is_even)
+    (pipe, chunks)
 }
 
-/// True where the closed form is claimed to be within 0.5 % of [`super::engine`]: all schedules
-/// without virtual stages, and with them when every chunk has the same layers (embedding and head
-/// aside).
+/// True where the closed form is claimed to be within 0.5 % of [`super::engine`].
 ///
-/// It is not claimed for interleaving over chunks that differ. There the pace changes with every
-/// group of micro-batches: stages that are light at one chunk wait for those that are heavy at it,
-/// and whether they make up for it at the next depends on which backwards run between. The closed
-/// form then says the middle of the bounds of [`Pipe::depth_first_s`] and can be 15 % off either
-/// way; the engine is exact.
-#[must_use]
-pub fn claims(workload: &Workload, layout: &Layout) -> bool {
-    layout.virtual_stages <= 1 || even(&stage::chunks(&workload.model, layout))
+/// It is not claimed for
+/// - interleaving over chunks that differ (embedding and head aside). There the pace changes with
+///   every group of micro-batches: stages that are light at one chunk wait for those that are heavy
+///   at it, and whether they make up for it at the next depends on which backwards run between. The
+///   closed form then says the middle of the bounds of [`Pipe::depth_first_s`] and can be 15 % off
+///   either way;
+/// - collectives with every micro-batch (ZeRO-2, ZeRO-3) in a pipeline: what one slot leaves to
+///   reduce runs beside the next, which may be any;
+/// - collectives that delay several chunks, where the delays may add up to more than the margin;
+/// - zero-bubble and two-way schedules, which it treats as 1F1B.
+fn claims(layout: &Layout, even: bool, data: &DataParallel, whole_s: f64) -> bool {
+    const MARGIN: f64 = 0.003;
+    let known = matches!(layout.schedule, Schedule::GPipe | Schedule::OneFOneB | Schedule::BreadthFirst) || layout.pipeline <= 1;
+    let alone = layout.pipeline <= 1 && layout.schedule == Schedule::OneFOneB && layout.sharding == Sharding::Zero3;
+    known && (layout.virtual_stages <= 1 || even) && (!data.every || alone) && data.unsure_s <= MARGIN * (whole_s + data.time_s)
 }
 
 fn even(chunks: &[StageShape]) -> bool {

@@ -6,7 +6,7 @@ use crate::kernel::Evidence;
 use crate::layout::{Layout, MemoryBudget, Space};
 use crate::plan::Scenario;
 use crate::search::{Options, search};
-use crate::step::{Step, simulate};
+use crate::step::{Step, closed_parts, simulate, textbook_parts};
 use crate::units::GIB_BYTES;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -26,6 +26,10 @@ pub struct Prediction {
     pub skipped: Option<String>,
     /// Our tokens per second and device.
     pub predicted_tokens_per_s_per_device: Option<f64>,
+    /// The same by the closed form that the search ranks by.
+    pub closed_tokens_per_s_per_device: Option<f64>,
+    /// The same by the usual formula for the bubble of equal stages.
+    pub textbook_tokens_per_s_per_device: Option<f64>,
     /// The source's.
     pub measured_tokens_per_s_per_device: Option<f64>,
     /// The layout that was simulated.
@@ -79,6 +83,8 @@ fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
         stack: stack_name(row),
         skipped: None,
         predicted_tokens_per_s_per_device: None,
+        closed_tokens_per_s_per_device: None,
+        textbook_tokens_per_s_per_device: None,
         measured_tokens_per_s_per_device: row.number("tokens_per_s_per_device"),
         layout: None,
         fits_memory: false,
@@ -89,7 +95,11 @@ fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
     match scenario(row, catalog).and_then(|s| layout(&s).map(|l| (s, l))) {
         Err(reason) => out.skipped = Some(reason),
         Ok((scenario, (layout, fits))) => {
-            let step = simulate(&scenario.workload, &scenario.machine(), &layout);
+            let (workload, machine) = (&scenario.workload, scenario.machine());
+            let step = simulate(workload, &machine, &layout);
+            let rate = |time_s: f64| Some(step.tokens_per_s_per_device() * step.time_s / time_s);
+            out.closed_tokens_per_s_per_device = rate(closed_parts(workload, &machine, &layout).total_s());
+            out.textbook_tokens_per_s_per_device = rate(textbook_parts(workload, &machine, &layout).total_s());
             out.fits_memory = fits;
             out.layout = Some(layout);
             out.evidence.clone_from(&step.evidence);
@@ -264,7 +274,7 @@ pub fn skipped(predictions: &[Prediction]) -> Vec<(String, u64)> {
 }
 
 /// Linear interpolation between order statistics of a sorted list (Hyndman and Fan 1996, type 7).
-fn quantile(sorted: &[f64], q: f64) -> f64 {
+pub(super) fn quantile(sorted: &[f64], q: f64) -> f64 {
     if sorted.is_empty() {
         return 0.0;
     }

@@ -1,5 +1,6 @@
 //! Schedules and the engine that times them, against papers, a slow second simulator, and laws.
 
+mod clock;
 mod laws;
 mod layouts;
 mod papers;
@@ -14,6 +15,7 @@ fn even(plan: &SchedulePlan, cost: ChunkCost) -> Costs {
         chunks: vec![cost; (plan.stages * plan.chunks) as usize],
         messages_s: vec![0.0; plan.path_len() - 1],
         blocking_fraction: 0.0,
+        data: None,
     }
 }
 

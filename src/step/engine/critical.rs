@@ -49,12 +49,12 @@ pub struct Link {
 
 /// From the slot that ends last back to the start.
 pub(super) fn path(ran: &Ran, slots: &[Vec<Slot>]) -> Vec<Link> {
-    let last = |ends: &Vec<f64>| ends.last().copied().unwrap_or(0.0);
+    // A stage that still reduces gradients when it has computed may be the last to end.
     let mut at = None;
     let mut latest_s = f64::MIN;
-    for (stage, ends) in ran.ends_s.iter().enumerate() {
-        if !ends.is_empty() && last(ends) > latest_s {
-            latest_s = last(ends);
+    for (stage, (ends, end_s)) in ran.ends_s.iter().zip(&ran.stage_ends_s).enumerate() {
+        if !ends.is_empty() && *end_s > latest_s {
+            latest_s = *end_s;
             at = Some((stage, ends.len() - 1));
         }
     }

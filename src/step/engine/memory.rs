@@ -23,7 +23,7 @@ impl Amount {
 
 /// What the walk says about a stage. Activations are there from the start of the forward; the end of
 /// the input gradient frees what the weight gradient does not need, and its end the rest.
-pub(super) fn stage(table: &Table, ran: &Ran, slots: &[Vec<Slot>], costs: &Costs, stage: usize) -> StageTimeline {
+pub(super) fn stage(table: &Table, ran: &mut Ran, slots: &[Vec<Slot>], costs: &Costs, stage: usize) -> StageTimeline {
     let times = ran.starts_s[stage].iter().zip(&ran.ends_s[stage]);
     let spans: Vec<Span> = slots[stage]
         .iter()
@@ -68,6 +68,9 @@ pub(super) fn stage(table: &Table, ran: &Ran, slots: &[Vec<Slot>], costs: &Costs
         bubble_s: (own_s - busy_s).max(0.0),
         in_flight: in_flight.peak,
         activation_bytes: bytes.peak,
+        sends: std::mem::take(&mut ran.sends[stage]),
+        jobs: std::mem::take(&mut ran.jobs[stage]),
+        end_s: ran.stage_ends_s[stage],
         spans,
     }
 }

@@ -2,8 +2,9 @@
 
 use super::super::schedule::{Pass, Slot};
 use super::critical::{Cause, Via};
+use super::data::DataWalk;
 use super::table::{Neighbour, Table};
-use super::{Costs, Noise, Stuck, pass_s};
+use super::{Costs, JobSpan, Noise, SendSpan, Stuck, pass_s};
 
 /// Nothing there yet.
 const NONE: u32 = u32::MAX;
@@ -17,6 +18,11 @@ pub(super) struct Ran {
     pub causes: Vec<Vec<Cause>>,
     /// Seconds for which sends held a stage up.
     pub blocked_s: Vec<f64>,
+    /// When each stage has computed and communicated everything.
+    pub stage_ends_s: Vec<f64>,
+    /// Messages and collectives by stage, where spans are kept.
+    pub sends: Vec<Vec<SendSpan>>,
+    pub jobs: Vec<Vec<JobSpan>>,
 }
 
 /// A message, or what is needed on the same stage.
@@ -52,6 +58,8 @@ struct Walk<'a> {
     done: Vec<u8>,
     lanes: Vec<Lane>,
     ready: Vec<usize>,
+    data: Option<DataWalk<'a>>,
+    keep_spans: bool,
     ran: Ran,
 }
 
@@ -69,8 +77,8 @@ fn bits(pass: Pass) -> u8 {
     }
 }
 
-/// Run all slots.
-pub(super) fn run(table: &Table, slots: &[Vec<Slot>], costs: &Costs, noise: &Noise<'_>) -> Result<Ran, Stuck> {
+/// Run all slots; messages and collectives are listed only where asked for.
+pub(super) fn run(table: &Table, slots: &[Vec<Slot>], costs: &Costs, noise: &Noise<'_>, keep_spans: bool) -> Result<Ran, Stuck> {
     let p = table.stages;
     if slots.len() != p || slots.iter().any(|s| s.len() >= NONE as usize) {
         return Err(Stuck::Costs);
@@ -93,12 +101,17 @@ pub(super) fn run(table: &Table, slots: &[Vec<Slot>], costs: &Costs, noise: &Noi
         done: vec![0; keys],
         lanes: vec![lane; p],
         ready: (0..p).rev().collect(),
+        data: costs.data.as_ref().map(|work| DataWalk::new(work, table, slots, keep_spans)),
+        keep_spans,
         ran: Ran {
             time_s: 0.0,
             starts_s: slots.iter().map(|s| Vec::with_capacity(s.len())).collect(),
             ends_s: slots.iter().map(|s| Vec::with_capacity(s.len())).collect(),
             causes: slots.iter().map(|s| Vec::with_capacity(s.len())).collect(),
             blocked_s: vec![0.0; p],
+            stage_ends_s: Vec::new(),
+            sends: vec![Vec::new(); p],
+            jobs: Vec::new(),
         },
     };
     while let Some(stage) = walk.ready.pop() {
@@ -138,7 +151,11 @@ impl Walk<'_> {
         if let Some(factor) = self.noise.slot_factor {
             time_s *= factor(stage, index);
         }
-        let end_s = start_s + time_s;
+        let end_s = match (&mut self.data, second) {
+            (None, _) => start_s + time_s,
+            (Some(data), None) => data.run(self.table, stage, first, start_s, time_s),
+            (Some(data), Some(second)) => data.run_pair(self.table, stage, [first, second], start_s, time_s),
+        };
         self.lanes[stage].free_s = end_s;
         for (i, slot) in [Some(first), second].into_iter().flatten().enumerate() {
             self.ran.starts_s[stage].push(start_s);
@@ -147,7 +164,6 @@ impl Walk<'_> {
             self.lanes[stage].next += 1;
             self.send(stage, index + i, slot, end_s);
         }
-        self.ran.time_s = self.ran.time_s.max(end_s);
         Ok(true)
     }
 
@@ -224,6 +240,13 @@ impl Walk<'_> {
             if lane.send_free_s <= end_s {
                 (lane.send_free_s, lane.send_from) = (end_s, narrow(index));
             }
+            if self.keep_spans && to.message_s > 0.0 {
+                self.ran.sends[stage].push(SendSpan {
+                    start_s: lane.send_free_s,
+                    end_s: lane.send_free_s + to.message_s,
+                    slot,
+                });
+            }
             lane.send_free_s += to.message_s;
             arrival = Arrival {
                 at_s: lane.send_free_s,
@@ -247,7 +270,7 @@ impl Walk<'_> {
     }
 
     /// All slots must have run, and every pass must have been a slot.
-    fn finish(self) -> Result<Ran, Stuck> {
+    fn finish(mut self) -> Result<Ran, Stuck> {
         for (stage, order) in self.slots.iter().enumerate() {
             let index = self.lanes[stage].next;
             if let Some(&slot) = order.get(index) {
@@ -269,6 +292,13 @@ impl Walk<'_> {
                 }
             }
         }
+        let ends = &self.ran.ends_s;
+        let computed_s = |stage: usize| ends[stage].last().copied().unwrap_or(0.0);
+        (self.ran.stage_ends_s, self.ran.jobs) = match self.data.take() {
+            None => ((0..ends.len()).map(computed_s).collect(), vec![Vec::new(); ends.len()]),
+            Some(data) => data.finish(computed_s),
+        };
+        self.ran.time_s = self.ran.stage_ends_s.iter().copied().fold(0.0, f64::max);
         Ok(self.ran)
     }
 }

@@ -47,7 +47,8 @@ impl Table {
         let path = plan.path_len();
         let fits = costs.chunks.len() == places && costs.messages_s.len() + 1 == path;
         let finite = costs.chunks.iter().all(sound) && costs.messages_s.iter().all(positive) && positive(&costs.blocking_fraction);
-        if !fits || !finite {
+        let sound = costs.data.as_ref().is_none_or(|d| d.is_sound(places));
+        if !fits || !finite || !sound {
             return Err(Stuck::Costs);
         }
         let two_way = plan.kind.placement() == Placement::TwoWay;

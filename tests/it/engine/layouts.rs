@@ -4,21 +4,21 @@ use crate::rooms::{MODELS, config};
 use crate::support::with_scenario;
 use exaplan::layout::check::shape_violations;
 use exaplan::layout::memory::in_flight_chunks;
-use exaplan::layout::{Layout, Schedule};
+use exaplan::layout::{Layout, Schedule, Sharding};
 use exaplan::plan::Scenario;
 use exaplan::step::engine::Noise;
 use exaplan::step::event::plan;
 use exaplan::step::schedule::SchedulePlan;
-use exaplan::step::{engine_step, engine_step_as, pipeline, simulate};
+use exaplan::step::{claims, closed_parts, engine_step, engine_step_as};
 use exaplan::workload::Workload;
 use proptest::prelude::*;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// How near the closed form is where it claims to be.
 const CLAIM: f64 = 0.005;
 /// And how near it was seen to be where it does not.
-const ELSEWHERE: f64 = 0.16;
-const CASES: u32 = 5000;
+const ELSEWHERE: f64 = 0.35;
+const CASES: u32 = 12_000;
 
 fn scenarios() -> Vec<Scenario> {
     let nodes = [("dgx-h100", 64), ("dgx-a100-80gb", 128), ("mi300x-ubb8", 32)];
@@ -43,15 +43,26 @@ fn draws(n: usize) -> impl Strategy<Value = (usize, Layout, u32)> {
         any::<bool>(),
     );
     let order = (0u32..3, prop::sample::select(vec![false, false, false, true]), 1u32..10);
-    (0..n, cut, order).prop_map(
-        |(which, (tensor, pipeline, virtual_stages, sequence_parallel), (micro, gpipe, rounds))| {
+    let shared = (
+        prop::sample::select(vec![1u32, 2, 4, 16, 64]),
+        prop::sample::select(vec![
+            Sharding::None,
+            Sharding::Zero1,
+            Sharding::Zero1,
+            Sharding::Zero2,
+            Sharding::Zero3,
+        ]),
+    );
+    (0..n, cut, order, shared).prop_map(
+        |(which, (tensor, pipeline, virtual_stages, sequence_parallel), (micro, gpipe, rounds), (data, sharding))| {
             let tensor = 1 << tensor;
             let layout = Layout {
                 tensor,
                 sequence_parallel: sequence_parallel && tensor > 1,
                 pipeline,
                 virtual_stages,
-                data: 4,
+                data,
+                sharding: if data > 1 { sharding } else { Sharding::None },
                 micro_batch_seqs: 1 << micro,
                 schedule: if gpipe { Schedule::GPipe } else { Schedule::OneFOneB },
                 ..Layout::single()
@@ -74,6 +85,7 @@ fn legal(scenario: &Scenario, layout: &Layout, rounds: u32) -> Option<Workload> 
 fn the_closed_form_is_as_near_as_it_claims() {
     let scenarios = scenarios();
     let (claimed, other) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+    let with_collectives = Cell::new(0);
     let mut runner = proptest::test_runner::TestRunner::new(config(CASES));
     let result = runner.run(&draws(scenarios.len()), |(which, layout, rounds)| {
         let scenario = &scenarios[which];
@@ -81,14 +93,17 @@ fn the_closed_form_is_as_near_as_it_claims() {
             return Ok(());
         };
         let machine = scenario.machine();
-        let closed = simulate(&workload, &machine, &layout);
+        let closed = closed_parts(&workload, &machine, &layout);
         let engine = engine_step(&workload, &machine, &layout).unwrap();
         prop_assert!((engine.parts.total_s() - engine.time_s).abs() <= 1e-9 * engine.time_s);
         prop_assert!(engine.parts.list().iter().all(|(_, s)| *s >= 0.0 && s.is_finite()));
-        let error = closed.time_s / engine.time_s - 1.0;
-        let claims = pipeline::claims(&workload, &layout);
-        let (list, limit) = if claims { (&claimed, CLAIM) } else { (&other, ELSEWHERE) };
+        let error = closed.total_s() / engine.time_s - 1.0;
+        let claimed_here = claims(&workload, &machine, &layout);
+        let (list, limit) = if claimed_here { (&claimed, CLAIM) } else { (&other, ELSEWHERE) };
         list.borrow_mut().push(error);
+        if claimed_here && closed.data_s > 0.0 {
+            with_collectives.set(with_collectives.get() + 1);
+        }
         prop_assert!(
             error.abs() <= limit,
             "{} {layout} × {rounds}: {:+.2} %",
@@ -109,7 +124,8 @@ fn the_closed_form_is_as_near_as_it_claims() {
         );
     }
     result.unwrap();
-    assert!(claimed.borrow().len() >= 2000, "{}", claimed.borrow().len());
+    println!("{} of the claimed ones have collectives that show", with_collectives.get());
+    assert!(claimed.borrow().len() >= 2000 && with_collectives.get() >= 500);
 }
 
 proptest! {
@@ -192,19 +208,23 @@ fn a_real_model_under_every_schedule() {
     time(Schedule::DualPipeV, 2);
 }
 
-/// What the engine says of the published run (arXiv 2407.21783): its chunks are not even.
+/// What search and plan say of the published run (arXiv 2407.21783): its chunks are not even, so
+/// the closed form claims nothing.
 #[test]
-fn llama3_405b_by_the_engine() {
+fn llama3_405b_by_both() {
     let (scenario, catalog) = Scenario::load("llama3-405b", &[], exaplan::Catalog::builtin()).unwrap();
     let best = exaplan::plan(&scenario, &catalog).unwrap();
-    let engine = engine_step(&scenario.workload, &scenario.machine(), &best.layout).unwrap();
+    let (workload, machine) = (&scenario.workload, scenario.machine());
+    let engine = engine_step(workload, &machine, &best.layout).unwrap();
+    assert_eq!(best.step.parts, engine.parts);
+    assert!(!claims(workload, &machine, &best.layout));
+    let closed = closed_parts(workload, &machine, &best.layout);
     println!(
-        "{}: closed {:.3} s, engine {:.3} s, claims {}",
+        "{}: closed {:.3} s, engine {:.3} s\n{closed:?}\n{:?}",
         best.layout,
-        best.step.time_s,
+        closed.total_s(),
         engine.time_s,
-        pipeline::claims(&scenario.workload, &best.layout)
+        engine.parts
     );
-    println!("{:?}\n{:?}", best.step.parts, engine.parts);
-    assert!((best.step.time_s / engine.time_s - 1.0).abs() < 0.05);
+    assert!((closed.total_s() / engine.time_s - 1.0).abs() < 0.05);
 }

@@ -9,7 +9,7 @@ use proptest::strategy::ValueTree;
 use std::collections::BTreeMap;
 
 /// Stage of the k-th chunk of a micro-batch's path, told by the kind alone.
-fn path(plan: &SchedulePlan, slot: Slot) -> Vec<(usize, u32)> {
+pub fn path(plan: &SchedulePlan, slot: Slot) -> Vec<(usize, u32)> {
     let p = plan.stages;
     let down: Vec<u32> = (0..p).collect();
     let up: Vec<u32> = down.iter().rev().copied().collect();
@@ -140,6 +140,7 @@ pub fn costs(plan: &SchedulePlan, numbers: &[f64], message: f64, blocking_fracti
         chunks,
         messages_s: (1..plan.path_len()).map(|_| message * take()).collect(),
         blocking_fraction,
+        data: None,
     }
 }
 

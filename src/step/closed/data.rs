@@ -1,0 +1,229 @@
+//! Data-parallel collectives beside a pipeline, in closed form: the lane of a few stages is played
+//! through the slots that matter, instead of through all.
+
+use super::{Passes, Pipe};
+use crate::step::engine::lane::{DataLane, Gathers, Part};
+use crate::step::engine::{DataCost, Occasion, Slowdown};
+
+/// What the collectives are and how they run.
+#[derive(Debug, Clone, Copy)]
+pub struct Collectives<'a> {
+    /// Chunk `c` of stage `i` at `i · chunks + c`.
+    pub chunks: &'a [DataCost],
+    /// When weights are gathered.
+    pub gathers: Occasion,
+    /// When gradients are reduced.
+    pub reduces: Occasion,
+    /// What running beside math costs.
+    pub slowdown: Slowdown,
+    /// Micro-batches that pass a chunk before the next one's turn.
+    pub n_together: f64,
+}
+
+/// A micro-batch through one chunk when collectives come with every one.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Steady {
+    /// Its passes once the lane has settled.
+    pub passes: Passes,
+    /// What the first micro-batch saves, having no reduction before it, and what the last
+    /// reduction adds.
+    pub edge_s: f64,
+}
+
+/// What collectives that are made once do to a pipeline.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Once {
+    /// How much longer the first forward and the last backward of each stage take.
+    pub delays: Vec<Passes>,
+    /// The same of chunks after the first, by the longer of two ways: they follow each other on one
+    /// stage, and the first and the last micro-batch pass each of them on all stages.
+    pub later_chunks_s: f64,
+    /// What is left to reduce when the last micro-batch has left the pipeline.
+    pub after_s: f64,
+    /// How much longer it may all be: were every delay of every stage on the longest way.
+    pub unsure_s: f64,
+}
+
+/// By how much the slots of a stage that wait for collectives, or run beside them, are longer.
+#[derive(Debug, Clone, Copy, Default)]
+struct Delay {
+    /// The slot of the first chunk.
+    first_chunk_s: f64,
+    /// Everything between and before that, on this stage.
+    others_s: f64,
+    /// Of that, the slots of the first or last micro-batch.
+    own_slots_s: f64,
+}
+
+impl Collectives<'_> {
+    fn own(&self, cost: DataCost, backward: bool) -> Part {
+        let every = |o: Occasion, s: f64| o == Occasion::Every && s > 0.0;
+        Part {
+            gathers: if every(self.gathers, cost.gather_s) {
+                Gathers::Own
+            } else {
+                Gathers::Nothing
+            },
+            after: 0,
+            reduces: backward && every(self.reduces, cost.reduce_s),
+            chunk: 0,
+            cost,
+        }
+    }
+
+    /// Passes of a chunk with the collectives that come with each.
+    #[must_use]
+    pub fn steady(&self, alone: Passes, cost: &DataCost) -> Steady {
+        let (forward, backward) = (self.own(*cost, false), self.own(*cost, true));
+        if forward.gathers == Gathers::Nothing && !backward.reduces {
+            return Steady {
+                passes: alone,
+                edge_s: 0.0,
+            };
+        }
+        let mut lane = DataLane::new(self.slowdown, false);
+        let period = |lane: &mut DataLane, start_s: f64| {
+            let before = lane.last_job();
+            let half_s = lane.slot(&forward, alone.forward_s);
+            let end_s = lane.slot(&Part { after: before, ..backward }, alone.backward_s);
+            (half_s - start_s, end_s - half_s)
+        };
+        let first = period(&mut lane, 0.0);
+        let middle_s = first.0 + first.1;
+        let second = period(&mut lane, middle_s);
+        let end_s = middle_s + second.0 + second.1;
+        let passes = Passes {
+            forward_s: second.0,
+            backward_s: second.1,
+        };
+        Steady {
+            passes,
+            edge_s: middle_s - passes.both_s() + lane.drain() - end_s,
+        }
+    }
+
+    /// What the collectives that are made once do to a pipeline: the first forward of a stage waits
+    /// for its weights, the last backward is slowed by the reductions of its own gradients, and both
+    /// lie on the way of the first and the last micro-batch through all stages.
+    #[must_use]
+    pub fn once(&self, pipe: &Pipe) -> Once {
+        let mut out = Once {
+            delays: vec![Passes::default(); pipe.stages],
+            later_chunks_s: 0.0,
+            after_s: 0.0,
+            unsure_s: 0.0,
+        };
+        // Chunks after the first: all on one stage, or one after another through all stages.
+        let (mut most, mut chain, mut all_s) = (Passes::default(), Passes::default(), 0.0);
+        // When the first micro-batch comes, and how much before the end the last one leaves.
+        let (mut fill_s, mut slack_s) = (0.0, 0.0);
+        for stage in 0..pipe.stages {
+            let slot = pipe.at(stage, 0);
+            if self.gathers == Occasion::Once {
+                let delay = self.first_forwards(pipe, stage, fill_s);
+                out.delays[stage].forward_s = delay.first_chunk_s;
+                most.forward_s = f64::max(most.forward_s, delay.others_s);
+                chain.forward_s += delay.own_slots_s;
+                all_s += delay.others_s;
+                fill_s += delay.first_chunk_s;
+            }
+            fill_s += slot.forward_s + pipe.send_s;
+            if self.reduces == Occasion::Once {
+                let (delay, left_s) = self.last_backwards(pipe, stage);
+                out.delays[stage].backward_s = delay.first_chunk_s;
+                most.backward_s = f64::max(most.backward_s, delay.others_s);
+                chain.backward_s += delay.own_slots_s;
+                all_s += delay.others_s;
+                out.after_s = out.after_s.max(left_s - slack_s);
+                slack_s += delay.first_chunk_s;
+            }
+            slack_s += slot.backward_s + pipe.send_s;
+        }
+        out.later_chunks_s = f64::max(most.forward_s, chain.forward_s) + f64::max(most.backward_s, chain.backward_s);
+        out.unsure_s = (all_s - out.later_chunks_s).max(0.0);
+        out
+    }
+
+    fn cost(&self, pipe: &Pipe, stage: usize, chunk: usize) -> DataCost {
+        self.chunks.get(stage * pipe.chunks + chunk).copied().unwrap_or_default()
+    }
+
+    /// How much longer than without gathers the first forwards of a stage take when the input of the
+    /// first is there at `fill_s`.
+    fn first_forwards(&self, pipe: &Pipe, stage: usize, fill_s: f64) -> Delay {
+        let mut out = Delay::default();
+        let costs = (0..pipe.chunks).map(|c| self.cost(pipe, stage, c));
+        let work_s: f64 = costs.clone().map(|c| c.gather_s).sum();
+        if work_s <= fill_s {
+            return out;
+        }
+        let mut lane = DataLane::new(self.slowdown, false);
+        let first: Vec<u32> = (0u32..).zip(costs).map(|(c, cost)| lane.push_gathers(c, &cost)).collect();
+        lane.idle_until(fill_s);
+        let mut alone_s = fill_s;
+        for (c, first) in first.into_iter().enumerate() {
+            let forward_s = pipe.at(stage, c).forward_s;
+            let part = Part {
+                gathers: Gathers::InLine(first),
+                after: 0,
+                reduces: false,
+                chunk: 0,
+                cost: self.cost(pipe, stage, c),
+            };
+            let start_s = lane.now_s();
+            let own_s = lane.slot(&part, forward_s) - start_s - forward_s;
+            alone_s += forward_s;
+            if c == 0 {
+                out.first_chunk_s = own_s;
+            } else {
+                out.own_slots_s += own_s;
+            }
+            if lane.is_idle() {
+                break;
+            }
+            // The other micro-batches of the group.
+            lane.beside((self.n_together - 1.0) * forward_s);
+            alone_s += (self.n_together - 1.0) * forward_s;
+        }
+        out.others_s = lane.now_s() - alone_s - out.first_chunk_s;
+        out
+    }
+
+    /// How much longer than without reductions the last backwards of a stage take, and what is left
+    /// to reduce then.
+    fn last_backwards(&self, pipe: &Pipe, stage: usize) -> (Delay, f64) {
+        let mut out = Delay::default();
+        let work_s: f64 = (0..pipe.chunks).map(|c| self.cost(pipe, stage, c).reduce_s).sum();
+        if work_s <= 0.0 {
+            return (out, 0.0);
+        }
+        let mut lane = DataLane::new(self.slowdown, false);
+        let mut alone_s = 0.0;
+        for c in (0..pipe.chunks).rev() {
+            let backward_s = pipe.at(stage, c).backward_s;
+            if c + 1 < pipe.chunks {
+                lane.beside((self.n_together - 1.0) * backward_s);
+                alone_s += (self.n_together - 1.0) * backward_s;
+            }
+            out.others_s = lane.now_s() - alone_s;
+            let start_s = lane.now_s();
+            let cost = self.cost(pipe, stage, c);
+            let part = Part {
+                gathers: Gathers::Nothing,
+                after: 0,
+                reduces: cost.reduce_s > 0.0,
+                chunk: 0,
+                cost,
+            };
+            let own_s = lane.slot(&part, backward_s) - start_s - backward_s;
+            alone_s += backward_s;
+            if c == 0 {
+                out.first_chunk_s = own_s;
+            } else {
+                out.own_slots_s += own_s;
+            }
+        }
+        let end_s = lane.now_s();
+        (out, lane.drain() - end_s)
+    }
+}
