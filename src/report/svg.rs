@@ -9,7 +9,7 @@ mod frame;
 mod lines;
 mod tracks;
 
-pub use tracks::{Mark, Row, Slice, Tracks, Work};
+pub use tracks::{Mark, Row, Slice, Tracks, Work, empty, note_hidden};
 
 use super::{Cell, Column, Kind, Table};
 

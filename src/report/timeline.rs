@@ -37,24 +37,20 @@ impl Critical {
     /// The critical path of a step that was drawn.
     #[must_use]
     pub fn of(gantt: &Gantt) -> Critical {
-        let mut path: Vec<(usize, &Bar)> = gantt
-            .stages
-            .iter()
-            .enumerate()
-            .flat_map(|(stage, bars)| bars.iter().filter(|b| b.critical).map(move |b| (stage, b)))
-            .collect();
-        path.sort_by(|(_, a), (_, b)| a.start_s.total_cmp(&b.start_s));
         let mut out = Critical {
             stages_s: vec![0.0; gantt.stages.len()],
             ..Critical::default()
         };
         let mut reached_s: f64 = 0.0;
-        for (stage, bar) in path {
+        for (stage, bar) in path(gantt) {
             out.between_s += (bar.start_s - reached_s).max(0.0);
-            let own_s = (bar.end_s - bar.start_s.max(reached_s)).max(0.0);
-            out.stages_s[stage] += own_s;
+            let own_s = bar.end_s - bar.start_s.max(reached_s);
+            // What belongs to no chunk happens on every stage at the same time.
+            if bar.chunk.is_some() {
+                out.stages_s[stage] += own_s;
+            }
             out.add(bar, own_s);
-            reached_s = reached_s.max(bar.end_s);
+            reached_s = bar.end_s;
         }
         out.after_s = (gantt.time_s - reached_s).max(0.0);
         out.parts.sort_by(|a, b| b.time_s.total_cmp(&a.time_s));
@@ -88,6 +84,24 @@ impl Critical {
             .reduce(better)
             .map_or(0, |(stage, _)| stage)
     }
+}
+
+/// The bars that the critical path leads through, with their stage: of bars at the same time the
+/// first, of overlapping ones those that reach further.
+#[must_use]
+pub fn path(gantt: &Gantt) -> Vec<(usize, &Bar)> {
+    let stages = gantt.stages.iter().enumerate();
+    let mut bars: Vec<(usize, &Bar)> = stages
+        .flat_map(|(stage, bars)| bars.iter().filter(|b| b.critical).map(move |b| (stage, b)))
+        .collect();
+    bars.sort_by(|(_, a), (_, b)| a.start_s.total_cmp(&b.start_s));
+    let mut reached_s: f64 = 0.0;
+    bars.retain(|(_, bar)| {
+        let further = bar.end_s > reached_s;
+        reached_s = reached_s.max(bar.end_s);
+        further
+    });
+    bars
 }
 
 /// `timeline` of the plan's JSON: what the trace of the same step adds up to.

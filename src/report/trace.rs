@@ -6,6 +6,7 @@
 //! know reserved color names paint it too.
 
 use super::plan::provenance_json;
+use super::timeline;
 use crate::layout::StageShape;
 use crate::layout::schedule::Placement;
 use crate::plan::Plan;
@@ -110,15 +111,12 @@ fn complete(stage: usize, bar: &Bar) -> Value {
 
 /// One flow through the bars of the critical path, first to last.
 fn flow(gantt: &Gantt) -> Vec<Value> {
-    let middle_s = |b: &Bar| f64::midpoint(b.start_s, b.end_s);
-    let on_stage = |(stage, bars): (usize, &Vec<Bar>)| bars.iter().filter(|b| b.critical).map(move |b| (stage, *b)).collect::<Vec<_>>();
-    let mut path: Vec<(usize, Bar)> = gantt.stages.iter().enumerate().flat_map(on_stage).collect();
-    path.sort_by(|(_, a), (_, b)| middle_s(a).total_cmp(&middle_s(b)));
+    let path = timeline::path(gantt);
     if path.len() < 2 {
         return Vec::new();
     }
     let last = path.len() - 1;
-    let event = |(i, (stage, bar)): (usize, &(usize, Bar))| {
+    let event = |(i, (stage, bar)): (usize, &(usize, &Bar))| {
         let phase = match i {
             0 => "s",
             i if i == last => "f",
@@ -131,7 +129,8 @@ fn flow(gantt: &Gantt) -> Vec<Value> {
             "id": 1,
             "pid": process_id(*stage),
             "tid": thread_id(bar.lane),
-            "ts": middle_s(bar) * US,
+            // In the middle, where no other bar of the lane begins or ends.
+            "ts": f64::midpoint(bar.start_s, bar.end_s) * US,
         });
         if let ("f", Some(map)) = (phase, event.as_object_mut()) {
             // The end belongs to the bar around it, not to the next one.

@@ -3,12 +3,14 @@
 use crate::catalog::{GemmWave, Profile};
 use crate::layout::Layout;
 use crate::plan::Plan;
-use crate::step::{Machine, engine_step, simulate};
+use crate::step::{Machine, closed_parts, engine_step, event};
 use crate::workload::Workload;
 use rayon::prelude::*;
 
 /// How much better each property gets.
 pub const BETTER_FRACTION: f64 = 0.1;
+/// Forwards of a step that are simulated for every property; more would take seconds.
+const MOST_PASSES: u64 = 1 << 16;
 /// A rate that is better.
 const MORE: f64 = 1.0 + BETTER_FRACTION;
 /// A time or an amount of work that is better.
@@ -131,9 +133,14 @@ pub fn effects(workload: &Workload, machine: &Machine, layout: &Layout) -> Vec<E
     out
 }
 
-/// Slot by slot where that can be done, else in closed form.
+/// Slot by slot where that is quick, else in closed form.
 fn step_s(workload: &Workload, machine: &Machine, layout: &Layout) -> f64 {
-    engine_step(workload, machine, layout).map_or_else(|_| simulate(workload, machine, layout).time_s, |step| step.time_s)
+    let closed_s = || closed_parts(workload, machine, layout).total_s();
+    let plan = event::plan(workload, layout);
+    if u64::from(plan.stages) * u64::from(plan.chunks) * u64::from(plan.micro_batches) > MOST_PASSES {
+        return closed_s();
+    }
+    engine_step(workload, machine, layout).map_or_else(|_| closed_s(), |step| step.time_s)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::plan::Plan;
 use crate::report::plan::provenance_json;
 use crate::report::timeline::{self, Critical, CriticalPart};
 use crate::report::{Block, Cell, Column, Document, KeyValue, Kind, Span, Table};
-use crate::step::Gantt;
+use crate::step::{Gantt, closed_parts};
 use crate::study::sensitivity::Effect;
 use serde_json::{Value, json};
 
@@ -17,7 +17,8 @@ const NAMED: usize = 3;
 #[must_use]
 pub fn document(plan: &Plan, gantt: &Gantt, effects: &[Effect]) -> Document {
     let critical = Critical::of(gantt);
-    let closed = Kind::Duration.human(plan.step.time_s);
+    let closed_s = closed_parts(&plan.scenario.workload, &plan.scenario.machine(), &plan.layout).total_s();
+    let closed = Kind::Duration.human(closed_s);
     let time = KeyValue::new("Step time", Cell::quantity(gantt.time_s, Kind::Duration))
         .note(format!("slot by slot; {closed} in closed form, which the search ranks by"))
         .answer();
@@ -76,7 +77,7 @@ pub fn what_next(effects: &[Effect]) -> Table {
     let columns = vec![
         Column::words("What to change next"),
         Column::words("Better by"),
-        Column::numbers("Step time"),
+        Column::numbers("Step time").unit("%"),
     ];
     let mut table = Table::new("", columns);
     let nothing = |e: &&Effect| e.step_time_change_fraction.abs() < NOTHING_FRACTION;
@@ -115,7 +116,7 @@ fn critical_table(critical: &Critical, time_s: f64) -> Table {
     let part = |p: &CriticalPart| row(p.name.to_string(), Cell::Count(p.n_spans as f64), p.time_s);
     table.rows = critical.parts.iter().map(part).collect();
     let rest = [
-        ("between bars: messages and waiting", critical.between_s),
+        ("between bars: messages, waiting", critical.between_s),
         ("after the last bar", critical.after_s),
     ];
     let shown = rest.into_iter().filter(|(_, s)| *s > NOTHING_FRACTION * time_s);

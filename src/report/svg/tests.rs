@@ -143,7 +143,7 @@ proptest! {
 
 #[test]
 fn many_narrow_bars_become_columns() {
-    let bar = |i: u32| (f64::from(i), f64::from(i) + 0.9, (i % 2) as usize, i % 7 == 0);
+    let bar = |i: u32| (f64::from(i), f64::from(i) + 0.9, (i % 2) as usize, i.is_multiple_of(7));
     let svg = render(&Chart::Tracks(tracks(20_000.0, (0..20_000).map(bar).collect())));
     assert!(svg.len() < 60_000 && svg.contains("what takes most of it"), "{}", svg.len());
     let few = render(&Chart::Tracks(tracks(5.0, (0..5).map(bar).collect())));

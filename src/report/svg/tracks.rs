@@ -7,7 +7,7 @@ use super::frame::{self, Anchor, LINE, WIDTH};
 use std::fmt::Write;
 
 /// Height of a row for kernels, and of one for another lane.
-const ROW: (f64, f64) = (14.0, 8.0);
+const ROW: (f64, f64) = (14.0, 10.0);
 /// From row to row, beyond its height.
 const GAP: f64 = 3.0;
 /// Narrowest column.
@@ -168,22 +168,34 @@ pub(super) fn render(chart: &Tracks) -> String {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let room = room as usize;
     plot.columns = room.min(MOST_COLUMNS / chart.rows.len().max(1)).max(1);
-    let (rows, bottom, joined) = rows(chart, &plot);
-    body += &axis(&plot, bottom);
-    body += &rows;
-    let mut y = bottom + 16.0 + 2.0 * LINE;
-    for line in caption(chart, joined) {
-        body += &frame::small(frame::EDGE, y, Anchor::Start, line);
+    let rows = rows(chart, &plot);
+    body += &axis(&plot, rows.bottom);
+    body += &rows.body;
+    let mut y = rows.bottom + 16.0 + 2.0 * LINE;
+    for line in caption(chart, &rows) {
+        body += &frame::small(frame::EDGE, y, Anchor::Start, &line);
         y += LINE - 4.0;
     }
     frame::wrap(&chart.title, &describe(chart), y, &body)
 }
 
-/// The rows, where they end, and whether bars were joined in one.
-fn rows(chart: &Tracks, plot: &Plot) -> (String, f64, bool) {
-    let (mut out, mut y, mut joined) = (String::new(), plot.top, false);
+/// The rows as they were drawn.
+struct Rows<'a> {
+    body: String,
+    bottom: f64,
+    /// Bars were joined in one of them.
+    joined: bool,
+    /// Labels of those in which nothing would be seen.
+    hidden: Vec<&'a str>,
+}
+
+fn rows<'a>(chart: &'a Tracks, plot: &Plot) -> Rows<'a> {
+    let (mut out, mut y, mut joined, mut hidden) = (String::new(), plot.top, false, Vec::new());
     for row in &chart.rows {
         match row {
+            Row::Track { label, minor: true, marks } if columns(chart, plot, marks).is_some_and(|c| empty(&c)) => {
+                note_hidden(&mut hidden, label);
+            }
             Row::Track { label, minor, marks } => {
                 let height = if *minor { ROW.1 } else { ROW.0 };
                 let middle = y + height / 2.0 + 4.0;
@@ -203,7 +215,31 @@ fn rows(chart: &Tracks, plot: &Plot) -> (String, f64, bool) {
             }
         }
     }
-    (out, y, joined)
+    Rows {
+        body: out,
+        bottom: y,
+        joined,
+        hidden,
+    }
+}
+
+/// Whether nothing is seen in a row of slices.
+#[must_use]
+pub fn empty(slices: &[Slice]) -> bool {
+    slices.iter().all(|s| s.work.is_none())
+}
+
+/// Keep the name of a row that is not shown, once.
+pub fn note_hidden<'a>(hidden: &mut Vec<&'a str>, label: &'a str) {
+    if !hidden.contains(&label) {
+        hidden.push(label);
+    }
+}
+
+/// A row as columns, where bars are too narrow to be drawn as they are.
+fn columns(chart: &Tracks, plot: &Plot, marks: &[Mark]) -> Option<Vec<Slice>> {
+    let narrow = |m: &Mark| m.end_s > m.start_s && plot.x(m.end_s) - plot.x(m.start_s) < COLUMN;
+    marks.iter().any(narrow).then(|| chart.slices(marks, plot.columns))
 }
 
 /// A piece of a row from one place to another.
@@ -211,14 +247,11 @@ type Piece = (f64, f64);
 
 /// One row; true when bars were joined.
 fn track(chart: &Tracks, plot: &Plot, (label, marks): (&str, &[Mark]), (y, height): (f64, f64), out: &mut String) -> bool {
-    let width = |m: &Mark| plot.x(m.end_s) - plot.x(m.start_s);
-    let joined = marks.iter().any(|m| width(m) < COLUMN && m.end_s > m.start_s);
-    let cells = if joined { chart.slices(marks, plot.columns) } else { Vec::new() };
+    let cells = columns(chart, plot, marks);
     for (work, named) in chart.works.iter().enumerate() {
-        let pieces = if joined {
-            runs(&cells, plot, chart.end_s, |c| c.work == Some(work))
-        } else {
-            apart(marks.iter().filter(|m| m.work == work), plot)
+        let pieces = match &cells {
+            Some(cells) => runs(cells, plot, chart.end_s, |c| c.work == Some(work)),
+            None => apart(marks.iter().filter(|m| m.work == work), plot),
         };
         if !pieces.is_empty() {
             let n = marks.iter().filter(|m| m.work == work).count();
@@ -228,10 +261,9 @@ fn track(chart: &Tracks, plot: &Plot, (label, marks): (&str, &[Mark]), (y, heigh
             let _ = writeln!(out, r#"<path {} d="{shape}"><title>{title}</title></path>"#, frame::fill(work));
         }
     }
-    let critical = if joined {
-        runs(&cells, plot, chart.end_s, |c| c.critical)
-    } else {
-        apart(marks.iter().filter(|m| m.critical), plot)
+    let critical = match &cells {
+        Some(cells) => runs(cells, plot, chart.end_s, |c| c.critical),
+        None => apart(marks.iter().filter(|m| m.critical), plot),
     };
     if !critical.is_empty() {
         let _ = writeln!(
@@ -240,7 +272,7 @@ fn track(chart: &Tracks, plot: &Plot, (label, marks): (&str, &[Mark]), (y, heigh
             outline(&critical, y, height)
         );
     }
-    joined
+    cells.is_some()
 }
 
 /// Bars as they are, with a hair between them.
@@ -291,11 +323,13 @@ fn axis(plot: &Plot, bottom: f64) -> String {
     )
 }
 
-fn caption(chart: &Tracks, joined: bool) -> Vec<&'static str> {
+fn caption(chart: &Tracks, rows: &Rows<'_>) -> Vec<String> {
     let critical = chart.tracks().any(|(_, marks)| marks.iter().any(|m| m.critical));
-    let outlined = critical.then_some("Outlined: the critical path, which decides when the step ends.");
-    let columns = joined.then_some("Some bars are narrower than a column: their rows show in each column what takes most of it.");
-    outlined.into_iter().chain(columns).collect()
+    let outlined = critical.then(|| "Outlined: the critical path, which decides when the step ends.".to_string());
+    let columns = "Some bars are narrower than a column: their rows show in each column what takes most of it.";
+    let columns = rows.joined.then(|| columns.to_string());
+    let hidden = (!rows.hidden.is_empty()).then(|| format!("Too short to be seen on some stages: {}.", rows.hidden.join(", ")));
+    outlined.into_iter().chain(columns).chain(hidden).collect()
 }
 
 fn describe(chart: &Tracks) -> String {

