@@ -7,6 +7,7 @@ use crate::lint;
 use crate::plan::{Plan, Scenario, plan, step_gantt};
 use crate::report::plan::{Detail, document, json};
 use crate::report::trace;
+use crate::step::engine::Stuck;
 use crate::step::event::Refused;
 use crate::step::{Gantt, engine_step};
 use std::time::Instant;
@@ -58,11 +59,12 @@ pub fn drawn(plan: &Plan) -> Result<Gantt> {
 
 /// Why a step has no bars, with a way out.
 pub fn refused(plan: &Plan, why: Option<Refused>) -> Error {
+    let change = match why {
+        Some(Refused::Engine(Stuck::TooLarge)) => "layout.micro_batch or layout.data, or a smaller training.global_batch",
+        _ => "layout.schedule, layout.pipeline or layout.virtual_stages",
+    };
     let why = why.map_or_else(String::new, |why| format!(": {why}"));
-    let help = format!(
-        "the layout is {}; set another layout.schedule, layout.pipeline or layout.virtual_stages",
-        plan.layout
-    );
+    let help = format!("the layout is {}; set another {change}", plan.layout);
     Diagnostic::new(format!("the step cannot be simulated slot by slot{why}"))
         .help(help)
         .into()

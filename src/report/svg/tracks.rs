@@ -68,10 +68,10 @@ pub struct Mark {
     pub critical: bool,
 }
 
-/// What takes most of a slice of time, and whether most of that is critical.
+/// What takes most of a slice of time, and whether most of it is critical.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slice {
-    /// Place in [`Tracks::works`]; nothing where idle time is longer than each work.
+    /// Place in [`Tracks::works`]; nothing where more than half is idle.
     pub work: Option<usize>,
     /// Whether the critical path runs through most of it.
     pub critical: bool,
@@ -124,12 +124,13 @@ impl Tracks {
 }
 
 fn slice(shares_s: &[f64], critical_s: f64, width_s: f64) -> Slice {
-    // Of equals the first, and work before idleness.
+    // Of equals the first. Work of all kinds together stands against idleness: a stage that is
+    // busy half of the time with two kinds of work is not idle.
     let most = |a: (usize, f64), b: (usize, f64)| if b.1 > a.1 { b } else { a };
     let busiest = shares_s.iter().copied().enumerate().reduce(most);
-    let idle_s = width_s - shares_s.iter().sum::<f64>();
+    let busy_s: f64 = shares_s.iter().sum();
     Slice {
-        work: busiest.filter(|(_, s)| *s > 0.0 && *s >= idle_s).map(|(work, _)| work),
+        work: busiest.filter(|(_, s)| *s > 0.0 && busy_s >= width_s / 2.0).map(|(work, _)| work),
         critical: critical_s > width_s / 2.0,
     }
 }

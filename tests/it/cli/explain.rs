@@ -35,13 +35,13 @@ fn a_timeline_fits_sixty_columns() {
     let (chart, _) = chart.split_once("\n\n").unwrap();
     insta::assert_snapshot!(chart, @r"
             0                                             2.67 s
-    stage 0 FFFFFFF........BBBFFBBFFBBBFFBBBFBBB..BBB..BB...BBB.
+    stage 0 FFFFFFF........BBBFFBBFFBBBFFBBBFBBB..BBB..BB...BBBw
       data  c...............................................ccc.
-    stage 1 ..FFFFF......BBFFBBBFFBBFFBBBFFBBFFBBB..BBB..BBB....
+    stage 1 ..FFFFF......BBFFBBBFFBBFFBBBFFBBFFBBB..BBB..BBB...w
       data  c............................................ccc....
-    stage 2 ....FFF...BBBFBBBFFBBBFFBBFFBBBFFBBFFBBB..BBB.......
+    stage 2 ....FFF...BBBFBBBFFBBBFFBBFFBBBFFBBFFBBB..BBB......w
       data  c.........................................ccc.......
-    stage 3 .....FFBBBFFBBFFBBBFFBBBFBBBFFBBBFFBBFFBBB..........
+    stage 3 .....FFBBBFFBBFFBBBFFBBBFBBBFFBBBFFBBFFBBB.........w
       data  c......................................ccc..........
     F=forward, B=backward, c=communication, o=optimizer,
     w=waiting, .=idle
@@ -89,6 +89,34 @@ fn jitter_is_the_same_for_the_same_seed_on_any_number_of_threads() {
     assert!(value("p10_s") < value("p50_s") && value("p50_s") < value("p90_s") && value("mean_slowdown_fraction") > 0.0);
     let other = small(&["explain", "--jitter", "0.05", "--seed", "8", "--draws", "50", "--json"], "100").json();
     assert_ne!(jitter["p50_s"], other["jitter"]["p50_s"]);
+}
+
+#[test]
+fn a_step_that_is_too_large_to_draw_is_told_and_still_planned() {
+    let large = ["--set", "training.global_batch=4194304 sequences"];
+    let cases: [&[&str]; 3] = [
+        &["report", "--format", "trace"],
+        &["explain", "timeline"],
+        &["explain", "--jitter", "0.1"],
+    ];
+    for case in cases {
+        let out = exaplan(&[case, &large].concat());
+        assert!(
+            out.code == 2 && out.stderr.contains("too many slots") && out.stderr.contains("global_batch"),
+            "{case:?}: {}",
+            out.stderr
+        );
+    }
+    let plan = exaplan(&[&["plan", "--json"], &large[..]].concat()).json();
+    assert!(plan["timeline"].is_null() && plan["what_next"].as_array().unwrap().len() > 8);
+}
+
+#[test]
+fn a_report_goes_somewhere() {
+    let out = exaplan(&["report"]);
+    assert!(out.code == 2 && out.stderr.contains("give -o FILE"), "{}", out.stderr);
+    let out = exaplan(&["report", "-o", "step.trace"]);
+    assert!(out.code == 2 && out.stderr.contains(".trace.json"), "{}", out.stderr);
 }
 
 #[test]
