@@ -93,7 +93,7 @@ fn jitter_is_the_same_for_the_same_seed_on_any_number_of_threads() {
 
 #[test]
 fn a_step_that_is_too_large_to_draw_is_told_and_still_planned() {
-    let large = ["--set", "training.global_batch=4194304 sequences"];
+    let large = ["--set", "training.global_batch=16777216 sequences"];
     let cases: [&[&str]; 3] = [
         &["report", "--format", "trace"],
         &["explain", "timeline"],
