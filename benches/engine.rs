@@ -6,8 +6,12 @@
 //! (23,800 steps/s), jittered 32 µs, `DualPipe` 144 µs.
 
 use divan::{Bencher, black_box};
-use exaplan::step::engine::{ChunkCost, Costs, Noise, run, time_s};
+use exaplan::step::engine::{ChunkCost, Costs, DataCost, DataWork, Noise, Occasion, Slowdown, run, time_s};
 use exaplan::step::schedule::{Schedule, SchedulePlan, slots};
+
+/// Counts what a bench holds at most: memory is proportional to slots too.
+#[global_allocator]
+static ALLOC: divan::AllocProfiler = divan::AllocProfiler::system();
 
 fn main() {
     divan::main();
@@ -50,6 +54,66 @@ fn interleaved_16_stages_8_chunks_512_micro_batches(bencher: Bencher) {
 #[divan::bench]
 fn one_f_one_b_8_stages_64_micro_batches(bencher: Bencher) {
     whole(bencher, SchedulePlan::new(Schedule::OneFOneB, 8, 1, 64));
+}
+
+/// The same with weights gathered and gradients reduced beside the slots.
+#[divan::bench]
+fn interleaved_16_stages_8_chunks_512_micro_batches_with_collectives(bencher: Bencher) {
+    let plan = SchedulePlan::new(Schedule::OneFOneB, 16, 8, 512);
+    let cost = DataCost {
+        gather_s: 1.0,
+        reduce_s: 2.0,
+        pieces: 4,
+    };
+    let costs = Costs {
+        data: Some(DataWork {
+            chunks: vec![cost; 16 * 8],
+            gathers: Occasion::Once,
+            reduces: Occasion::Once,
+            slowdown: Slowdown {
+                math_factor: 1.1,
+                communication_factor: 1.2,
+            },
+        }),
+        ..costs(&plan)
+    };
+    bencher.bench(|| {
+        let order = slots(black_box(&plan)).unwrap_or_default();
+        run(&plan, &order, &costs, &Noise::default()).map_or(0.0, |t| t.time_s)
+    });
+}
+
+/// A sharded model without a pipeline: every micro-batch gathers 32 layers twice and reduces them.
+#[divan::bench]
+fn fully_sharded_32_layers_64_micro_batches(bencher: Bencher) {
+    let plan = SchedulePlan::new(Schedule::OneFOneB, 1, 1, 64);
+    let cost = DataCost {
+        gather_s: 0.5,
+        reduce_s: 0.5,
+        pieces: 32,
+    };
+    let costs = Costs {
+        data: Some(DataWork {
+            chunks: vec![cost],
+            gathers: Occasion::Every,
+            reduces: Occasion::Every,
+            slowdown: Slowdown::default(),
+        }),
+        ..costs(&plan)
+    };
+    let order = slots(&plan).unwrap_or_default();
+    bencher.bench(|| run(black_box(&plan), &order, &costs, &Noise::default()).map_or(0.0, |t| t.time_s));
+}
+
+/// A real layout from prices to parts: what a plan costs on top of a search.
+#[divan::bench]
+fn default_scenario_simulated(bencher: Bencher) {
+    let Ok((scenario, catalog)) = exaplan::Scenario::load("llama3-405b", &[], exaplan::Catalog::builtin()) else {
+        return;
+    };
+    let Ok(plan) = exaplan::plan(&scenario, &catalog) else { return };
+    let machine = scenario.machine();
+    bencher.bench(|| exaplan::step::engine_step(&scenario.workload, black_box(&machine), &plan.layout).map_or(0.0, |s| s.time_s));
 }
 
 /// Slot pairs and weight gradients of their own.

@@ -10,6 +10,7 @@ pub mod event;
 pub mod gantt;
 pub mod lower;
 pub mod machine;
+pub mod overlap;
 pub mod parts;
 pub mod pipeline;
 pub mod price;
@@ -180,7 +181,7 @@ pub fn explain(workload: &Workload, machine: &Machine, layout: &Layout) -> Vec<E
     for (kind, n) in shape.kinds() {
         add(
             format!("{} layer", kind.name()),
-            lower::layer(workload, layout, kind, &machine.stack),
+            lower::layer(workload, layout, kind, &machine.stack, &groups),
             n,
         );
     }

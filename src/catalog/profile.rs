@@ -133,6 +133,30 @@ impl Profile {
     }
 }
 
+/// How the ranks of a context group bring queries and keys together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ContextExchange {
+    /// Blocks of keys and values travel round a ring beside attention (Liu et al., arXiv 2310.01889).
+    Ring,
+    /// Keys and values are gathered, then attention runs (Llama 3, arXiv 2407.21783 §3.3.2).
+    AllGather,
+    /// Sequence is exchanged for heads before attention and back after it (`DeepSpeed` Ulysses,
+    /// arXiv 2309.14509 §3).
+    AllToAll,
+    /// All-to-all inside a scale-up domain, ring between domains (USP, arXiv 2405.07719 §3).
+    Hierarchical,
+}
+
+impl ContextExchange {
+    /// Every kind with its name in files.
+    pub const NAMES: [(&'static str, ContextExchange); 4] = [
+        ("ring", ContextExchange::Ring),
+        ("all-gather", ContextExchange::AllGather),
+        ("all-to-all", ContextExchange::AllToAll),
+        ("hierarchical", ContextExchange::Hierarchical),
+    ];
+}
+
 /// How a software stack runs a step: few parameters, shared by every run of that stack.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stack {
@@ -156,20 +180,30 @@ pub struct Stack {
     pub kernel_floor_s: f64,
     /// Kernels launched per transformer layer, forward.
     pub kernels_per_layer: f64,
-    /// Runs backward tensor-parallel communication beside the weight-gradient multiply.
+    /// Asynchronous tensor parallelism: a linear's second gather of its input runs beside its input
+    /// gradient, the reduction of that gradient beside its weight gradient.
     pub hides_tensor_backward: bool,
-    /// Share of other tensor-parallel communication hidden behind math.
+    /// Share of tensor-parallel gathers and scatters that is cut into a tile per rank and runs beside
+    /// the multiply that it feeds or drains: 0 for bulk collectives, 1 for a ring-overlapped stack.
+    /// Where `hides_tensor_backward` already gives a collective a multiply, that one holds.
     pub tensor_overlap_fraction: f64,
     /// Share of data-parallel communication that may hide behind backward math.
     pub data_overlap_fraction: f64,
     /// Share of pipeline sends hidden behind math.
     pub pipeline_overlap_fraction: f64,
-    /// Share of expert all-to-all hidden behind math.
+    /// Share of the expert exchange that runs beside the shared experts.
     pub expert_overlap_fraction: f64,
-    /// Share of context-parallel communication hidden behind attention.
+    /// How context ranks exchange keys and values.
+    pub context_exchange: ContextExchange,
+    /// Each context rank holds an early and a late part of the sequence, so that causal attention is
+    /// equal work for all.
+    pub context_balanced: bool,
+    /// Share of the sends of a context ring that run beside attention.
     pub context_overlap_fraction: f64,
-    /// Slowdown of math that runs beside a collective.
-    pub overlap_slowdown: f64,
+    /// Slowdown of math while a collective runs beside it.
+    pub math_slowdown: f64,
+    /// Slowdown of a collective while math runs beside it.
+    pub communication_slowdown: f64,
     /// Sustained over burst time of large matrix kernels.
     pub sustained_factor: f64,
     /// Load of the busiest expert rank over the mean.

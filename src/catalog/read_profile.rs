@@ -2,7 +2,7 @@
 
 use super::read::{COMMON, Entity, common};
 use super::reader::{Bounds, Reader};
-use super::{AffinePieces, AttentionWave, Catalog, Collective, DType, GemmWave, Kind, Profile, Stack};
+use super::{AffinePieces, AttentionWave, Catalog, Collective, ContextExchange, DType, GemmWave, Kind, Profile, Stack};
 use crate::units::Unit;
 use Bounds::{NonNegative, Within};
 use std::collections::BTreeMap;
@@ -166,8 +166,13 @@ impl Entity for Stack {
             data_overlap_fraction: share("data_overlap_fraction"),
             pipeline_overlap_fraction: share("pipeline_overlap_fraction"),
             expert_overlap_fraction: share("expert_overlap_fraction"),
+            context_exchange: r
+                .choice("context_exchange", &ContextExchange::NAMES)
+                .unwrap_or(ContextExchange::Ring),
+            context_balanced: flag("context_balanced"),
             context_overlap_fraction: share("context_overlap_fraction"),
-            overlap_slowdown: r.need("overlap_slowdown", Unit::One, Within(1.0, 10.0)),
+            math_slowdown: r.need("math_slowdown", Unit::One, Within(1.0, 10.0)),
+            communication_slowdown: r.need("communication_slowdown", Unit::One, Within(1.0, 10.0)),
             sustained_factor: r.need("sustained_factor", Unit::One, Within(0.5, 3.0)),
             expert_imbalance: r.need("expert_imbalance", Unit::One, Within(1.0, 100.0)),
             straggler_sigma: r.need("straggler_sigma", Unit::Fraction, Within(0.0, 1.0)),

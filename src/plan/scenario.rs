@@ -13,7 +13,7 @@ use crate::error::{At, Diagnostic, Error, Origin, Result, nearest};
 use crate::layout::{Choice, Recompute, Schedule, Sharding};
 use crate::units::Unit;
 use Bounds::{Positive, Within};
-use own::{OWN, own_entries};
+use own::{DEFAULT_STACK, OWN, changes_stack, own_entries};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -197,14 +197,21 @@ impl Builder<'_> {
     fn stack(&mut self, root: &Reader<'_>) -> Option<Stack> {
         let section = self.section(root, "software");
         let named = section.as_ref().and_then(|s| s.text("stack"));
-        let at = section.as_ref().map_or_else(|| root.at().clone(), |s| s.place("stack"));
+        if named.is_none() {
+            self.assume("software.stack", DEFAULT_STACK, "default");
+        }
+        if let Some(changed) = section.as_ref().filter(|s| changes_stack(s.keys())) {
+            let stack: Stack = self.get(OWN, changed.at())?;
+            return Some(Stack {
+                name: named.unwrap_or_else(|| DEFAULT_STACK.to_string()),
+                ..stack
+            });
+        }
         if let Some(s) = &section {
             s.finish();
         }
-        if named.is_none() {
-            self.assume("software.stack", "megatron-core", "default");
-        }
-        self.get(&named.unwrap_or_else(|| "megatron-core".to_string()), &at)
+        let at = section.as_ref().map_or_else(|| root.at().clone(), |s| s.place("stack"));
+        self.get(named.as_deref().unwrap_or(DEFAULT_STACK), &at)
     }
 
     fn layout(&mut self, root: &Reader<'_>) -> Choice {

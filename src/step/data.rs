@@ -24,7 +24,7 @@ pub fn occasions(layout: &Layout) -> (Occasion, Occasion) {
 #[must_use]
 pub fn slowdown(stack: &Stack) -> Slowdown {
     Slowdown {
-        math_factor: stack.overlap_slowdown,
+        math_factor: stack.math_slowdown,
         communication_factor: 1.0,
     }
 }

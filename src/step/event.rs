@@ -272,7 +272,7 @@ fn costs(
                 forward_s: price.forward.total_s(),
                 backward_s: (price.backward_s() - price.weight_gradient_s).max(0.0),
                 weight_gradient_s: price.weight_gradient_s,
-                pair_s: pair_s(price, other, machine.stack.overlap_slowdown),
+                pair_s: pair_s(price, other, machine.stack.math_slowdown),
                 kept_bytes,
                 // Inputs and output gradients of the linear layers: what the papers call M_W is
                 // below M_B; without a tensor-by-tensor account all of it is held.

@@ -5,6 +5,7 @@
 //! the single source of step time, of `explain`, and later of the event simulation.
 
 mod attention;
+mod context;
 mod ends;
 mod feed;
 mod scan;
@@ -14,7 +15,7 @@ pub use ends::{embedding, head};
 use crate::catalog::{Collective, DType, Stack};
 use crate::kernel::{AttentionShape, GemmShape};
 use crate::layout::activation::{Local, local};
-use crate::layout::{Layout, Recompute};
+use crate::layout::{Groups, Layout, Recompute};
 use crate::workload::{Adapter, Feed, LayerKind, Mixer, Targets, Workload};
 
 /// Which way an operation runs.
@@ -33,6 +34,10 @@ pub enum GroupName {
     Tensor,
     /// Context ranks.
     Context,
+    /// Context ranks inside one scale-up domain.
+    ContextInside,
+    /// One context rank of each scale-up domain.
+    ContextAcross,
     /// Expert ranks.
     Expert,
     /// Tensor ranks of an expert.
@@ -48,6 +53,15 @@ pub enum Work {
     Flash(AttentionShape),
     /// Attention core as separate batched multiplies and softmax.
     Unfused(AttentionShape),
+    /// Flash attention over the blocks of a ring, one after another.
+    Blocks {
+        /// The device's own queries with its own keys.
+        own: AttentionShape,
+        /// They with those of another rank, on average.
+        other: AttentionShape,
+        /// Other ranks.
+        times: f64,
+    },
     /// A matrix multiply repeated one after another, each waiting for the last.
     Serial {
         /// One of them.
@@ -69,6 +83,58 @@ pub enum Work {
         /// Whole buffer.
         bytes: f64,
     },
+    /// Messages to the next rank of a ring, one after another.
+    Send {
+        /// Among whom.
+        group: GroupName,
+        /// Each.
+        bytes: f64,
+        /// How many.
+        times: f64,
+    },
+}
+
+impl Work {
+    /// Who takes part, where it is communication.
+    #[must_use]
+    pub fn group(&self) -> Option<GroupName> {
+        match self {
+            Work::Collective { group, .. } | Work::Send { group, .. } => Some(*group),
+            _ => None,
+        }
+    }
+}
+
+/// What a piece of math is to the communication around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Nothing.
+    Other,
+    /// The forward multiply of a linear.
+    Output,
+    /// Its input gradient.
+    InputGradient,
+    /// Its weight gradient.
+    WeightGradient,
+    /// The attention core.
+    Attention,
+}
+
+/// Which math a communication may run beside. Whether it does is up to the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// None: what follows waits for it.
+    Nothing,
+    /// The multiply that it feeds or drains, tile by tile: forward multiply or input gradient.
+    Tiles,
+    /// The second gather of an input: the weight gradient needs it, the input gradient does not.
+    InputGradient,
+    /// The reduction of an input gradient: the weight gradient does not need it.
+    WeightGradient,
+    /// The attention core, block by block.
+    Attention,
+    /// The shared experts.
+    SharedExperts,
 }
 
 /// One operation of one micro-batch on one device.
@@ -82,8 +148,16 @@ pub struct Op {
     pub work: Work,
     /// Done again in backward.
     pub recomputed: bool,
-    /// Communication that the framework runs beside the weight-gradient multiply of the same linear.
-    pub beside_weight_gradient: bool,
+    /// The linear that it belongs to, counted from 1 in its layer; 0 for none.
+    pub linear: u16,
+    /// What it is to the communication around it, if it is math.
+    pub role: Role,
+    /// What it may run beside, if it is communication.
+    pub beside: Beside,
+    /// Part of the shared experts.
+    pub shared: bool,
+    /// Time on the rank with the most work over that of a rank with the mean, which the work states.
+    pub load_factor: f64,
 }
 
 /// Collects operations with less noise.
@@ -94,6 +168,12 @@ struct List<'a> {
     sensitive: DType,
     fp32_gradients: bool,
     adapter: Option<Adapter>,
+    /// Linears so far.
+    linears: u16,
+    /// The linear whose operations are being pushed; 0 for none.
+    linear: u16,
+    /// Shared experts are being pushed.
+    shared: bool,
 }
 
 impl List<'_> {
@@ -104,8 +184,19 @@ impl List<'_> {
             pass,
             work,
             recomputed,
-            beside_weight_gradient: false,
+            linear: self.linear,
+            role: Role::Other,
+            beside: Beside::Nothing,
+            shared: self.shared,
+            load_factor: 1.0,
         });
+    }
+
+    fn push_as(&mut self, name: &'static str, pass: Pass, work: Work, role: Role) {
+        self.push(name, pass, work);
+        if let Some(op) = self.ops.last_mut() {
+            op.role = role;
+        }
     }
 
     /// `m` tokens through a `k × n` weight, `batch` independent ones at a time: three multiplies.
@@ -123,14 +214,20 @@ impl List<'_> {
                 accumulate_fp32,
             })
         };
+        self.linears += 1;
+        self.linear = self.linears;
         self.quantize(m * k * batch, Pass::Forward, dtype);
-        self.push(names[0], Pass::Forward, shape(m, n, k, false));
+        self.push_as(names[0], Pass::Forward, shape(m, n, k, false), Role::Output);
         self.quantize(m * n * batch, Pass::Backward, dtype);
-        self.push(names[1], Pass::Backward, shape(m, k, n, false));
+        self.push_as(names[1], Pass::Backward, shape(m, k, n, false), Role::InputGradient);
         match self.adapter {
-            None => self.push(names[2], Pass::Backward, shape(k, n, m, self.fp32_gradients)),
+            None => {
+                let work = shape(k, n, m, self.fp32_gradients);
+                self.push_as(names[2], Pass::Backward, work, Role::WeightGradient);
+            }
             Some(adapter) => self.adapted(adapter, names[0], [m, n, k]),
         }
+        self.linear = 0;
     }
 
     /// The two low-rank factors beside a frozen linear, with their gradients. Routed experts, router
@@ -181,75 +278,78 @@ impl List<'_> {
         self.stream(name, Pass::Backward, backward_bytes);
     }
 
-    fn collective(&mut self, name: &'static str, pass: Pass, kind: Collective, group: GroupName, bytes: f64) {
-        self.push(name, pass, Work::Collective { kind, group, bytes });
+    fn communicate(&mut self, name: &'static str, pass: Pass, work: Work, beside: Beside) {
+        self.push(name, pass, work);
+        if let Some(op) = self.ops.last_mut() {
+            op.beside = beside;
+        }
     }
 
-    /// Before a column-parallel linear: gather along the sequence, or nothing. In backward the
-    /// reduction of the input gradient and the second gather run beside the weight gradient
-    /// (Megatron-LM `LinearWithGradAccumulationAndAsyncCommunication`).
+    /// A collective among the tensor ranks around a linear.
+    fn tensor(&mut self, linear: u16, name: &'static str, pass: Pass, kind: Collective, bytes: f64, beside: Beside) {
+        let work = Work::Collective {
+            kind,
+            group: GroupName::Tensor,
+            bytes,
+        };
+        self.linear = linear;
+        self.communicate(name, pass, work, beside);
+        self.linear = 0;
+    }
+
+    /// Before a column-parallel linear, the next one: gather along the sequence, or nothing. Backward
+    /// gathers the input again for the weight gradient and reduces the input gradient (Korthikanti
+    /// et al., arXiv 2205.05198 §4.2.2; what runs beside what: Megatron-LM
+    /// `LinearWithGradAccumulationAndAsyncCommunication`).
     fn enter_tensor(&mut self, bytes: f64) {
         if self.layout.tensor == 1 {
             return;
         }
-        if self.layout.sequence_parallel {
-            self.collective("gather sequence", Pass::Forward, Collective::AllGather, GroupName::Tensor, bytes);
-            self.collective(
-                "gather sequence again",
-                Pass::Backward,
-                Collective::AllGather,
-                GroupName::Tensor,
-                bytes,
-            );
-            self.hide_last();
-            self.collective(
-                "scatter input gradient",
-                Pass::Backward,
-                Collective::ReduceScatter,
-                GroupName::Tensor,
-                bytes,
-            );
+        let (linear, gather, scatter) = (self.linears + 1, Collective::AllGather, Collective::ReduceScatter);
+        let (forward, backward) = (Pass::Forward, Pass::Backward);
+        // Nothing is asynchronous around frozen weights (Megatron-LM `LinearWithFrozenWeight`).
+        let again = if self.adapter.is_some() {
+            Beside::Nothing
         } else {
-            self.collective(
-                "reduce input gradient",
-                Pass::Backward,
-                Collective::AllReduce,
-                GroupName::Tensor,
-                bytes,
-            );
+            Beside::InputGradient
+        };
+        if self.layout.sequence_parallel {
+            self.tensor(linear, "gather sequence", forward, gather, bytes, Beside::Tiles);
+            self.tensor(linear, "gather sequence again", backward, gather, bytes, again);
+            self.tensor(linear, "scatter input gradient", backward, scatter, bytes, Beside::WeightGradient);
+        } else {
+            let name = "reduce input gradient";
+            self.tensor(linear, name, backward, Collective::AllReduce, bytes, Beside::WeightGradient);
         }
-        self.hide_last();
     }
 
-    /// After a row-parallel linear: reduce the partial sums.
+    /// After a row-parallel linear, the last one: reduce the partial sums. An all-reduce is not cut into
+    /// tiles: ring-overlapped stacks need sequence parallelism.
     fn leave_tensor(&mut self, bytes: f64) {
         if self.layout.tensor == 1 {
             return;
         }
+        let linear = self.linears;
         if self.layout.sequence_parallel {
-            self.collective("scatter output", Pass::Forward, Collective::ReduceScatter, GroupName::Tensor, bytes);
-            self.collective(
-                "gather output gradient",
-                Pass::Backward,
-                Collective::AllGather,
-                GroupName::Tensor,
-                bytes,
-            );
+            let (gather, scatter) = (Collective::AllGather, Collective::ReduceScatter);
+            self.tensor(linear, "scatter output", Pass::Forward, scatter, bytes, Beside::Tiles);
+            self.tensor(linear, "gather output gradient", Pass::Backward, gather, bytes, Beside::Tiles);
         } else {
-            self.collective("reduce output", Pass::Forward, Collective::AllReduce, GroupName::Tensor, bytes);
-        }
-    }
-
-    fn hide_last(&mut self) {
-        if let Some(op) = self.ops.last_mut() {
-            op.beside_weight_gradient = true;
+            self.tensor(
+                linear,
+                "reduce output",
+                Pass::Forward,
+                Collective::AllReduce,
+                bytes,
+                Beside::Nothing,
+            );
         }
     }
 }
 
 /// Operations of one layer of a kind.
 #[must_use]
-pub fn layer(workload: &Workload, layout: &Layout, kind: LayerKind, stack: &Stack) -> Vec<Op> {
+pub fn layer(workload: &Workload, layout: &Layout, kind: LayerKind, stack: &Stack, groups: &Groups) -> Vec<Op> {
     let l = local(workload, layout);
     let mut list = new_list(workload, layout, stack);
     let model = &workload.model;
@@ -259,7 +359,10 @@ pub fn layer(workload: &Workload, layout: &Layout, kind: LayerKind, stack: &Stac
     }
     match kind.mixer {
         Mixer::None => {}
-        Mixer::Attention | Mixer::Windowed => attention::attention_block(&mut list, model, workload, &l, kind, stack),
+        Mixer::Attention | Mixer::Windowed => {
+            let exchange = context::exchange(model, layout, kind, stack, groups);
+            attention::attention_block(&mut list, workload, &l, kind, (stack, exchange));
+        }
         Mixer::StateSpace => scan::state_space(&mut list, model, &l),
         Mixer::Delta => scan::delta(&mut list, model, &l),
         Mixer::Recurrent => scan::recurrent(&mut list, workload, &l),
@@ -284,6 +387,9 @@ fn new_list<'a>(workload: &Workload, layout: &'a Layout, stack: &Stack) -> List<
         sensitive: p.sensitive,
         fp32_gradients: stack.fp32_gradients,
         adapter: workload.adapter,
+        linears: 0,
+        linear: 0,
+        shared: false,
     }
 }
 

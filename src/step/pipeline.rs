@@ -14,7 +14,6 @@ use super::price::{Price, Prices};
 use crate::kernel;
 use crate::layout::{Layout, Schedule, Sharding, StageShape, activation, stage};
 use crate::workload::Workload;
-use std::cell::Cell;
 
 /// The micro-batches of a step, before the optimizer.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -82,9 +81,10 @@ pub fn timing(workload: &Workload, machine: &Machine, layout: &Layout, priced: &
     let (mut pipe, chunks) = pipe(workload, machine, layout, priced);
     let even = even(&chunks);
     let whole_s = length_s(layout, &pipe, even);
-    let data = data_parallel(workload, machine, layout, priced, &pipe, &chunks);
-    pipe.send_s = 0.0;
+    let send_s = std::mem::take(&mut pipe.send_s);
     let silent_s = length_s(layout, &pipe, even);
+    pipe.send_s = send_s;
+    let data = data_parallel(workload, machine, layout, priced, pipe, &chunks, whole_s);
     let work_s = m * worst_s;
     let parts = Parts {
         math_s: m * (worst.forward.math_s + worst.backward.math_s),
@@ -110,26 +110,6 @@ pub fn timing(workload: &Workload, machine: &Machine, layout: &Layout, priced: &
     }
 }
 
-/// The last of equal neighbours' values is kept: most neighbours are the same.
-struct Memo<T>(Cell<Option<(StageShape, T)>>);
-
-impl<T: Copy> Memo<T> {
-    fn new() -> Memo<T> {
-        Memo(Cell::new(None))
-    }
-
-    fn of(&self, shape: &StageShape, make: impl FnOnce() -> T) -> T {
-        match self.0.get() {
-            Some((same, value)) if same == *shape => value,
-            _ => {
-                let value = make();
-                self.0.set(Some((*shape, value)));
-                value
-            }
-        }
-    }
-}
-
 /// What data-parallel collectives do to a pipeline.
 #[derive(Debug, Clone, Copy, Default)]
 struct DataParallel {
@@ -146,8 +126,9 @@ fn data_parallel(
     machine: &Machine,
     layout: &Layout,
     priced: &Priced<'_>,
-    pipe: &Pipe,
+    mut pipe: Pipe,
     chunks: &[StageShape],
+    whole_s: f64,
 ) -> DataParallel {
     let groups = priced.groups;
     if !data::is_shared(groups) {
@@ -155,13 +136,7 @@ fn data_parallel(
     }
     let share = machine.stack.data_overlap_fraction;
     let (p, v) = (pipe.stages, pipe.chunks);
-    let memo = Memo::new();
-    let cost = |i: usize, c: usize| {
-        chunks.get(c * p + i).map_or_else(DataCost::default, |shape| {
-            memo.of(shape, || data::chunk_cost(workload, machine, layout, groups, shape))
-        })
-    };
-    let whole: Vec<DataCost> = (0..p).flat_map(|i| (0..v).map(move |c| (i, c))).map(|(i, c)| cost(i, c)).collect();
+    let whole = by_stage(p, v, chunks, |shape| data::chunk_cost(workload, machine, layout, groups, shape));
     let last_s = whole
         .chunks(v)
         .map(|stage| stage.iter().map(|c| data::step_s(layout, c, pipe.n_micro_batches)).sum());
@@ -178,24 +153,33 @@ fn data_parallel(
             _ => pipe.n_micro_batches,
         },
     };
-    let mut settled = pipe.clone();
     let mut edge_s = 0.0;
     let every = gathers == Occasion::Every || reduces == Occasion::Every;
     if every {
-        for (i, (slot, cost)) in settled.slots.iter_mut().zip(&beside).enumerate() {
-            let steady = collectives.steady(*slot, cost);
+        let mut last: Option<(Passes, DataCost, Passes)> = None;
+        for (i, (slot, cost)) in pipe.slots.iter_mut().zip(&beside).enumerate() {
+            let alone = *slot;
+            if let Some((.., passes)) = last.filter(|(a, c, _)| *a == alone && c == cost) {
+                *slot = passes;
+                continue;
+            }
+            let steady = collectives.steady(alone, cost);
             *slot = steady.passes;
+            last = Some((alone, *cost, *slot));
             // The first chunk ends last.
             edge_s = if i == 0 { steady.edge_s } else { edge_s };
         }
     }
-    let once = collectives.once(&settled);
+    let once = collectives.once(&pipe);
     // All forwards first: which stage's delays lie on the longest way depends on where it turns.
     let turns_s: f64 = once.delays.iter().map(|d| d.forward_s + d.backward_s).sum();
     let unsure_s = once.unsure_s + if layout.schedule == Schedule::OneFOneB { 0.0 } else { turns_s };
-    settled.delays = once.delays;
-    let even = even(chunks);
-    let lengthened_s = length_s(layout, &settled, even) - length_s(layout, pipe, even);
+    pipe.delays = once.delays;
+    let lengthened_s = if every || turns_s > 0.0 {
+        length_s(layout, &pipe, even(chunks)) - whole_s
+    } else {
+        0.0
+    };
     DataParallel {
         time_s: (lengthened_s + edge_s + once.later_chunks_s + once.after_s).max(0.0) + after_s,
         unsure_s,
@@ -203,26 +187,39 @@ fn data_parallel(
     }
 }
 
+/// A value of each chunk, chunk `c` of stage `i` at `i · chunks + c`; neighbors on the path of a
+/// micro-batch are mostly the same.
+fn by_stage<T: Copy + Default>(stages: usize, chunks: usize, shapes: &[StageShape], make: impl Fn(&StageShape) -> T) -> Vec<T> {
+    let mut out = vec![T::default(); stages * chunks];
+    let mut last: Option<(&StageShape, T)> = None;
+    for (position, shape) in shapes.iter().enumerate() {
+        let value = match last {
+            Some((same, value)) if same == shape => value,
+            _ => make(shape),
+        };
+        last = Some((shape, value));
+        if let Some(place) = out.get_mut(position % stages * chunks + position / stages) {
+            *place = value;
+        }
+    }
+    out
+}
+
 /// The slots of a layout's pipeline, and its chunks along the path of a micro-batch.
 fn pipe(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>) -> (Pipe, Vec<StageShape>) {
-    let memo = Memo::new();
-    let passes = |shape: &StageShape| {
-        memo.of(shape, || {
-            let price = stage_price(shape, priced.prices);
-            Passes {
-                forward_s: price.forward.total_s(),
-                backward_s: price.backward_s(),
-            }
-        })
-    };
     let (p, v) = (priced.shapes.len(), layout.virtual_stages.max(1) as usize);
     let chunks = if v == 1 {
         priced.shapes.to_vec()
     } else {
         stage::chunks(&workload.model, layout)
     };
-    let at = |i: usize, c: usize| chunks.get(c * p + i).map(passes).unwrap_or_default();
-    let slots = (0..p).flat_map(|i| (0..v).map(move |c| (i, c))).map(|(i, c)| at(i, c)).collect();
+    let slots = by_stage(p, v, &chunks, |shape| {
+        let price = stage_price(shape, priced.prices);
+        Passes {
+            forward_s: price.forward.total_s(),
+            backward_s: price.backward_s(),
+        }
+    });
     let pipe = Pipe {
         stages: p,
         chunks: v,

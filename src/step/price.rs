@@ -1,12 +1,24 @@
 //! Seconds of the operations of one layer, sorted into what a step consists of.
+//!
+//! `time` asks the kernel room how long each takes alone, `play` puts a pass in order and says what
+//! runs beside what, [`super::overlap`] how long that takes. Sums and pictures come from one play.
 
-use super::lower::{self, GroupName, Op, Pass, Work};
+mod play;
+mod spans;
+mod time;
+
+pub use play::Phase;
+pub use spans::{OpSpan, spans};
+pub use time::{communicate, flop, time};
+
+use super::lower::{self, GroupName, Op, Pass, Role};
 use super::machine::Machine;
-use crate::catalog::{Collective, N_KINDS, Stack};
-use crate::kernel::attention::ScoreKernels;
-use crate::kernel::{self, Evidence, Source, Timed};
-use crate::layout::{Groups, Layout, Placed};
+use super::overlap::{Slowdown, exposed_s};
+use crate::catalog::{N_KINDS, Stack};
+use crate::kernel::{Evidence, Source};
+use crate::layout::{Groups, Layout};
 use crate::workload::{LayerKind, Workload};
+use play::{Play, Turn};
 
 /// Exposed seconds of one pass of one layer and micro-batch.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -86,163 +98,86 @@ impl Price {
     }
 }
 
-/// Which group a communication runs in.
-fn group(groups: &Groups, name: GroupName) -> Placed {
-    match name {
-        GroupName::Tensor => groups.tensor,
-        GroupName::Context => groups.context,
-        GroupName::Expert => groups.expert,
-        GroupName::ExpertTensor => groups.expert_tensor,
-    }
+/// What prices depend on besides the operations.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// What runs them.
+    pub machine: &'a Machine,
+    /// Who communicates.
+    pub groups: &'a Groups,
+    /// Weight gradients are a pass of their own, so nothing of the backward pass runs beside them.
+    pub splits_backward: bool,
 }
 
-/// Seconds of one operation on its own, before overlap.
-#[must_use]
-pub fn time(op: &Op, machine: &Machine, groups: &Groups) -> Timed {
-    let device = machine.device();
-    let stack = &machine.stack;
-    let backward = op.pass == Pass::Backward;
-    let timed = match op.work {
-        Work::Gemm(shape) => sustained(kernel::gemm(&device, &shape), stack),
-        Work::Serial { shape, times } => {
-            let one = sustained(kernel::gemm(&device, &shape), stack);
-            // Steps of a recurrence cannot overlap: each costs at least a kernel.
-            one.times((one.time_s.max(stack.kernel_floor_s) / one.time_s.max(1e-12)) * times)
+impl<'a> Terms<'a> {
+    /// Those of a layout on a machine.
+    #[must_use]
+    pub fn new(machine: &'a Machine, groups: &'a Groups, layout: &Layout) -> Terms<'a> {
+        Terms {
+            machine,
+            groups,
+            splits_backward: layout.schedule.splits_backward(),
         }
-        Work::Flash(shape) if backward => sustained(kernel::attention_backward(&device, &shape), stack),
-        Work::Flash(shape) => sustained(kernel::attention(&device, &shape), stack),
-        Work::Unfused(shape) => {
-            let both = kernel::unfused(&device, &shape, &score_kernels(stack));
-            sustained(if backward { both.backward } else { both.forward }, stack)
-        }
-        Work::Stream { bytes } => kernel::stream(
-            &device,
-            bytes * stack.passes,
-            stream_efficiency(stack, backward),
-            stack.kernel_floor_s,
-        ),
-        Work::Collective { kind, group: name, bytes } => communicate(machine, kind, group(groups, name), bytes),
-    };
-    match op.work {
-        Work::Collective { .. } => timed,
-        _ => Timed {
-            time_s: timed.time_s.max(stack.kernel_floor_s),
-            ..timed
-        },
     }
 }
 
-fn score_kernels(stack: &Stack) -> ScoreKernels {
-    ScoreKernels {
-        passes: stack.passes,
-        forward_efficiency: stack.stream_forward_efficiency,
-        backward_efficiency: stack.stream_backward_efficiency,
-        floor_s: stack.kernel_floor_s,
-    }
-}
-
-/// A collective among a placed group.
+/// Price a list of operations, communication beside the math that it may run beside.
+///
+/// A hidden communication costs nothing of its own; what it adds to the math is charged to its group:
+/// what is left of it when the math ends, and the math's slowdown.
 #[must_use]
-pub fn communicate(machine: &Machine, kind: Collective, placed: Placed, bytes: f64) -> Timed {
-    let group = kernel::Group {
-        n: placed.n,
-        per_domain: placed.per_domain,
-    };
-    kernel::collective(&machine.network, machine.profile.as_ref(), kind, group, bytes)
-}
-
-fn stream_efficiency(stack: &Stack, backward: bool) -> f64 {
-    if backward {
-        stack.stream_backward_efficiency
-    } else {
-        stack.stream_forward_efficiency
-    }
-}
-
-/// Kernel tables are short bursts at boost clock; under the sustained load of a step large matrix
-/// kernels sit at the power limit (power-monitored tables of `NVIDIA` aiconfigurator).
-fn sustained(timed: Timed, stack: &Stack) -> Timed {
-    Timed {
-        time_s: timed.time_s * stack.sustained_factor,
-        ..timed
-    }
-}
-
-/// FLOP that an operation executes.
-#[must_use]
-pub fn flop(op: &Op) -> f64 {
-    match op.work {
-        Work::Gemm(s) => s.flop(),
-        Work::Serial { shape, times } => shape.flop() * times,
-        // Backward of attention: two multiplies for each of the forward's (Korthikanti, appendix A);
-        // the scores that flash attention forms again are not counted, as in published HFU figures.
-        Work::Flash(s) | Work::Unfused(s) => s.flop() * if op.pass == Pass::Backward { 2.0 } else { 1.0 },
-        Work::Stream { .. } | Work::Collective { .. } => 0.0,
-    }
-}
-
-/// Price a list of operations that run one after another, communication partly beside math.
-#[must_use]
-pub fn price(ops: &[Op], machine: &Machine, groups: &Groups, kernels: f64) -> Price {
-    let stack = &machine.stack;
+pub fn price(ops: &[Op], terms: &Terms<'_>, kernels: f64) -> Price {
+    let stack = &terms.machine.stack;
     let mut out = Price::default();
-    let (mut beside_s, mut weight_gradient_s) = (0.0, 0.0);
+    let mut times_s = Vec::with_capacity(ops.len());
     for op in ops {
-        let timed = time(op, machine, groups);
-        let evidence = timed.evidence as usize;
-        out.evidence_s[evidence] += timed.time_s * if op.recomputed { 2.0 } else { 1.0 };
-        let slot = if op.pass == Pass::Forward {
-            &mut out.forward
-        } else {
-            &mut out.backward
-        };
-        match op.work {
-            Work::Collective { group, .. } => {
-                if op.beside_weight_gradient && stack.hides_tensor_backward {
-                    beside_s += timed.time_s;
-                    continue;
-                }
-                charge(slot, group, exposed(timed.time_s, group, stack));
-                if op.recomputed {
-                    charge(&mut out.recompute, group, exposed(timed.time_s, group, stack));
-                }
-            }
-            Work::Gemm(shape) => {
-                slot.math_s += timed.time_s;
-                if shape.accumulate_fp32 || op.name.ends_with("wgrad") {
-                    weight_gradient_s += timed.time_s;
-                }
-            }
-            _ => slot.math_s += timed.time_s,
-        }
+        let timed = time(op, terms.machine, terms.groups);
+        times_s.push(timed.time_s);
+        out.evidence_s[timed.evidence as usize] += timed.time_s * if op.recomputed { 2.0 } else { 1.0 };
         out.flop += flop(op);
-        if op.recomputed && !matches!(op.work, Work::Collective { .. }) {
-            out.recompute.math_s += timed.time_s;
+        if op.recomputed {
             out.recompute_flop += flop(op);
         }
+        if op.pass == Pass::Backward && op.role == Role::WeightGradient {
+            out.weight_gradient_s += timed.time_s;
+        }
     }
-    out.weight_gradient_s = weight_gradient_s;
-    let hidden_s = f64::min(beside_s, weight_gradient_s);
-    out.backward.tensor_s += beside_s - hidden_s + hidden_s * (stack.overlap_slowdown - 1.0);
+    let play = Play::new(ops, &times_s, terms);
+    let slow = Slowdown::of(stack);
+    out.forward = sum(&play, Phase::Forward, slow);
+    if terms.splits_backward {
+        out.backward = sum(&play, Phase::InputGradient, slow);
+        out.backward.add(&sum(&play, Phase::WeightGradient, slow), 1.0);
+    } else {
+        out.backward = sum(&play, Phase::Backward, slow);
+    }
+    out.recompute = sum(&play, Phase::Recompute, slow);
     launch_bound(&mut out, kernels, stack);
     out
 }
 
-/// What stays visible of a communication of which a share runs beside math: the rest, and the
-/// slowdown that the hidden share inflicts (Galvatron, arXiv 2211.13878 §3.4).
-fn exposed(time_s: f64, group: GroupName, stack: &Stack) -> f64 {
-    let share = match group {
-        GroupName::Tensor | GroupName::ExpertTensor => stack.tensor_overlap_fraction,
-        GroupName::Context => stack.context_overlap_fraction,
-        GroupName::Expert => stack.expert_overlap_fraction,
-    };
-    time_s * (1.0 - share) + time_s * share * (stack.overlap_slowdown - 1.0)
+fn sum(play: &Play<'_>, phase: Phase, slow: Slowdown) -> Slot {
+    let mut slot = Slot::default();
+    play.run(0..play.len(), phase, &mut |turn| match turn {
+        Turn::Math { time_s, .. } => slot.math_s += time_s,
+        Turn::Communication { group, time_s, .. } => charge(&mut slot, group, time_s),
+        Turn::Both {
+            group,
+            communication_s,
+            math_s,
+            ..
+        } => {
+            slot.math_s += math_s;
+            charge(&mut slot, group, exposed_s(communication_s, math_s, slow));
+        }
+    });
+    slot
 }
 
 fn charge(slot: &mut Slot, group: GroupName, seconds: f64) {
     match group {
         GroupName::Tensor => slot.tensor_s += seconds,
-        GroupName::Context => slot.context_s += seconds,
+        GroupName::Context | GroupName::ContextInside | GroupName::ContextAcross => slot.context_s += seconds,
         GroupName::Expert | GroupName::ExpertTensor => slot.expert_s += seconds,
     }
 }
@@ -274,22 +209,19 @@ pub struct Prices {
 #[must_use]
 pub fn prices(workload: &Workload, layout: &Layout, machine: &Machine, groups: &Groups) -> Prices {
     let stack = &machine.stack;
+    let terms = Terms::new(machine, groups, layout);
     let used = crate::workload::pattern(&workload.model);
     let layers = LayerKind::ALL.map(|kind| {
         if !used.contains(&kind) {
             return Price::default();
         }
-        price(
-            &lower::layer(workload, layout, kind, stack),
-            machine,
-            groups,
-            stack.kernels_per_layer,
-        )
+        let ops = lower::layer(workload, layout, kind, stack, groups);
+        price(&ops, &terms, stack.kernels_per_layer)
     });
     Prices {
         layers,
-        embedding: price(&lower::embedding(workload, layout, stack), machine, groups, 2.0),
-        head: price(&lower::head(workload, layout, stack), machine, groups, 6.0),
+        embedding: price(&lower::embedding(workload, layout, stack), &terms, 2.0),
+        head: price(&lower::head(workload, layout, stack), &terms, 6.0),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The seed is fixed: a test that fails here fails everywhere, and again tomorrow.
 
+mod beside;
 mod finite;
 mod memory;
 mod parse;

@@ -1,6 +1,6 @@
 //! What several tests need: scenarios from text and folders that vanish.
 
-use exaplan::catalog::Catalog;
+use exaplan::catalog::{Catalog, Kind};
 use exaplan::error::{Error, Origin};
 use exaplan::plan::{Plan, Scenario, plan};
 use std::cell::RefCell;
@@ -28,7 +28,8 @@ pub fn with_scenario<T>(text: &str, overrides: &[&str], then: impl FnOnce(&Scena
     let (scenario, catalog) = Scenario::parse(&origin(text), &overrides, spare)?;
     let out = then(&scenario, &catalog);
     // A scenario's own entries stay in its catalog, which must not reach the next case.
-    if catalog.shadowed().next().is_none() && catalog.entry(exaplan::catalog::Kind::Model, "this-scenario").is_err() {
+    let own = |kind| catalog.entry(kind, "this-scenario").is_ok();
+    if catalog.shadowed().next().is_none() && !own(Kind::Model) && !own(Kind::Stack) {
         SPARE.with(|s| *s.borrow_mut() = Some(catalog));
     }
     Ok(out)

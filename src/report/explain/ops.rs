@@ -3,7 +3,7 @@
 use super::topics::Ops;
 use crate::plan::Plan;
 use crate::report::{Cell, Column, Kind, Table};
-use crate::step::lower::{GroupName, Pass, Work};
+use crate::step::lower::{GroupName, Op, Pass, Work};
 use crate::step::{Explained, explain};
 use crate::units;
 use serde_json::{Value, json};
@@ -19,13 +19,17 @@ pub(super) fn list(plan: &Plan, which: Ops) -> Vec<Explained> {
         .into_iter()
         .filter(|e| wanted(which, &e.op.work))
     {
-        match list.iter_mut().find(|o| o.place == e.place && o.op == e.op) {
+        match list.iter_mut().find(|o| o.place == e.place && same(&o.op, &e.op)) {
             Some(same) => same.times += e.times,
             None => list.push(e),
         }
     }
     list.sort_by(|a, b| (b.time_s * b.times).total_cmp(&(a.time_s * a.times)));
     list
+}
+
+fn same(a: &Op, b: &Op) -> bool {
+    (a.name, a.pass, a.work, a.recomputed) == (b.name, b.pass, b.work, b.recomputed)
 }
 
 /// The operations for people.
@@ -93,17 +97,16 @@ pub(super) fn json(list: &[Explained]) -> Vec<Value> {
 }
 
 fn wanted(which: Ops, work: &Work) -> bool {
-    let group = if let Work::Collective { group, .. } = work {
-        Some(*group)
-    } else {
-        None
-    };
+    let group = work.group();
     match which {
         Ops::No => false,
         Ops::All => true,
         Ops::Math => group.is_none(),
         Ops::Tensor => group == Some(GroupName::Tensor),
-        Ops::Context => group == Some(GroupName::Context),
+        Ops::Context => matches!(
+            group,
+            Some(GroupName::Context | GroupName::ContextInside | GroupName::ContextAcross)
+        ),
         Ops::Expert => matches!(group, Some(GroupName::Expert | GroupName::ExpertTensor)),
     }
 }
@@ -125,6 +128,14 @@ fn shape(work: &Work) -> String {
             s.query_tokens.round(),
             s.key_tokens.round()
         ),
+        Work::Blocks { other, times, .. } => format!(
+            "{} heads, {} blocks of {}×{} tokens",
+            other.batch * other.heads,
+            times.round() + 1.0,
+            other.query_tokens.round(),
+            other.key_tokens.round()
+        ),
+        Work::Send { bytes, times, .. } => format!("{} × send {}", times.round(), units::si(*bytes, "B")),
         Work::Serial { shape: s, times } => format!(
             "{} × {}×{}×{} {}, in turn",
             times.round(),

@@ -115,12 +115,15 @@ impl Collectives<'_> {
         };
         // Chunks after the first: all on one stage, or one after another through all stages.
         let (mut most, mut chain, mut all_s) = (Passes::default(), Passes::default(), 0.0);
+        let mut lane = DataLane::new(self.slowdown, false);
+        // Most stages are like the one before.
+        let mut drained = (Delay::default(), 0.0);
         // When the first micro-batch comes, and how much before the end the last one leaves.
         let (mut fill_s, mut slack_s) = (0.0, 0.0);
         for stage in 0..pipe.stages {
             let slot = pipe.at(stage, 0);
             if self.gathers == Occasion::Once {
-                let delay = self.first_forwards(pipe, stage, fill_s);
+                let delay = self.first_forwards(&mut lane, pipe, stage, fill_s);
                 out.delays[stage].forward_s = delay.first_chunk_s;
                 most.forward_s = f64::max(most.forward_s, delay.others_s);
                 chain.forward_s += delay.own_slots_s;
@@ -129,7 +132,10 @@ impl Collectives<'_> {
             }
             fill_s += slot.forward_s + pipe.send_s;
             if self.reduces == Occasion::Once {
-                let (delay, left_s) = self.last_backwards(pipe, stage);
+                if stage == 0 || !self.same(pipe, stage) {
+                    drained = self.last_backwards(&mut lane, pipe, stage);
+                }
+                let (delay, left_s) = drained;
                 out.delays[stage].backward_s = delay.first_chunk_s;
                 most.backward_s = f64::max(most.backward_s, delay.others_s);
                 chain.backward_s += delay.own_slots_s;
@@ -144,20 +150,25 @@ impl Collectives<'_> {
         out
     }
 
+    /// A stage has the slots and collectives of the one before.
+    fn same(&self, pipe: &Pipe, stage: usize) -> bool {
+        (0..pipe.chunks).all(|c| pipe.at(stage, c) == pipe.at(stage - 1, c) && self.cost(pipe, stage, c) == self.cost(pipe, stage - 1, c))
+    }
+
     fn cost(&self, pipe: &Pipe, stage: usize, chunk: usize) -> DataCost {
         self.chunks.get(stage * pipe.chunks + chunk).copied().unwrap_or_default()
     }
 
     /// How much longer than without gathers the first forwards of a stage take when the input of the
     /// first is there at `fill_s`.
-    fn first_forwards(&self, pipe: &Pipe, stage: usize, fill_s: f64) -> Delay {
+    fn first_forwards(&self, lane: &mut DataLane, pipe: &Pipe, stage: usize, fill_s: f64) -> Delay {
         let mut out = Delay::default();
         let costs = (0..pipe.chunks).map(|c| self.cost(pipe, stage, c));
         let work_s: f64 = costs.clone().map(|c| c.gather_s).sum();
         if work_s <= fill_s {
             return out;
         }
-        let mut lane = DataLane::new(self.slowdown, false);
+        lane.clear();
         let first: Vec<u32> = (0u32..).zip(costs).map(|(c, cost)| lane.push_gathers(c, &cost)).collect();
         lane.idle_until(fill_s);
         let mut alone_s = fill_s;
@@ -191,13 +202,13 @@ impl Collectives<'_> {
 
     /// How much longer than without reductions the last backwards of a stage take, and what is left
     /// to reduce then.
-    fn last_backwards(&self, pipe: &Pipe, stage: usize) -> (Delay, f64) {
+    fn last_backwards(&self, lane: &mut DataLane, pipe: &Pipe, stage: usize) -> (Delay, f64) {
         let mut out = Delay::default();
         let work_s: f64 = (0..pipe.chunks).map(|c| self.cost(pipe, stage, c).reduce_s).sum();
         if work_s <= 0.0 {
             return (out, 0.0);
         }
-        let mut lane = DataLane::new(self.slowdown, false);
+        lane.clear();
         let mut alone_s = 0.0;
         for c in (0..pipe.chunks).rev() {
             let backward_s = pipe.at(stage, c).backward_s;

@@ -96,6 +96,12 @@ impl DataLane {
         }
     }
 
+    /// As new, from time 0.
+    pub fn clear(&mut self) {
+        self.queue.clear();
+        (self.clock_s, self.n_done, self.n_pushed) = (0.0, 0, 0);
+    }
+
     /// Put a job behind the others, at the time up to which the lane has been worked on. The
     /// answer is its number for [`DataLane::wait`].
     pub fn push(&mut self, gathers: bool, chunk: u32, work_s: f64) -> u32 {

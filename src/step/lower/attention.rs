@@ -1,14 +1,16 @@
 //! Attention: projections, rotary, core, context exchange.
 
-use super::{GroupName, List, Pass, Work};
-use crate::catalog::{Attention, Collective, Latent, Model, Stack};
+use super::context::{self, Exchange};
+use super::{List, Pass, Role, Work};
+use crate::catalog::{Attention, Latent, Stack};
 use crate::kernel::AttentionShape;
 use crate::layout::Recompute;
 use crate::layout::activation::Local;
 use crate::workload::count::head_dims;
 use crate::workload::{LayerKind, Mixer, Workload};
 
-pub(super) fn attention_block(list: &mut List<'_>, model: &Model, workload: &Workload, l: &Local, kind: LayerKind, stack: &Stack) {
+pub(super) fn attention_block(list: &mut List<'_>, workload: &Workload, l: &Local, kind: LayerKind, how: (&Stack, Exchange)) {
+    let model = &workload.model;
     let heads = f64::from(model.n_heads) / l.tensor;
     let (qk, v) = head_dims(model);
     let buffer = l.tokens * l.hidden * 2.0;
@@ -35,7 +37,7 @@ pub(super) fn attention_block(list: &mut List<'_>, model: &Model, workload: &Wor
         }
         Attention::Latent(lat) => latent_projections(list, &lat, l, heads),
     }
-    core(list, model, workload, kind, stack, (heads, kv_heads));
+    core(list, workload, kind, how, (heads, kv_heads));
     list.linear(
         ["attention output", "attention output dgrad", "attention output wgrad"],
         l.tokens,
@@ -89,17 +91,16 @@ fn latent_projections(list: &mut List<'_>, lat: &Latent, l: &Local, heads: f64) 
     list.both("rotary and assembly", assembled, assembled);
 }
 
-fn core(list: &mut List<'_>, model: &Model, workload: &Workload, kind: LayerKind, stack: &Stack, heads: (f64, f64)) {
+fn core(list: &mut List<'_>, workload: &Workload, kind: LayerKind, (stack, exchange): (&Stack, Exchange), heads: (f64, f64)) {
+    let model = &workload.model;
     let (qk, v) = head_dims(model);
-    let context = f64::from(list.layout.context);
-    let batch = f64::from(list.layout.micro_batch_seqs);
     let window_tokens = model
         .sliding
         .filter(|_| kind.mixer == Mixer::Windowed)
         .map(|s| f64::from(s.window_tokens));
-    let shape = AttentionShape {
-        batch,
-        query_tokens: workload.seq_len_tokens / context,
+    let whole = AttentionShape {
+        batch: f64::from(list.layout.micro_batch_seqs),
+        query_tokens: workload.seq_len_tokens,
         key_tokens: workload.seq_len_tokens,
         heads: heads.0,
         kv_heads: heads.1,
@@ -109,41 +110,22 @@ fn core(list: &mut List<'_>, model: &Model, workload: &Workload, kind: LayerKind
         window_tokens,
         dtype: list.sensitive,
     };
-    if context > 1.0 {
-        // Keys and values of the whole sequence pass every context rank; backward passes them again
-        // and reduces their gradients (ring attention, arXiv 2310.01889).
-        let bytes = batch * workload.seq_len_tokens * heads.1 * (qk + v) * 2.0;
-        list.collective(
-            "exchange keys and values",
-            Pass::Forward,
-            Collective::AllGather,
-            GroupName::Context,
-            bytes,
-        );
-        list.collective(
-            "exchange keys and values",
-            Pass::Backward,
-            Collective::AllGather,
-            GroupName::Context,
-            bytes,
-        );
-        list.collective(
-            "reduce key and value gradients",
-            Pass::Backward,
-            Collective::ReduceScatter,
-            GroupName::Context,
-            bytes,
-        );
-    }
+    let share = exchange.share(&whole);
+    let volumes = context::volumes(&exchange, &whole, &share);
+    context::enter(list, &exchange, &volumes);
     let work = if stack.flash_attention {
-        Work::Flash(shape)
+        exchange.core(&share)
     } else {
-        Work::Unfused(shape)
+        Work::Unfused(share)
     };
-    list.push("attention core", Pass::Forward, work);
-    if let Some(op) = list.ops.last_mut() {
-        // Flash attention recomputes its scores by itself; storing nothing more is free.
-        op.recomputed |= list.layout.recompute == Recompute::Selective && !stack.flash_attention;
+    let load_factor = exchange.load_factor(&share, stack.context_balanced);
+    for pass in [Pass::Forward, Pass::Backward] {
+        list.push_as("attention core", pass, work, Role::Attention);
+        if let Some(op) = list.ops.last_mut() {
+            op.load_factor = load_factor;
+            // Flash attention recomputes its scores by itself; storing nothing more is free.
+            op.recomputed |= pass == Pass::Forward && list.layout.recompute == Recompute::Selective && !stack.flash_attention;
+        }
     }
-    list.push("attention core", Pass::Backward, work);
+    context::leave(list, &exchange, &volumes);
 }

@@ -1,6 +1,6 @@
 //! Feed-forwards: dense, and mixtures of experts with their exchange.
 
-use super::{GroupName, List, Pass};
+use super::{Beside, GroupName, List, Pass, Work};
 use crate::catalog::{Collective, Model, Moe, Stack};
 use crate::layout::activation::Local;
 
@@ -57,41 +57,10 @@ pub(super) fn mixture(list: &mut List<'_>, model: &Model, moe: &Moe, l: &Local, 
     let routed = l.tokens * f64::from(moe.experts_per_token) / l.tensor;
     let bytes = routed * l.hidden * 2.0;
     list.both("permute", 2.0 * bytes, 2.0 * bytes);
-    if layout.expert > 1 {
-        list.collective("dispatch", Pass::Forward, Collective::AllToAll, GroupName::Expert, bytes);
-        list.collective("dispatch gradient", Pass::Backward, Collective::AllToAll, GroupName::Expert, bytes);
-    }
-    if layout.expert_tensor > 1 {
-        let whole = bytes * f64::from(layout.expert_tensor);
-        list.collective(
-            "gather expert tokens",
-            Pass::Forward,
-            Collective::AllGather,
-            GroupName::ExpertTensor,
-            whole,
-        );
-        list.collective(
-            "scatter expert gradient",
-            Pass::Backward,
-            Collective::ReduceScatter,
-            GroupName::ExpertTensor,
-            whole,
-        );
-        list.collective(
-            "scatter expert output",
-            Pass::Forward,
-            Collective::ReduceScatter,
-            GroupName::ExpertTensor,
-            whole,
-        );
-        list.collective(
-            "gather expert gradient",
-            Pass::Backward,
-            Collective::AllGather,
-            GroupName::ExpertTensor,
-            whole,
-        );
-    }
+    exchange(list, ["dispatch", "dispatch gradient"], bytes);
+    let whole = bytes * f64::from(layout.expert_tensor);
+    let (gather, scatter) = (Collective::AllGather, Collective::ReduceScatter);
+    among_tensor(list, ["gather expert tokens", "scatter expert gradient"], [gather, scatter], whole);
     let local_experts = n_experts / f64::from(layout.expert);
     // The busiest rank of a group decides; a lone rank holds all experts and has no busiest.
     let imbalance = if layout.expert > 1 { stack.expert_imbalance } else { 1.0 };
@@ -115,10 +84,41 @@ pub(super) fn mixture(list: &mut List<'_>, model: &Model, moe: &Moe, l: &Local, 
         local_experts,
         list.compute,
     );
-    if layout.expert > 1 {
-        list.collective("combine", Pass::Forward, Collective::AllToAll, GroupName::Expert, bytes);
-        list.collective("combine gradient", Pass::Backward, Collective::AllToAll, GroupName::Expert, bytes);
-    }
+    among_tensor(list, ["scatter expert output", "gather expert gradient"], [scatter, gather], whole);
+    exchange(list, ["combine", "combine gradient"], bytes);
     list.both("unpermute", 2.0 * bytes, 2.0 * bytes);
+    list.shared = true;
     feed_forward(list, model, l, f64::from(moe.shared_ffn_hidden));
+    list.shared = false;
+}
+
+/// Tensor ranks inside experts gather the tokens of all and reduce what they made of them.
+fn among_tensor(list: &mut List<'_>, names: [&'static str; 2], kinds: [Collective; 2], bytes: f64) {
+    if list.layout.expert_tensor <= 1 {
+        return;
+    }
+    for (i, pass) in [Pass::Forward, Pass::Backward].into_iter().enumerate() {
+        let work = Work::Collective {
+            kind: kinds[i],
+            group: GroupName::ExpertTensor,
+            bytes,
+        };
+        list.communicate(names[i], pass, work, Beside::Nothing);
+    }
+}
+
+/// Tokens to the ranks of their experts or back, with the gradients the other way. The shared experts
+/// need neither, so a stack may run them meanwhile (DeepSeek-V2, arXiv 2405.04434 §3.1.3; Megatron-LM
+/// `moe_shared_expert_overlap`).
+fn exchange(list: &mut List<'_>, names: [&'static str; 2], bytes: f64) {
+    if list.layout.expert <= 1 {
+        return;
+    }
+    let work = Work::Collective {
+        kind: Collective::AllToAll,
+        group: GroupName::Expert,
+        bytes,
+    };
+    list.communicate(names[0], Pass::Forward, work, Beside::SharedExperts);
+    list.communicate(names[1], Pass::Backward, work, Beside::SharedExperts);
 }

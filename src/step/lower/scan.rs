@@ -1,6 +1,6 @@
 //! Mixers that scan the sequence: Mamba-2, gated delta, LSTM.
 
-use super::{List, Pass, Work};
+use super::{List, Pass, Role, Work};
 use crate::catalog::Model;
 use crate::kernel::GemmShape;
 use crate::layout::activation::Local;
@@ -187,6 +187,7 @@ pub(super) fn recurrent(list: &mut List<'_>, workload: &Workload, l: &Local) {
             times,
         },
     );
-    list.push("state gates wgrad", Pass::Backward, Work::Gemm(shape(h, gates, l.tokens)));
+    let weight = Work::Gemm(shape(h, gates, l.tokens));
+    list.push_as("state gates wgrad", Pass::Backward, weight, Role::WeightGradient);
     list.both("gate functions", 14.0 * l.tokens * h / l.tensor, 22.0 * l.tokens * h / l.tensor);
 }

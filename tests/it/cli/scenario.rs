@@ -91,3 +91,30 @@ fn the_own_layout_has_a_rank() {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("this scenario's layout is rank"), "{text}");
 }
+
+#[test]
+fn software_takes_any_key_of_a_stack() {
+    let dir = scratch("scenario-software");
+    let path = dir.join("one.toml");
+    let base = scenario("", "[layout]\ntensor = 8\nsequence_parallel = true\npipeline = 1\nmicro_batch = 1");
+    let seconds = |software: &str, sets: &[&str]| {
+        std::fs::write(&path, format!("{base}[software]\n{software}\n")).unwrap();
+        let mut args = vec!["plan", path.to_str().unwrap(), "--json"];
+        args.extend(sets.iter().flat_map(|s| ["--set", s]));
+        let out = exaplan(&args);
+        assert_eq!(out.code, 0, "{software}: {}", out.stderr);
+        out.json()["step"]["time_s"].as_f64().unwrap()
+    };
+    let plain = seconds("stack = \"megatron-core\"", &[]);
+    let tiled = seconds("stack = \"megatron-core\"\ntensor_overlap_fraction = 1.0", &[]);
+    assert!(tiled < plain);
+    // Without a stack it is the default one, in the file and on the command line.
+    assert_eq!(seconds("tensor_overlap_fraction = 1.0", &[]), tiled);
+    assert_eq!(seconds("", &["software.tensor_overlap_fraction=1.0"]), tiled);
+    // Another stack keeps its own values for the rest.
+    let other = seconds("stack = \"pytorch-eager\"", &[]);
+    assert!(seconds("stack = \"pytorch-eager\"\nmath_slowdown = 1.0", &[]) < other);
+    let ring = ["layout.context=2", "layout.tensor=4", "software.context_exchange=ring"];
+    let gather = ["layout.context=2", "layout.tensor=4", "software.context_exchange=all-gather"];
+    assert_ne!(seconds("", &ring), seconds("", &gather));
+}

@@ -53,6 +53,36 @@ pub const CASES: &[Case] = &[
         &["no stack is called `megatron-cor`", "did you mean `megatron-core`?"],
     ),
     file(
+        "unknown stack with changes",
+        &[(11, "[software]\nstack = \"megatron-cor\"\nmath_slowdown = 1.2")],
+        12,
+        &["`extends` names `megatron-cor`", "did you mean `megatron-core`?"],
+    ),
+    file(
+        "unknown key of a stack",
+        &[(11, "[software]\nstack = \"megatron-core\"\ntensor_overlap = 1.0")],
+        13,
+        &["unknown key", "tensor_overlap", "did you mean `tensor_overlap_fraction`?"],
+    ),
+    file(
+        "stack misspelled",
+        &[(11, "[software]\nstak = \"megatron-core\"")],
+        12,
+        &["unknown key `software.stak`", "did you mean `stack`?"],
+    ),
+    file(
+        "unknown context exchange",
+        &[(11, "[software]\ncontext_exchange = \"rings\"")],
+        12,
+        &["context_exchange` is `rings`", "did you mean `ring`?", "all-to-all"],
+    ),
+    file(
+        "overlap beyond everything",
+        &[(11, "[software]\ntensor_overlap_fraction = 1.5")],
+        12,
+        &["tensor_overlap_fraction` is 1.5, out of range", "from 0 to 1"],
+    ),
+    file(
         "unknown precision",
         &[(7, "precision = \"bf17\"")],
         7,

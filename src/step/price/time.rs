@@ -1,0 +1,133 @@
+//! Seconds and FLOP of one operation on its own.
+
+use crate::catalog::{Collective, Stack};
+use crate::kernel::attention::ScoreKernels;
+use crate::kernel::{self, AttentionShape, Device, Timed};
+use crate::layout::{Groups, Placed};
+use crate::step::lower::{GroupName, Op, Pass, Work};
+use crate::step::machine::Machine;
+
+/// Which group a communication runs in.
+fn group(groups: &Groups, name: GroupName) -> Placed {
+    match name {
+        GroupName::Tensor => groups.tensor,
+        GroupName::Context => groups.context,
+        GroupName::ContextInside => Placed {
+            n: groups.context.per_domain,
+            per_domain: groups.context.per_domain,
+        },
+        GroupName::ContextAcross => Placed {
+            n: groups.context.n / groups.context.per_domain,
+            per_domain: 1.0,
+        },
+        GroupName::Expert => groups.expert,
+        GroupName::ExpertTensor => groups.expert_tensor,
+    }
+}
+
+/// Seconds of one operation on its own, before overlap.
+#[must_use]
+pub fn time(op: &Op, machine: &Machine, groups: &Groups) -> Timed {
+    let device = machine.device();
+    let stack = &machine.stack;
+    let backward = op.pass == Pass::Backward;
+    let timed = match op.work {
+        Work::Gemm(shape) => sustained(kernel::gemm(&device, &shape), stack),
+        Work::Serial { shape, times } => {
+            let one = sustained(kernel::gemm(&device, &shape), stack);
+            // Steps of a recurrence cannot overlap: each costs at least a kernel.
+            one.times((one.time_s.max(stack.kernel_floor_s) / one.time_s.max(1e-12)) * times)
+        }
+        Work::Flash(shape) => sustained(flash(&device, &shape, backward), stack),
+        Work::Blocks { own, other, times } => {
+            let (first, one) = (flash(&device, &own, backward), flash(&device, &other, backward));
+            let all = Timed {
+                time_s: first.time_s + times * one.time_s,
+                evidence: first.evidence.max(one.evidence),
+                source: one.source,
+            };
+            sustained(all, stack)
+        }
+        Work::Unfused(shape) => {
+            let both = kernel::unfused(&device, &shape, &score_kernels(stack));
+            sustained(if backward { both.backward } else { both.forward }, stack)
+        }
+        Work::Stream { bytes } => kernel::stream(
+            &device,
+            bytes * stack.passes,
+            stream_efficiency(stack, backward),
+            stack.kernel_floor_s,
+        ),
+        Work::Collective { kind, group: name, bytes } => return communicate(machine, kind, group(groups, name), bytes),
+        // All ranks of a ring send at once and wait for the slowest link.
+        Work::Send { group: name, bytes, times } => {
+            return kernel::send(&machine.network, group(groups, name).inside(), bytes).times(times);
+        }
+    };
+    Timed {
+        time_s: timed.time_s.max(stack.kernel_floor_s) * op.load_factor,
+        ..timed
+    }
+}
+
+fn flash(device: &Device<'_>, shape: &AttentionShape, backward: bool) -> Timed {
+    if backward {
+        kernel::attention_backward(device, shape)
+    } else {
+        kernel::attention(device, shape)
+    }
+}
+
+fn score_kernels(stack: &Stack) -> ScoreKernels {
+    ScoreKernels {
+        passes: stack.passes,
+        forward_efficiency: stack.stream_forward_efficiency,
+        backward_efficiency: stack.stream_backward_efficiency,
+        floor_s: stack.kernel_floor_s,
+    }
+}
+
+/// A collective among a placed group.
+#[must_use]
+pub fn communicate(machine: &Machine, kind: Collective, placed: Placed, bytes: f64) -> Timed {
+    let group = kernel::Group {
+        n: placed.n,
+        per_domain: placed.per_domain,
+    };
+    kernel::collective(&machine.network, machine.profile.as_ref(), kind, group, bytes)
+}
+
+fn stream_efficiency(stack: &Stack, backward: bool) -> f64 {
+    if backward {
+        stack.stream_backward_efficiency
+    } else {
+        stack.stream_forward_efficiency
+    }
+}
+
+/// Kernel tables are short bursts at boost clock; under the sustained load of a step large matrix
+/// kernels sit at the power limit (power-monitored tables of `NVIDIA` aiconfigurator).
+fn sustained(timed: Timed, stack: &Stack) -> Timed {
+    Timed {
+        time_s: timed.time_s * stack.sustained_factor,
+        ..timed
+    }
+}
+
+/// FLOP that an operation executes.
+#[must_use]
+pub fn flop(op: &Op) -> f64 {
+    match op.work {
+        Work::Gemm(s) => s.flop(),
+        Work::Serial { shape, times } => shape.flop() * times,
+        Work::Flash(s) | Work::Unfused(s) => s.flop() * attention_passes(op.pass),
+        Work::Blocks { own, other, times } => (own.flop() + times * other.flop()) * attention_passes(op.pass),
+        Work::Stream { .. } | Work::Collective { .. } | Work::Send { .. } => 0.0,
+    }
+}
+
+/// Backward of attention: two multiplies for each of the forward's (Korthikanti, appendix A); the scores
+/// that flash attention forms again are not counted, as in published HFU figures.
+fn attention_passes(pass: Pass) -> f64 {
+    if pass == Pass::Backward { 2.0 } else { 1.0 }
+}
