@@ -143,3 +143,115 @@ fn where_it_runs(critical: &Critical, time_s: f64) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::text::{self, Options};
+    use crate::step::{Bar, Lane};
+
+    fn bar(lane: Lane, name: &'static str, start_s: f64, end_s: f64, critical: bool) -> Bar {
+        Bar {
+            lane,
+            name,
+            start_s,
+            end_s,
+            busy_s: end_s - start_s,
+            micro_batch: None,
+            chunk: Some(0),
+            critical,
+        }
+    }
+
+    /// One micro-batch over two stages, with a message either way and an optimizer at the end.
+    fn step() -> Gantt {
+        let tail = Bar {
+            chunk: None,
+            ..bar(Lane::Compute, "optimizer", 8.0, 8.5, true)
+        };
+        Gantt {
+            time_s: 8.5,
+            stages: vec![
+                vec![
+                    bar(Lane::Compute, "forward", 0.0, 1.0, true),
+                    bar(Lane::Compute, "backward", 5.0, 7.0, true),
+                    tail,
+                    bar(Lane::Send, "send activations", 1.0, 1.5, false),
+                    bar(Lane::Data, "reduce gradients", 7.0, 8.0, true),
+                ],
+                vec![
+                    bar(Lane::Compute, "forward", 1.5, 2.5, true),
+                    bar(Lane::Compute, "input gradient", 2.5, 3.5, true),
+                    bar(Lane::Compute, "weight gradient", 3.5, 4.5, false),
+                    tail,
+                    bar(Lane::Send, "send gradients", 3.5, 3.55, false),
+                ],
+            ],
+        }
+    }
+
+    #[test]
+    fn a_small_step_is_read_at_sixty_columns() {
+        let gantt = step();
+        let effect = |term, step_time_change_fraction| Effect {
+            term,
+            change: "10 % better",
+            step_time_change_fraction,
+        };
+        let mut blocks = drawn(&gantt, &Critical::of(&gantt)).to_vec();
+        blocks.push(Block::Table(what_next(&[
+            effect("math", -0.06),
+            effect("network", -0.001),
+            effect("host", 0.0),
+        ])));
+        let document = Document {
+            title: "Timeline".to_string(),
+            subtitle: String::new(),
+            blocks,
+            provenance: String::new(),
+        };
+        insta::assert_snapshot!(text::document(&document, Options { width: 60, color: false }), @r"
+        Timeline
+
+        One step of 8.50 s, stage by stage
+                0                                             8.50 s
+        stage 0 FFFFFF.........................BBBBBBBBBBBB......ooo
+          send  ......ccc...........................................
+          data  ...........................................cccccc...
+        stage 1 .........FFFFFFbbbbbbWWWWWWW.....................ooo
+        F=forward, B=backward, W=weight gradient, c=communication,
+        o=optimizer, b=input gradient, .=idle
+        Too short to be seen on some stages: send.
+
+        Critical path                    Bars  Time, s  Share, %
+        forward                             2    2.00      23.5
+        backward                            1    2.00      23.5
+        input gradient                      1    1.00      11.8
+        reduce gradients                    1    1.00      11.8
+        optimizer                           1    0.500      5.88
+        between bars: messages, waiting     -    2.00      23.5
+
+        It runs through 2 stages; the largest shares of the step are
+        on stage 0 (47.1 %), stage 1 (23.5 %).
+
+        What to change next  Better by    Step time, %
+        math                 10 % better        -6.00
+        network              10 % better        -0.100
+        No effect: host.
+        ");
+    }
+
+    #[test]
+    fn the_critical_path_covers_the_step() {
+        let gantt = step();
+        let critical = Critical::of(&gantt);
+        let parts_s: f64 = critical.parts.iter().map(|p| p.time_s).sum();
+        assert!((parts_s + critical.between_s + critical.after_s - gantt.time_s).abs() < 1e-12);
+        assert_eq!(
+            critical.parts.iter().map(|p| p.n_spans).sum::<u64>(),
+            6,
+            "the optimizer counts once"
+        );
+        assert_eq!((critical.between_s, critical.heaviest()), (2.0, 0));
+    }
+}

@@ -33,20 +33,15 @@ fn a_timeline_fits_sixty_columns() {
     }
     let (_, chart) = out.stdout.split_once("stage by stage\n").unwrap();
     let (chart, _) = chart.split_once("\n\n").unwrap();
-    insta::assert_snapshot!(chart, @r"
-            0                                             2.67 s
-    stage 0 FFFFFFF........BBBFFBBFFBBBFFBBBFBBB..BBB..BB...BBBw
-      data  c...............................................ccc.
-    stage 1 ..FFFFF......BBFFBBBFFBBFFBBBFFBBFFBBB..BBB..BBB...w
-      data  c............................................ccc....
-    stage 2 ....FFF...BBBFBBBFFBBBFFBBFFBBBFFBBFFBBB..BBB......w
-      data  c.........................................ccc.......
-    stage 3 .....FFBBBFFBBFFBBBFFBBBFBBBFFBBBFFBBFFBBB.........w
-      data  c......................................ccc..........
-    F=forward, B=backward, c=communication, o=optimizer,
-    w=waiting, .=idle
-    Too short to be seen on some stages: send.
-    ");
+    // What the cells are is held by a snapshot of a step that no price changes.
+    let rows: Vec<&str> = chart.lines().filter(|l| l.starts_with("stage ")).collect();
+    assert_eq!(rows.len(), 4, "{chart}");
+    for row in rows {
+        let cells = &row[8..];
+        assert!(cells.len() == 52 && cells.chars().all(|c| "FBow.".contains(c)), "{row}");
+        assert!(cells.contains('F') && cells.contains('B'), "{row}");
+    }
+    assert!(chart.contains("  data  ") && chart.contains("F=forward, B=backward"), "{chart}");
 }
 
 #[test]
