@@ -187,7 +187,8 @@ pub struct Stack {
     /// the multiply that it feeds or drains: 0 for bulk collectives, 1 for a ring-overlapped stack.
     /// Where `hides_tensor_backward` already gives a collective a multiply, that one holds.
     pub tensor_overlap_fraction: f64,
-    /// Share of data-parallel communication that may hide behind backward math.
+    /// Share of data-parallel communication that is sent as soon as it can be, beside math; the rest
+    /// follows the last backward.
     pub data_overlap_fraction: f64,
     /// Share of pipeline sends hidden behind math.
     pub pipeline_overlap_fraction: f64,

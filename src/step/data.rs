@@ -1,9 +1,9 @@
 //! Collectives of data-parallel ranks and the optimizer.
 
-use super::engine::{DataCost, Occasion, Slowdown};
+use super::engine::{DataCost, Occasion};
 use super::machine::Machine;
 use super::price;
-use crate::catalog::{Collective, Stack};
+use crate::catalog::Collective;
 use crate::kernel;
 use crate::layout::memory::{DeviceParams, device_params, shards};
 use crate::layout::{Groups, Layout, Placed, Sharding, StageShape};
@@ -17,15 +17,6 @@ pub fn occasions(layout: &Layout) -> (Occasion, Occasion) {
         Sharding::Zero3 => (Occasion::Every, Occasion::Every),
         Sharding::Zero2 => (Occasion::Once, Occasion::Every),
         Sharding::None | Sharding::Zero1 => (Occasion::Once, Occasion::Once),
-    }
-}
-
-/// What collectives and math beside each other cost in a stack.
-#[must_use]
-pub fn slowdown(stack: &Stack) -> Slowdown {
-    Slowdown {
-        math_factor: stack.math_slowdown,
-        communication_factor: 1.0,
     }
 }
 

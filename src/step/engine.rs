@@ -14,9 +14,10 @@ mod memory;
 mod run;
 mod table;
 
+pub use super::overlap::Slowdown;
 pub use critical::{Link, Via};
 pub use data::{DataCost, DataWork, Occasion};
-pub use lane::{JobSpan, Slowdown};
+pub use lane::JobSpan;
 
 use super::schedule::{Pass, SchedulePlan, Slot};
 use std::fmt;

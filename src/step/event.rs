@@ -2,6 +2,7 @@
 
 use super::engine::{self, ChunkCost, Costs, DataCost, DataWork, Noise, Stuck, Timeline};
 use super::machine::Machine;
+use super::overlap::{Slowdown, together};
 use super::parts::Parts;
 use super::pipeline::{self, stage_price};
 use super::price::Price;
@@ -194,7 +195,7 @@ fn data_work(machine: &Machine, layout: &Layout, whole: &[DataCost]) -> Option<D
         chunks,
         gathers,
         reduces,
-        slowdown: data::slowdown(&machine.stack),
+        slowdown: Slowdown::of(&machine.stack),
     })
 }
 
@@ -272,7 +273,7 @@ fn costs(
                 forward_s: price.forward.total_s(),
                 backward_s: (price.backward_s() - price.weight_gradient_s).max(0.0),
                 weight_gradient_s: price.weight_gradient_s,
-                pair_s: pair_s(price, other, machine.stack.math_slowdown),
+                pair_s: pair_s(price, other, Slowdown::of(&machine.stack)),
                 kept_bytes,
                 // Inputs and output gradients of the linear layers: what the papers call M_W is
                 // below M_B; without a tensor-by-tensor account all of it is held.
@@ -290,9 +291,8 @@ fn costs(
 
 /// A forward of one chunk beside a backward of another: the expert exchange of each runs beside the
 /// math of the other (arXiv 2412.19437 §3.2.1), and slows it.
-fn pair_s(forward: &Price, backward: &Price, slowdown: f64) -> f64 {
+fn pair_s(forward: &Price, backward: &Price, slowdown: Slowdown) -> f64 {
     let exchange_s = forward.forward.expert_s + backward.backward.expert_s + backward.recompute.expert_s;
     let rest_s = forward.forward.total_s() + backward.backward_s() - exchange_s;
-    let hidden_s = exchange_s.min(rest_s);
-    rest_s + exchange_s - hidden_s + hidden_s * (slowdown - 1.0)
+    together(exchange_s, rest_s, slowdown).total_s()
 }

@@ -11,6 +11,15 @@ pub struct Slowdown {
     pub communication_factor: f64,
 }
 
+impl Default for Slowdown {
+    fn default() -> Self {
+        Slowdown {
+            math_factor: 1.0,
+            communication_factor: 1.0,
+        }
+    }
+}
+
 impl Slowdown {
     /// That of a stack.
     #[must_use]

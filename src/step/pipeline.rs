@@ -9,6 +9,7 @@ use super::closed::{Collectives, Passes, Pipe};
 use super::data;
 use super::engine::{DataCost, Occasion};
 use super::machine::Machine;
+use super::overlap::Slowdown;
 use super::parts::Parts;
 use super::price::{Price, Prices};
 use crate::kernel;
@@ -147,27 +148,22 @@ fn data_parallel(
         chunks: &beside,
         gathers,
         reduces,
-        slowdown: data::slowdown(&machine.stack),
+        slowdown: Slowdown::of(&machine.stack),
         n_together: match layout.schedule {
             Schedule::OneFOneB => f64::from(layout.pipeline),
             _ => pipe.n_micro_batches,
         },
     };
-    let mut edge_s = 0.0;
+    let (mut edge_s, mut paced_s) = (0.0, 0.0);
     let every = gathers == Occasion::Every || reduces == Occasion::Every;
     if every {
-        let mut last: Option<(Passes, DataCost, Passes)> = None;
-        for (i, (slot, cost)) in pipe.slots.iter_mut().zip(&beside).enumerate() {
-            let alone = *slot;
-            if let Some((.., passes)) = last.filter(|(a, c, _)| *a == alone && c == cost) {
-                *slot = passes;
-                continue;
-            }
-            let steady = collectives.steady(alone, cost);
-            *slot = steady.passes;
-            last = Some((alone, *cost, *slot));
-            // The first chunk ends last.
-            edge_s = if i == 0 { steady.edge_s } else { edge_s };
+        let (settled, first_edge_s) = settled(&collectives, &pipe);
+        edge_s = first_edge_s;
+        if gathers == Occasion::Every {
+            pipe.slots = settled;
+        } else {
+            // Only backwards are longer, and only where they follow each other: not while it fills.
+            paced_s = pipe.n_micro_batches * slower_s(&pipe, &settled);
         }
     }
     let once = collectives.once(&pipe);
@@ -181,10 +177,40 @@ fn data_parallel(
         0.0
     };
     DataParallel {
-        time_s: (lengthened_s + edge_s + once.later_chunks_s + once.after_s).max(0.0) + after_s,
+        time_s: (lengthened_s + paced_s + edge_s + once.later_chunks_s + once.after_s).max(0.0) + after_s,
         unsure_s,
         every,
     }
+}
+
+/// Slots of chunks whose collectives come with every micro-batch, and what the first one's ends add:
+/// it ends last.
+fn settled(collectives: &Collectives<'_>, pipe: &Pipe) -> (Vec<Passes>, f64) {
+    let mut edge_s = 0.0;
+    let mut last: Option<(Passes, DataCost, Passes)> = None;
+    let mut out = Vec::with_capacity(pipe.slots.len());
+    for (i, (alone, cost)) in pipe.slots.iter().zip(collectives.chunks).enumerate() {
+        // Most neighbors are the same.
+        let passes = match last {
+            Some((a, c, passes)) if a == *alone && c == *cost => passes,
+            _ => {
+                let steady = collectives.steady(*alone, cost);
+                edge_s = if i == 0 { steady.edge_s } else { edge_s };
+                steady.passes
+            }
+        };
+        last = Some((*alone, *cost, passes));
+        out.push(passes);
+    }
+    (out, edge_s)
+}
+
+/// By how much a micro-batch takes longer on the stage where that is most.
+fn slower_s(pipe: &Pipe, settled: &[Passes]) -> f64 {
+    let both = |p: &Passes| p.forward_s + p.backward_s;
+    let more_s = |(alone, settled): (&Passes, &Passes)| both(settled) - both(alone);
+    let stages = pipe.slots.chunks(pipe.chunks).zip(settled.chunks(pipe.chunks));
+    stages.map(|(a, s)| a.iter().zip(s).map(more_s).sum()).fold(0.0, f64::max)
 }
 
 /// A value of each chunk, chunk `c` of stage `i` at `i · chunks + c`; neighbors on the path of a

@@ -51,7 +51,7 @@ struct Delay {
     first_chunk_s: f64,
     /// Everything between and before that, on this stage.
     others_s: f64,
-    /// Of that, the slots of the first or last micro-batch.
+    /// Of that, the slots of the last micro-batch.
     own_slots_s: f64,
 }
 
@@ -114,7 +114,7 @@ impl Collectives<'_> {
             unsure_s: 0.0,
         };
         // Chunks after the first: all on one stage, or one after another through all stages.
-        let (mut most, mut chain, mut all_s) = (Passes::default(), Passes::default(), 0.0);
+        let (mut most, mut chain_s, mut all_s) = (Passes::default(), 0.0, 0.0);
         let mut lane = DataLane::new(self.slowdown, false);
         // Most stages are like the one before.
         let mut drained = (Delay::default(), 0.0);
@@ -126,7 +126,6 @@ impl Collectives<'_> {
                 let delay = self.first_forwards(&mut lane, pipe, stage, fill_s);
                 out.delays[stage].forward_s = delay.first_chunk_s;
                 most.forward_s = f64::max(most.forward_s, delay.others_s);
-                chain.forward_s += delay.own_slots_s;
                 all_s += delay.others_s;
                 fill_s += delay.first_chunk_s;
             }
@@ -138,14 +137,15 @@ impl Collectives<'_> {
                 let (delay, left_s) = drained;
                 out.delays[stage].backward_s = delay.first_chunk_s;
                 most.backward_s = f64::max(most.backward_s, delay.others_s);
-                chain.backward_s += delay.own_slots_s;
+                chain_s += delay.own_slots_s;
                 all_s += delay.others_s;
                 out.after_s = out.after_s.max(left_s - slack_s);
                 slack_s += delay.first_chunk_s;
             }
             slack_s += slot.backward_s + pipe.send_s;
         }
-        out.later_chunks_s = f64::max(most.forward_s, chain.forward_s) + f64::max(most.backward_s, chain.backward_s);
+        // Stages wait for weights at the same time, but reductions slow each of them in turn.
+        out.later_chunks_s = most.forward_s + f64::max(most.backward_s, chain_s);
         out.unsure_s = (all_s - out.later_chunks_s).max(0.0);
         out
     }
@@ -186,8 +186,6 @@ impl Collectives<'_> {
             alone_s += forward_s;
             if c == 0 {
                 out.first_chunk_s = own_s;
-            } else {
-                out.own_slots_s += own_s;
             }
             if lane.is_idle() {
                 break;

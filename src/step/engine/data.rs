@@ -1,7 +1,8 @@
 //! Weights and gradients among data-parallel ranks, in the order of the slots that need or make them.
 
 use super::super::schedule::{Pass, Slot};
-use super::lane::{DataLane, Gathers, JobSpan, Part, Slowdown};
+use super::Slowdown;
+use super::lane::{DataLane, Gathers, JobSpan, Part};
 use super::table::Table;
 
 /// How often a collective runs.

@@ -2,26 +2,8 @@
 //! beside the stage's math. While both run, each slows the other.
 
 use super::data::DataCost;
+use crate::step::overlap::Slowdown;
 use std::collections::VecDeque;
-
-/// By how much math and a collective that run at the same time each take longer
-/// (Galvatron, arXiv 2211.13878 §3.4, eq. 6: measured coefficients of overlapping).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Slowdown {
-    /// Factor on the math.
-    pub math_factor: f64,
-    /// Factor on the collective.
-    pub communication_factor: f64,
-}
-
-impl Default for Slowdown {
-    fn default() -> Self {
-        Slowdown {
-            math_factor: 1.0,
-            communication_factor: 1.0,
-        }
-    }
-}
 
 /// A collective on the data lane.
 #[derive(Debug, Clone, Copy, PartialEq)]
