@@ -143,6 +143,8 @@ fn traces_follow_their_schema_and_add_up_to_the_plan() {
         assert_eq!(lane["n_spans"], own().count());
         assert!(near(busy_s, lane["busy_s"].as_f64().unwrap()), "{lane}: {busy_s}");
     }
+    let end_us = spans.iter().map(|e| e["ts"].as_f64().unwrap() + e["dur"].as_f64().unwrap());
+    assert!(near(end_us.fold(0.0, f64::max), 1e6 * timeline["time_s"].as_f64().unwrap()));
     let critical = spans.iter().filter(|e| e["args"]["critical"] == true).count();
     assert_eq!(timeline["critical"]["n_spans"], critical);
     assert!(critical > 0);
