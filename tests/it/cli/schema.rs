@@ -109,8 +109,19 @@ fn schema(text: &str) -> Value {
 #[test]
 fn plans_follow_their_schema() {
     let schema = schema(include_str!("../../schema/plan.schema.json"));
-    let cases: [&[&str]; 4] = [
+    let zero_bubble = [
+        "--set",
+        "cluster.nodes=64",
+        "--set",
+        "layout.data=4",
+        "--set",
+        "layout.schedule=zb-h1",
+        "--set",
+        "layout.virtual_stages=1",
+    ];
+    let cases: [&[&str]; 5] = [
         &[],
+        &zero_bubble,
         &["--set", "cost.owned=true"],
         &["--set", "cost.usd_per_device_hour=2", "--set", "limits.budget=1 USD"],
         &["--set", "reliability.node_mtbf=1e9 y"],
