@@ -11,6 +11,7 @@ mod man;
 mod output;
 mod plan;
 mod progress;
+mod report;
 mod search;
 #[cfg(feature = "tui")]
 mod tui;
@@ -49,6 +50,7 @@ const AFTER_HELP: &str = "\
 Examples:
   exaplan plan                                   the published Llama 3 405B run
   exaplan plan --set cluster.nodes=1024 --json   half the cluster, as JSON
+  exaplan report -o step.trace.json              one step, bar by bar, for ui.perfetto.dev
   exaplan search --top 5                         the fastest layouts for it
   exaplan explain step.time_s                    where its step time comes from
   exaplan catalog show h100-sxm-80gb             a device, each value with its source
@@ -151,6 +153,8 @@ struct Layers {
 enum Command {
     /// Plan one training run: layout, step time, days, cost, energy, carbon
     Plan(plan::PlanArgs),
+    /// Write a plan to a file: page, Markdown, CSV, JSON, or a trace of one step
+    Report(report::ReportArgs),
     /// Find the layouts that fit, fastest first, and why the others fell
     Search(search::SearchArgs),
     /// Show where a number of a plan comes from, down to formula and source
@@ -192,6 +196,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let done = match command {
         Command::Plan(args) => plan::run(args, &console),
+        Command::Report(args) => report::run(args, &console),
         Command::Search(args) => search::run(args, &console),
         Command::Explain(args) => explain::run(args, &console),
         Command::Catalog(command) => catalog::run(command, &console),

@@ -39,9 +39,9 @@
 //!                                   |   \                                       |
 //!                                   |   [lint]  warnings with remedies          |
 //!                                   |                                           |
-//!                               [study]  published runs; later sweeps           |
+//!                               [study]  what next, jitter, published runs      |
 //!                                   |                                           |
-//!                               [report]  text md csv json html svg             |
+//!                               [report]  text md csv json html svg trace       |
 //!                                /     \                                        |
 //!                            [tui]    [cli]  <---- [bench]  measures -----------+
 //! ```
@@ -59,8 +59,8 @@
 //! | [`search`] | every legal layout judged; ties, Pareto front, reasons of the others |
 //! | [`plan`] | scenario in, plan out |
 //! | [`lint`] | what is worth a second look |
-//! | [`study`] | questions over many plans; predictions against published runs |
-//! | [`report`] | typed tables drawn as text, Markdown, CSV, JSON and HTML |
+//! | [`study`] | questions over many steps or plans: what to change next, slow devices and jitter, published runs |
+//! | [`report`] | typed tables drawn as text, Markdown, CSV, JSON and HTML; a step as chart and trace |
 //! | [`bench`] | measures this machine; never reads a prediction |
 //! | [`tui`], [`cli`] | faces; they show no number that the library cannot return |
 //!

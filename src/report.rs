@@ -14,6 +14,8 @@ pub mod search;
 pub mod shown;
 pub mod svg;
 pub mod text;
+pub mod timeline;
+pub mod trace;
 pub mod validate;
 
 pub use cell::{Cell, Kind};

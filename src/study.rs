@@ -1,7 +1,10 @@
-//! Questions over many plans. For now: predictions against published runs.
+//! Questions over many steps or plans: what to change next, what slow devices and jitter cost,
+//! predictions against published runs.
 
 mod machine;
 pub mod models;
+pub mod noise;
 pub mod runs;
+pub mod sensitivity;
 pub mod spread;
 pub mod validate;

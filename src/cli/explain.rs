@@ -1,25 +1,38 @@
 //! `exaplan explain`.
 
+mod uneven;
+
 use super::output::{Console, emit_json, show};
 use super::{DEFAULT_SCENARIO, DONE, Done, Input, Over};
 use crate::catalog::source;
-use crate::report::explain::{explain, overview};
+use crate::error::Diagnostic;
+use crate::plan::Plan;
+use crate::report::explain::{explain, overview, timeline};
+use crate::study::sensitivity::what_next;
 use std::path::Path;
+
+/// The word that asks for a step stage by stage.
+const TIMELINE: &str = "timeline";
 
 const EXAMPLES: &str = "\
 Examples:
   exaplan explain step.time_s
-  exaplan explain llama3-405b bill.carbon_kg_co2e";
+  exaplan explain llama3-405b bill.carbon_kg_co2e
+  exaplan explain timeline                          one step stage by stage, its critical path, what to change next
+  exaplan explain --slow stage=3,factor=1.1         what a slow device costs
+  exaplan explain --jitter 0.02 --seed 7            what uneven kernels cost";
 
 /// Show where a number of a plan comes from: formula, what goes in, sources.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, override_usage = "exaplan explain [OPTIONS] [SCENARIO] [PATH]")]
 pub struct ExplainArgs {
-    /// A scenario (file or built-in name) and the path of a number in `plan --json`; either may be left out
+    /// A scenario (file or built-in name) and the path of a number in `plan --json`, or `timeline`; either may be left out
     #[arg(num_args = 0..=2, value_names = ["SCENARIO", "PATH"])]
     names: Vec<String>,
     #[command(flatten)]
     over: Over,
+    #[command(flatten)]
+    uneven: uneven::UnevenArgs,
 }
 
 /// Explain.
@@ -34,7 +47,17 @@ pub fn run(args: &ExplainArgs, console: &Console) -> Done {
         scenario: scenario.to_string(),
         over: args.over.clone(),
     };
+    if let (true, Some(path)) = (args.uneven.any(), path.filter(|p| *p != TIMELINE)) {
+        let text = format!("--slow and --jitter change the timeline, not `{path}`");
+        return Err(Diagnostic::new(text).help("leave the path out").into());
+    }
     let (plan, catalog) = super::plan::load(&input, console)?;
+    if args.uneven.any() {
+        return uneven::run(&args.uneven, &plan, console);
+    }
+    if path == Some(TIMELINE) {
+        return one_step(&plan, console);
+    }
     let Some(path) = path else { return show(console, &overview(&plan)) };
     let explained = explain(&plan, &catalog, path)?;
     if console.json {
@@ -42,6 +65,17 @@ pub fn run(args: &ExplainArgs, console: &Console) -> Done {
         return Ok(DONE);
     }
     show(console, &explained.document(&plan))
+}
+
+/// A step stage by stage.
+fn one_step(plan: &Plan, console: &Console) -> Done {
+    let gantt = super::plan::drawn(plan)?;
+    let effects = what_next(plan);
+    if console.json {
+        emit_json(&timeline::json(plan, &gantt, &effects))?;
+        return Ok(DONE);
+    }
+    show(console, &timeline::document(plan, &gantt, &effects))
 }
 
 /// Paths of numbers are never files; everything else that looks like one is.

@@ -28,6 +28,8 @@ pub enum Format {
     Json,
     /// One page that stands alone
     Html,
+    /// The bars of one step, for Perfetto or chrome://tracing
+    Trace,
 }
 
 /// What the user asked about output, and what the terminal is.
@@ -153,6 +155,8 @@ pub struct Forms<'a> {
     pub rows: &'a dyn Fn() -> Table,
     /// For programs.
     pub json: &'a dyn Fn() -> Value,
+    /// For trace viewers.
+    pub trace: &'a dyn Fn() -> Result<String>,
 }
 
 impl Target {
@@ -179,6 +183,10 @@ impl Target {
             return Ok(format);
         }
         let Some(file) = self.file() else { return Ok(Format::Text) };
+        let name = file.file_name().and_then(|n| n.to_str()).unwrap_or("").to_lowercase();
+        if name.ends_with(".trace.json") {
+            return Ok(Format::Trace);
+        }
         let extension = file.extension().and_then(|e| e.to_str()).unwrap_or("").to_lowercase();
         match extension.as_str() {
             "txt" => Ok(Format::Text),
@@ -189,7 +197,7 @@ impl Target {
             _ => {
                 let text = format!("the name `{}` tells no format", file.display());
                 Err(Diagnostic::new(text)
-                    .help("end it in .txt, .md, .csv, .json or .html, or give --format")
+                    .help("end it in .txt, .md, .csv, .json, .html or .trace.json, or give --format")
                     .into())
             }
         }
@@ -215,6 +223,7 @@ impl Target {
             Format::Csv => csv::table(&(forms.rows)())?,
             Format::Json => pretty(&(forms.json)()),
             Format::Html => html::document(&(forms.page)()),
+            Format::Trace => (forms.trace)()?,
         };
         match to_file {
             Some(path) => source::write_whole(path, text.as_bytes())?,

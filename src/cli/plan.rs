@@ -2,9 +2,14 @@
 
 use super::output::{Console, Forms, Target};
 use super::{DONE, Done, Input, NO, layers};
+use crate::error::{Diagnostic, Error, Result};
 use crate::lint;
-use crate::plan::{Plan, Scenario, plan};
+use crate::plan::{Plan, Scenario, plan, step_gantt};
 use crate::report::plan::{Detail, document, json};
+use crate::report::trace;
+use crate::step::engine::Stuck;
+use crate::step::event::Refused;
+use crate::step::{Gantt, engine_step};
 use std::time::Instant;
 
 const EXAMPLES: &str = "\
@@ -30,18 +35,43 @@ pub struct PlanArgs {
 pub fn run(args: &PlanArgs, console: &Console) -> Done {
     args.target.format(console)?;
     let (plan, _) = load(&args.input, console)?;
-    let forms = Forms {
-        screen: &|| document(&plan, Detail::Screen),
-        page: &|| document(&plan, Detail::Page),
-        rows: &|| json::rows(&plan),
-        json: &|| json::plan(&plan),
-    };
-    args.target.write(console, &forms)?;
+    write(&plan, &args.target, console)?;
     Ok(if args.check && missed(&plan, console) { NO } else { DONE })
 }
 
+/// Write a plan in the form that was asked for.
+pub fn write(plan: &Plan, target: &Target, console: &Console) -> Done {
+    let forms = Forms {
+        screen: &|| document(plan, Detail::Screen),
+        page: &|| document(plan, Detail::Page),
+        rows: &|| json::rows(plan),
+        json: &|| json::plan(plan),
+        trace: &|| Ok(trace::text(plan, &drawn(plan)?)),
+    };
+    target.write(console, &forms)
+}
+
+/// The step of a plan bar by bar, or why there are none.
+pub fn drawn(plan: &Plan) -> Result<Gantt> {
+    let why = || engine_step(&plan.scenario.workload, &plan.scenario.machine(), &plan.layout).err();
+    step_gantt(plan).ok_or_else(|| refused(plan, why()))
+}
+
+/// Why a step has no bars, with a way out.
+pub fn refused(plan: &Plan, why: Option<Refused>) -> Error {
+    let change = match why {
+        Some(Refused::Engine(Stuck::TooLarge)) => "layout.micro_batch or layout.data, or a smaller training.global_batch",
+        _ => "layout.schedule, layout.pipeline or layout.virtual_stages",
+    };
+    let why = why.map_or_else(String::new, |why| format!(": {why}"));
+    let help = format!("the layout is {}; set another {change}", plan.layout);
+    Diagnostic::new(format!("the step cannot be simulated slot by slot{why}"))
+        .help(help)
+        .into()
+}
+
 /// The plan of a scenario, and the catalog it was made from.
-pub fn load(input: &Input, console: &Console) -> crate::error::Result<(Plan, crate::catalog::Catalog)> {
+pub fn load(input: &Input, console: &Console) -> Result<(Plan, crate::catalog::Catalog)> {
     let start = Instant::now();
     let catalog = layers::catalog(&input.over.layers, console)?;
     let (scenario, catalog) = Scenario::load(&input.scenario, &input.over.all(), catalog)?;

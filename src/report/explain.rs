@@ -1,6 +1,8 @@
 //! Where a number of a plan comes from: formula, what goes in, and the operations behind it.
 
 mod ops;
+pub mod slow;
+pub mod timeline;
 pub mod topics;
 
 use super::{Block, Cell, Column, Document, KeyValue, Span, Table, plan as plan_report};
@@ -198,6 +200,7 @@ fn cell(path: &str, value: &Value) -> Cell {
 
 fn unknown(whole: &Value, path: &str) -> Diagnostic {
     let mut paths: Vec<String> = topics::all().map(|t| t.path.to_string()).collect();
+    paths.push("timeline".to_string());
     leaves("", whole, &mut paths);
     let known = paths.iter().map(String::as_str);
     let last = path.rsplit('.').next().unwrap_or(path);

@@ -1,6 +1,6 @@
 //! JSON: unrounded SI numbers under keys with units.
 
-use super::svg::{Bars, Lines};
+use super::svg::{Bars, Lines, Tracks};
 use super::{Block, Cell, Chart, Document, KeyValue, Span, Table, Warning, cell};
 use serde_json::{Map, Value, json};
 
@@ -74,6 +74,7 @@ fn block(block: &Block) -> Value {
         Block::Table(t) => json!({ "table": table(t) }),
         Block::Chart(Chart::Bars(chart)) => json!({ "bars": bars(chart) }),
         Block::Chart(Chart::Lines(chart)) => json!({ "lines": lines(chart) }),
+        Block::Chart(Chart::Tracks(chart)) => json!({ "tracks": tracks(chart) }),
         Block::Warnings(list) => json!({ "warnings": list.iter().map(warning).collect::<Vec<_>>() }),
     }
 }
@@ -108,6 +109,19 @@ fn lines(chart: &Lines) -> Value {
         .collect();
     let axis = |axis: &super::svg::Axis| json!({ "label": axis.label, "unit": axis.kind.suffix(), "log": axis.log });
     json!({ "title": chart.title, "x": axis(&chart.x), "y": axis(&chart.y), "series": series })
+}
+
+/// Seconds of each work in each row.
+fn tracks(chart: &Tracks) -> Value {
+    let row =
+        |(label, marks)| json!({ "label": label, "values": chart.used().map(|(i, _)| Tracks::seconds(marks, i)).collect::<Vec<_>>() });
+    json!({
+        "title": chart.title,
+        "unit": "s",
+        "end_s": chart.end_s,
+        "works": chart.used().map(|(_, work)| work.name).collect::<Vec<_>>(),
+        "rows": chart.tracks().map(row).collect::<Vec<_>>(),
+    })
 }
 
 #[cfg(test)]

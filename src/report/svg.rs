@@ -1,12 +1,15 @@
 //! Charts as SVG: plain text, no script, the same bytes for the same numbers.
 //!
 //! Colors are attributes, so that a chart stands alone; a page may replace them through the classes
-//! `c0`..`c7` (fill), `s0`..`s7` (stroke), `ink`, `dim`, `grid` and `rim`.
+//! `c0`..`c7` (fill), `s0`..`s7` (stroke), `ink`, `dim`, `grid`, `rim`, `rest` and `mark`.
 
 mod axis;
 mod bars;
 mod frame;
 mod lines;
+mod tracks;
+
+pub use tracks::{Mark, Row, Slice, Tracks, Work, empty, note_hidden};
 
 use super::{Cell, Column, Kind, Table};
 
@@ -17,6 +20,8 @@ pub enum Chart {
     Bars(Bars),
     /// Lines through points.
     Lines(Lines),
+    /// Rows of bars over time.
+    Tracks(Tracks),
 }
 
 /// Horizontal bars over one value axis that contains zero.
@@ -74,6 +79,7 @@ pub fn render(chart: &Chart) -> String {
     match chart {
         Chart::Bars(chart) => bars::render(chart),
         Chart::Lines(chart) => lines::render(chart),
+        Chart::Tracks(chart) => tracks::render(chart),
     }
 }
 
@@ -84,15 +90,17 @@ impl Chart {
         match self {
             Chart::Bars(chart) => &chart.title,
             Chart::Lines(chart) => &chart.title,
+            Chart::Tracks(chart) => &chart.title,
         }
     }
 
-    /// Its numbers, for formats without pictures: all of the bars, the ends of the lines.
+    /// Its numbers, for formats without pictures: all of the bars, the ends of the lines, the sums of the tracks.
     #[must_use]
     pub fn table(&self) -> Table {
         match self {
             Chart::Bars(chart) => bars_table(chart),
             Chart::Lines(chart) => lines_table(chart),
+            Chart::Tracks(chart) => tracks_table(chart),
         }
     }
 }
@@ -138,6 +146,17 @@ fn lines_table(chart: &Lines) -> Table {
         table
             .rows
             .push(std::iter::once(Cell::from(name.as_str())).chain(xs).chain(ys).collect());
+    }
+    table
+}
+
+fn tracks_table(chart: &Tracks) -> Table {
+    let used: Vec<(usize, &Work)> = chart.used().collect();
+    let columns = used.iter().map(|(_, work)| Column::numbers(work.name));
+    let mut table = Table::new(&chart.title, std::iter::once(Column::words("")).chain(columns).collect());
+    for (label, marks) in chart.tracks() {
+        let seconds = used.iter().map(|(i, _)| Cell::quantity(Tracks::seconds(marks, *i), Kind::Duration));
+        table.rows.push(std::iter::once(Cell::from(label)).chain(seconds).collect());
     }
     table
 }

@@ -7,10 +7,12 @@ use crate::bill::Bill;
 use crate::layout::memory::MemoryBudget;
 use crate::layout::{Layout, Split};
 use crate::lint;
-use crate::plan::{Plan, Scenario};
-use crate::report::{Cell, Column, Kind, Table};
+use crate::plan::{Plan, Scenario, step_gantt};
+use crate::report::explain::timeline::effects_json;
+use crate::report::{Cell, Column, Kind, Table, timeline};
 use crate::run::Run;
 use crate::step::Step;
+use crate::study::sensitivity::what_next;
 use serde_json::{Map, Value, json};
 
 /// What `step.mfu` counts and divides by.
@@ -26,6 +28,8 @@ pub fn plan(plan: &Plan) -> Value {
         "model": model(plan),
         "layout": with_layers(plan),
         "step": step(&plan.step),
+        "timeline": step_gantt(plan).as_ref().map(timeline::json),
+        "what_next": effects_json(&what_next(plan)),
         "memory": memory(&plan.step.memory),
         "run": run(plan),
         "bill": bill(&plan.bill, &plan.scenario),

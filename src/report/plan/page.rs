@@ -1,13 +1,20 @@
 //! What a page has room for and a screen has not: charts, every stage, every line of the bill.
 
 use super::{bill, human, part_name, say};
-use crate::plan::Plan;
+use crate::plan::{Plan, step_gantt};
+use crate::report::explain::timeline::{drawn, what_next as changes};
 use crate::report::svg::{Axis, Bar, Bars, Lines};
+use crate::report::timeline::Critical;
 use crate::report::{Block, Cell, Chart, Column, KeyValue, Kind, Table};
+use crate::study::sensitivity::what_next;
 
 /// The sections of a page after its summary.
 pub(super) fn blocks(plan: &Plan) -> Vec<Block> {
     let mut out = vec![Block::Chart(step_chart(plan))];
+    if let Some(gantt) = step_gantt(plan) {
+        out.extend(drawn(&gantt, &Critical::of(&gantt)));
+    }
+    out.push(Block::Table(changes(&what_next(plan))));
     out.push(Block::Heading("Memory".to_string()));
     out.push(Block::Table(memory(plan)));
     if plan.step.memory.len() > 1 {

@@ -73,10 +73,20 @@ pub(super) fn grid_line(from: (f64, f64), to: (f64, f64), strong: bool) -> Strin
     ) + "\n"
 }
 
+/// The ground of a row of bars, where nothing happens.
+pub(super) fn rest((x, y): (f64, f64), (width, height): (f64, f64)) -> String {
+    format!(r##"<rect class="rest" fill="#e1e5eb" x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}"/>"##) + "\n"
+}
+
 /// The names of the series with their colors, and the height they take.
 pub(super) fn legend<'a>(names: impl IntoIterator<Item = &'a str>, top: f64) -> (String, f64) {
+    legend_of(names.into_iter().enumerate(), top)
+}
+
+/// The same with the number of each color.
+pub(super) fn legend_of<'a>(names: impl IntoIterator<Item = (usize, &'a str)>, top: f64) -> (String, f64) {
     let (mut out, mut x, mut y) = (String::new(), EDGE, top);
-    for (index, name) in names.into_iter().enumerate() {
+    for (index, name) in names {
         let name = short(name, 32);
         let width = 18.0 + text_width(&name, 12.0) + 16.0;
         if x > EDGE && x + width > WIDTH {

@@ -108,6 +108,48 @@ proptest! {
     }
 }
 
+fn tracks(end_s: f64, marks: Vec<(f64, f64, usize, bool)>) -> Tracks {
+    let mark = |(start_s, end_s, work, critical)| Mark {
+        start_s,
+        end_s,
+        work,
+        critical,
+    };
+    let work = |name, letter| Work { name, letter };
+    let track = |minor| Row::Track {
+        label: HOSTILE.to_string(),
+        minor,
+        marks: marks.iter().copied().map(mark).collect(),
+    };
+    Tracks {
+        title: HOSTILE.to_string(),
+        end_s,
+        works: vec![work("forward", 'F'), work("backward", 'B')],
+        rows: vec![track(false), Row::LeftOut(HOSTILE.to_string()), track(true)],
+    }
+}
+
+proptest! {
+    #[test]
+    fn tracks_hold_any_numbers(
+        end_s in number(),
+        marks in prop::collection::vec((number(), number(), 0..3usize, any::<bool>()), 0..6),
+    ) {
+        let chart = Chart::Tracks(tracks(end_s, marks));
+        check(&render(&chart));
+        let _ = chart.table();
+    }
+}
+
+#[test]
+fn many_narrow_bars_become_columns() {
+    let bar = |i: u32| (f64::from(i), f64::from(i) + 0.9, (i % 2) as usize, i.is_multiple_of(7));
+    let svg = render(&Chart::Tracks(tracks(20_000.0, (0..20_000).map(bar).collect())));
+    assert!(svg.len() < 60_000 && svg.contains("what takes most of it"), "{}", svg.len());
+    let few = render(&Chart::Tracks(tracks(5.0, (0..5).map(bar).collect())));
+    assert!(few.contains("critical path") && !few.contains("what takes most of it"));
+}
+
 #[test]
 fn charts_without_data_say_so() {
     for chart in [

@@ -7,6 +7,7 @@ mod bench;
 mod catalog;
 mod completions;
 mod errors;
+mod explain;
 mod hf;
 mod plan;
 mod scenario;

@@ -94,12 +94,17 @@ fn files_are_written_by_extension() {
         ("p.csv", "case,"),
         ("p.json", "{"),
         ("p.html", "<!DOCTYPE html>"),
+        ("p.trace.json", "{\"displayTimeUnit\""),
     ] {
         let path = dir.join(name);
-        let out = exaplan(&["plan", "-o", path.to_str().unwrap()]);
-        assert_eq!((out.code, out.stdout.as_str()), (0, ""), "{name}: {}", out.stderr);
-        let text = std::fs::read_to_string(&path).unwrap();
+        let written = |command: &str| {
+            let out = exaplan(&[command, "-o", path.to_str().unwrap()]);
+            assert_eq!((out.code, out.stdout.as_str()), (0, ""), "{name}: {}", out.stderr);
+            std::fs::read_to_string(&path).unwrap()
+        };
+        let text = written("plan");
         assert!(text.to_lowercase().starts_with(&start.to_lowercase()), "{name}: {}", &text[..40]);
+        assert_eq!(written("report"), text, "{name}");
     }
     let csv = std::fs::read_to_string(dir.join("p.csv")).unwrap();
     assert!(csv.lines().count() == 2 && csv.contains("step_time_s"));

@@ -65,6 +65,10 @@ fn check(root: &Value, schema: &Value, value: &Value, path: &str) -> Result<(), 
                 }
                 true
             }
+            "additionalProperties" if *rule == Value::Bool(false) => {
+                let known = keys.get("properties").and_then(Value::as_object).unwrap();
+                value.as_object().unwrap().keys().all(|name| known.contains_key(name))
+            }
             "items" => {
                 for (i, v) in value.as_array().into_iter().flatten().enumerate() {
                     check(root, rule, v, &format!("{path}[{i}]"))?;
@@ -105,8 +109,19 @@ fn schema(text: &str) -> Value {
 #[test]
 fn plans_follow_their_schema() {
     let schema = schema(include_str!("../../schema/plan.schema.json"));
-    let cases: [&[&str]; 4] = [
+    let zero_bubble = [
+        "--set",
+        "cluster.nodes=64",
+        "--set",
+        "layout.data=4",
+        "--set",
+        "layout.schedule=zb-h1",
+        "--set",
+        "layout.virtual_stages=1",
+    ];
+    let cases: [&[&str]; 5] = [
         &[],
+        &zero_bubble,
         &["--set", "cost.owned=true"],
         &["--set", "cost.usd_per_device_hour=2", "--set", "limits.budget=1 USD"],
         &["--set", "reliability.node_mtbf=1e9 y"],
@@ -124,6 +139,29 @@ fn searches_follow_their_schema() {
 }
 
 #[test]
+fn traces_follow_their_schema_and_add_up_to_the_plan() {
+    let schema = schema(include_str!("../../schema/trace.schema.json"));
+    let trace = exaplan(&["report", "--format", "trace"]).json();
+    check(&schema, &schema, &trace, "trace").unwrap();
+    let timeline = exaplan(&["plan", "--json"]).json()["timeline"].clone();
+    let spans: Vec<&Value> = trace["traceEvents"].as_array().unwrap().iter().filter(|e| e["ph"] == "X").collect();
+    assert_eq!(timeline["n_spans"], spans.len());
+    assert_eq!(trace["otherData"]["step_time_s"], timeline["time_s"]);
+    let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * b.abs();
+    for lane in timeline["lanes"].as_array().unwrap() {
+        let own = || spans.iter().filter(|e| e["cat"] == lane["lane"]);
+        let busy_s: f64 = own().map(|e| e["args"]["busy_s"].as_f64().unwrap()).sum();
+        assert_eq!(lane["n_spans"], own().count());
+        assert!(near(busy_s, lane["busy_s"].as_f64().unwrap()), "{lane}: {busy_s}");
+    }
+    let end_us = spans.iter().map(|e| e["ts"].as_f64().unwrap() + e["dur"].as_f64().unwrap());
+    assert!(near(end_us.fold(0.0, f64::max), 1e6 * timeline["time_s"].as_f64().unwrap()));
+    let critical = spans.iter().filter(|e| e["args"]["critical"] == true).count();
+    assert_eq!(timeline["critical"]["n_spans"], critical);
+    assert!(critical > 0);
+}
+
+#[test]
 fn the_schemas_refuse_what_is_wrong() {
     let schema = schema(include_str!("../../schema/plan.schema.json"));
     let good = exaplan(&["plan", "--json"]).json();
@@ -137,4 +175,12 @@ fn the_schemas_refuse_what_is_wrong() {
         *bad.pointer_mut(pointer).unwrap() = wrong;
         assert!(check(&schema, &schema, &bad, "plan").is_err(), "{pointer}");
     }
+}
+
+#[test]
+fn a_trace_with_a_field_too_many_is_refused() {
+    let schema = schema(include_str!("../../schema/trace.schema.json"));
+    let mut trace = exaplan(&["report", "--format", "trace"]).json();
+    trace["traceEvents"][0]["extra"] = Value::from(1);
+    assert!(check(&schema, &schema, &trace, "trace").is_err());
 }

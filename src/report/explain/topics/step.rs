@@ -52,6 +52,12 @@ pub(super) const TOPICS: &[Topic] = &[
         ops: Ops::All,
     },
     topic(
+        "timeline.time_s",
+        "every slot of the schedule when its stage is free and its input is there, then what follows the pipeline; `exaplan explain timeline` draws it",
+        "longest path over slots and messages, as in the analysis of arXiv 2401.10241 §2",
+        &[TIME],
+    ),
+    topic(
         "step.tokens_per_s_per_device",
         "tokens per step / step time / devices",
         "",

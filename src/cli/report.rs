@@ -1,0 +1,33 @@
+//! `exaplan report`.
+
+use super::output::{Console, Target};
+use super::{Done, Input};
+use crate::error::Diagnostic;
+
+const EXAMPLES: &str = "\
+Examples:
+  exaplan report -o plan.html
+  exaplan report llama3-405b -o step.trace.json     open it in ui.perfetto.dev
+  exaplan report --format md";
+
+/// Write a plan to a file: page, Markdown, CSV, JSON, or a trace of one step.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ReportArgs {
+    #[command(flatten)]
+    input: Input,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// Plan and write.
+pub fn run(args: &ReportArgs, console: &Console) -> Done {
+    if args.target.output.is_none() && args.target.format.is_none() && !console.json {
+        return Err(Diagnostic::new("a report needs a file or a format")
+            .help("give -o FILE (.html, .md, .csv, .json, .trace.json or .txt), or --format for stdout; `exaplan plan` prints to the terminal")
+            .into());
+    }
+    args.target.format(console)?;
+    let (plan, _) = super::plan::load(&args.input, console)?;
+    super::plan::write(&plan, &args.target, console)
+}
