@@ -179,7 +179,7 @@ fn judge(space: &Space<'_>, outer: &Outer, machine: &Machine) -> Partial {
             machine,
             &layout,
             &Priced {
-                shapes: cut.stages(),
+                cut,
                 groups: &place(&layout, machine.domain),
                 prices: table.of(workload, machine, &layout),
             },

@@ -24,7 +24,7 @@ pub use parts::{Parts, Step};
 pub use price::{Explained, Prices, prices};
 
 use crate::kernel::Evidence;
-use crate::layout::{Cut, Groups, Layout, MemoryBudget, StageShape, budgets, place, stages};
+use crate::layout::{Cut, Groups, Layout, MemoryBudget, budgets, place, stages};
 use crate::workload::{Workload, count};
 use pipeline::Timing;
 use std::collections::BTreeMap;
@@ -43,8 +43,8 @@ pub fn simulate(workload: &Workload, machine: &Machine, layout: &Layout) -> Step
 /// What the closed form of a step starts from.
 #[derive(Debug, Clone, Copy)]
 pub struct Priced<'a> {
-    /// Layers of each stage.
-    pub shapes: &'a [StageShape],
+    /// Which layers lie where.
+    pub cut: &'a Cut,
     /// Communication groups.
     pub groups: &'a Groups,
     /// Priced layers.
@@ -56,7 +56,7 @@ pub struct Priced<'a> {
 pub fn parts(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>) -> (Parts, Timing) {
     let timing = pipeline::timing(workload, machine, layout, priced);
     let mut parts = timing.parts;
-    parts.optimizer_s += data::optimizer_of_stages_s(workload, machine, layout, priced.shapes, timing.heaviest);
+    parts.optimizer_s += data::optimizer_of_stages_s(workload, machine, layout, priced.cut.stages(), timing.heaviest);
     parts.other_s += straggler_s(machine, parts.math_s + parts.recompute_s);
     (parts, timing)
 }
@@ -90,11 +90,11 @@ pub fn textbook_parts(workload: &Workload, machine: &Machine, layout: &Layout) -
 }
 
 fn closed(workload: &Workload, machine: &Machine, layout: &Layout) -> (Parts, Timing) {
-    let shapes = stages(&workload.model, layout);
+    let cut = Cut::of(&workload.model, layout);
     let groups = place(layout, machine.domain);
     let prices = prices(workload, layout, machine, &groups);
     let priced = Priced {
-        shapes: &shapes,
+        cut: &cut,
         groups: &groups,
         prices: &prices,
     };

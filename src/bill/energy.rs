@@ -83,7 +83,7 @@ pub fn energy(input: &BillInput) -> Energy {
     let network = input.finance.network_power_fraction;
 
     let math_j = n_steps * (parts.math_s + parts.recompute_s + parts.optimizer_s) * all_w(MATH_FRACTION);
-    let communication_s = parts.tensor_s + parts.context_s + parts.expert_s + parts.pipeline_s + parts.data_s;
+    let communication_s = parts.tensor_s + parts.context_s + parts.expert_s + parts.pipeline_s + parts.data_s + parts.host_s;
     let communication_j = n_steps * communication_s * all_w(WAIT_FRACTION);
     let bubble_j = n_steps * (parts.bubble_s + parts.other_s) * all_w(WAIT_FRACTION);
     let step_w = if run.ideal_s > 0.0 {

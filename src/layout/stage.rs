@@ -90,21 +90,50 @@ pub struct Cut {
     /// Empty where a stage is one chunk.
     stages: Vec<StageShape>,
     chunks: usize,
+    copies: u32,
 }
 
 impl Cut {
     /// Cut a model.
     #[must_use]
     pub fn of(model: &Model, layout: &Layout) -> Cut {
-        let plan = SchedulePlan::of(layout, 1.0);
-        let pieces = pieces(model, &layout.split, &plan);
+        Cut::by(model, &layout.split, &SchedulePlan::of(layout, 1.0))
+    }
+
+    /// Cut a model for a schedule.
+    #[must_use]
+    pub fn by(model: &Model, split: &Split, plan: &SchedulePlan) -> Cut {
+        let pieces = pieces(model, split, plan);
         let chunks = plan.chunks.max(1) as usize;
         let stages = if chunks == 1 {
             Vec::new()
         } else {
             pieces.chunks(chunks).map(sum).collect()
         };
-        Cut { pieces, stages, chunks }
+        Cut {
+            pieces,
+            stages,
+            chunks,
+            copies: plan.kind.weight_copies(),
+        }
+    }
+
+    /// All chunks: chunk `c` of stage `i` at `i · chunks + c`.
+    #[must_use]
+    pub fn pieces(&self) -> &[StageShape] {
+        &self.pieces
+    }
+
+    /// Chunks of a stage.
+    #[must_use]
+    pub fn chunks(&self) -> usize {
+        self.chunks
+    }
+
+    /// Copies of the model that lie on the stages, each of which sees its share of the micro-batches.
+    #[must_use]
+    pub fn copies(&self) -> u32 {
+        self.copies
     }
 
     /// Every stage.

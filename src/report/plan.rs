@@ -178,6 +178,7 @@ pub fn part_name(key: &str) -> &'static str {
         "pipeline_s" => "sends between stages",
         "data_s" => "data-parallel communication",
         "optimizer_s" => "optimizer update",
+        "host_s" => "copies to and from the host",
         _ => "launches and stragglers",
     }
 }

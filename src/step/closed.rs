@@ -8,6 +8,8 @@
 
 mod data;
 
+use crate::layout::Schedule;
+
 pub use data::{Collectives, Once, Steady};
 
 /// Seconds of a pipeline's slots and messages.
@@ -142,6 +144,36 @@ impl Pipe {
     /// From a stage to the last and back.
     fn farthest_s(&self, h: usize) -> f64 {
         (h + 1..self.stages).map(|j| self.at(j, 0).both_s() + 2.0 * self.send_s).sum()
+    }
+
+    /// Schedules that fill the bubble: work of the heaviest stage and the bubble that the papers find
+    /// for equal ones (arXiv 2401.10241 table 1, 2405.15362 §4, 2412.19437 table 2), with
+    /// `f`, `b`, `w` of the heaviest stage; one trip of messages there and back.
+    #[must_use]
+    pub fn zero_bubble_s(&self, kind: Schedule, weight_gradient_fraction: f64) -> f64 {
+        let sum = |stage: &[Passes]| Passes {
+            forward_s: stage.iter().map(|p| p.forward_s).sum(),
+            backward_s: stage.iter().map(|p| p.backward_s).sum(),
+        };
+        let stages = self.slots.chunks(self.chunks.max(1)).map(sum);
+        let heaviest = stages
+            .reduce(|a, b| if b.both_s() > a.both_s() { b } else { a })
+            .unwrap_or_default();
+        let (f, whole) = (heaviest.forward_s, heaviest.backward_s);
+        let w = whole * weight_gradient_fraction;
+        #[allow(clippy::cast_precision_loss)]
+        let boundaries = self.stages.saturating_sub(1) as f64;
+        // Of chunks, two of which are a stage that holds half of each: F and B together, and B less 3 W.
+        let dual = f + 2.0 * whole - 3.0 * w;
+        let bubble_s = match kind {
+            Schedule::ZeroBubbleH1 => boundaries * (f + whole - 2.0 * w),
+            Schedule::ZeroBubbleH2 => boundaries * (f + whole - 3.0 * w),
+            Schedule::ZeroBubbleV => 0.0,
+            Schedule::DualPipe => (boundaries - 1.0).max(0.0) / 2.0 * dual,
+            _ => boundaries * dual / 2.0,
+        };
+        let delays_s: f64 = self.delays.iter().map(|d| d.both_s()).sum();
+        self.n_micro_batches * heaviest.both_s() + bubble_s.max(0.0) + self.crossings_s() + delays_s
     }
 
     /// The depth-first loop: between which lengths interleaved 1F1B lies.

@@ -5,8 +5,8 @@ use super::machine::Machine;
 use super::price;
 use crate::catalog::Collective;
 use crate::kernel;
-use crate::layout::memory::{DeviceParams, device_params, shards};
-use crate::layout::{Groups, Layout, Placed, Sharding, StageShape};
+use crate::layout::memory::{DeviceParams, device_params};
+use crate::layout::{Groups, Layout, Placed, Sharding, StageShape, offload};
 use crate::workload::Workload;
 
 /// How often weights are gathered and gradients reduced: with every micro-batch what is not kept
@@ -65,6 +65,16 @@ pub fn scaled(cost: &DataCost, share: f64) -> DataCost {
         gather_s: cost.gather_s * share,
         reduce_s: cost.reduce_s * share,
         pieces: cost.pieces,
+    }
+}
+
+/// Collectives of several chunks as those of one.
+#[must_use]
+pub fn joined(costs: &[DataCost]) -> DataCost {
+    DataCost {
+        gather_s: costs.iter().map(|c| c.gather_s).sum(),
+        reduce_s: costs.iter().map(|c| c.reduce_s).sum(),
+        pieces: costs.iter().map(|c| c.pieces).max().unwrap_or(1),
     }
 }
 
@@ -151,20 +161,26 @@ fn volumes(workload: &Workload, machine: &Machine, layout: &Layout, share: &Shar
     }
 }
 
+/// What a host's memory gives one of its devices' optimizers: two sockets of eight channels
+/// DDR4-3200 are 410 GB/s by their sheet, four fifths of it in long streams, shared by eight devices (estimate).
+const HOST_ADAM_BYTES_PER_S: f64 = 40e9;
+
 /// The optimizer as passes over memory: zero and read all gradients for the norm, then read
 /// gradient, master weight and moments, and write master, moments and the 16-bit weight
 /// (Transformer Engine fused Adam; Rajbhandari et al., arXiv 1910.02054 §3.1 for the states).
 fn optimizer_s(workload: &Workload, machine: &Machine, layout: &Layout, params: DeviceParams) -> f64 {
     let p = &workload.precision;
     let whole = params.trained();
-    let owned = if layout.sharding == Sharding::None {
-        whole
-    } else {
-        let (dense, expert) = shards(layout);
-        params.trained_dense / dense + params.trained_expert / expert
-    };
+    let owned = offload::owned(layout, params);
     let zero_and_norm = 2.0 * p.gradient_bytes * if layout.sharding >= Sharding::Zero2 { owned } else { whole };
     let update = owned * (p.gradient_bytes + 2.0 * p.optimizer_bytes + p.weight_bytes);
+    if let (true, Some(link)) = (layout.offload.optimizer(), machine.host_link_bytes_per_s) {
+        // Gradients go up when they are complete; the host updates (each byte of gradient, master and
+        // moments read, master and moments written) while weights already updated come down
+        // (ZeRO-Offload, arXiv 2101.06840 §4.1).
+        let host_s = owned * (p.gradient_bytes + 2.0 * p.optimizer_bytes) / HOST_ADAM_BYTES_PER_S;
+        return owned * p.gradient_bytes / link + host_s.max(owned * p.weight_bytes / link);
+    }
     let stack = &machine.stack;
     kernel::stream(
         &machine.device(),

@@ -6,10 +6,10 @@ use super::overlap::{Slowdown, together};
 use super::parts::Parts;
 use super::pipeline::{self, stage_price};
 use super::price::Price;
-use super::schedule::{self, Placement, SchedulePlan, Slot, Unsupported};
+use super::schedule::{self, SchedulePlan, Slot, Unsupported};
 use super::{Priced, data, prices, straggler_s};
 use crate::catalog::N_KINDS;
-use crate::layout::{Layout, StageShape, activation, place, stage};
+use crate::layout::{Cut, Layout, StageShape, activation, place};
 use crate::workload::{LayerKind, Workload};
 use std::fmt;
 
@@ -97,17 +97,17 @@ pub fn engine_step_as(
     let order = schedule::slots(plan).map_err(Refused::Schedule)?;
     let groups = place(layout, machine.domain);
     let prices = prices(workload, layout, machine, &groups);
-    let pieces = stage::pieces(&workload.model, &layout.split, plan);
-    let shapes: Vec<StageShape> = pieces.chunks(plan.chunks as usize).map(stage::sum).collect();
+    let cut = Cut::by(&workload.model, &layout.split, plan);
+    let pieces = cut.pieces();
     let priced = Priced {
-        shapes: &shapes,
+        cut: &cut,
         groups: &groups,
         prices: &prices,
     };
     let send_s = pipeline::send_s(workload, machine, layout, &priced);
     let timing = pipeline::timing(workload, machine, layout, &priced);
-    let mut costs = costs(machine, layout, workload, plan, &priced, &pieces, send_s);
-    let whole = data_costs(workload, machine, layout, &priced, &pieces);
+    let mut costs = costs(machine, layout, workload, plan, &priced, pieces, send_s);
+    let whole = data_costs(workload, machine, layout, &priced, pieces);
     costs.data = data_work(machine, layout, &whole);
     let timeline = engine::run(plan, &order, &costs, noise).map_err(Refused::Engine)?;
     let (alone_s, sent_s) = without_collectives(plan, &order, costs, noise).map_err(Refused::Engine)?;
@@ -118,10 +118,6 @@ pub fn engine_step_as(
         data_s: 0.0,
         ..timing.parts
     };
-    if plan.kind.placement() == Placement::TwoWay {
-        // Each copy sees half of the micro-batches.
-        parts = halved(&parts);
-    }
     // Pairs hide some of the work, which can make the time shorter than the sum of the parts.
     let work_s = parts.total_s();
     if alone_s < work_s {
@@ -129,7 +125,7 @@ pub fn engine_step_as(
     }
     let tail = Tail {
         data_s: after_s(machine, layout, workload, &whole, plan.chunks),
-        optimizer_s: data::optimizer_of_stages_s(workload, machine, layout, &shapes, timing.heaviest),
+        optimizer_s: data::optimizer_of_stages_s(workload, machine, layout, cut.stages(), timing.heaviest),
         straggler_s: straggler_s(machine, parts.math_s + parts.recompute_s),
     };
     parts.bubble_s = (alone_s - work_s).max(0.0);
@@ -199,13 +195,10 @@ fn scaled(parts: &Parts, factor: f64) -> Parts {
         tensor_s: parts.tensor_s * factor,
         context_s: parts.context_s * factor,
         expert_s: parts.expert_s * factor,
+        host_s: parts.host_s * factor,
         other_s: parts.other_s * factor,
         ..*parts
     }
-}
-
-fn halved(parts: &Parts) -> Parts {
-    scaled(parts, 0.5)
 }
 
 fn costs(

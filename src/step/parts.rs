@@ -25,6 +25,8 @@ pub struct Parts {
     pub data_s: f64,
     /// Optimizer update.
     pub optimizer_s: f64,
+    /// Copies of activations to the host and back that take longer than what they run beside.
+    pub host_s: f64,
     /// Host launch bound and stragglers.
     pub other_s: f64,
 }
@@ -32,7 +34,7 @@ pub struct Parts {
 impl Parts {
     /// Name and seconds of each part, in display order.
     #[must_use]
-    pub fn list(&self) -> [(&'static str, f64); 10] {
+    pub fn list(&self) -> [(&'static str, f64); 11] {
         [
             ("math_s", self.math_s),
             ("recompute_s", self.recompute_s),
@@ -43,6 +45,7 @@ impl Parts {
             ("pipeline_s", self.pipeline_s),
             ("data_s", self.data_s),
             ("optimizer_s", self.optimizer_s),
+            ("host_s", self.host_s),
             ("other_s", self.other_s),
         ]
     }

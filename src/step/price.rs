@@ -16,7 +16,7 @@ use super::machine::Machine;
 use super::overlap::{Slowdown, exposed_s};
 use crate::catalog::{N_KINDS, Stack};
 use crate::kernel::{Evidence, Source};
-use crate::layout::{Groups, Layout};
+use crate::layout::{Groups, Layout, activation};
 use crate::workload::{LayerKind, Workload};
 use play::{Play, Turn};
 
@@ -33,13 +33,15 @@ pub struct Slot {
     pub expert_s: f64,
     /// Time by which the host is behind the device.
     pub launch_s: f64,
+    /// Time by which copies of activations to or from the host are behind everything else.
+    pub host_s: f64,
 }
 
 impl Slot {
     /// All of it.
     #[must_use]
     pub fn total_s(&self) -> f64 {
-        self.math_s + self.tensor_s + self.context_s + self.expert_s + self.launch_s
+        self.math_s + self.tensor_s + self.context_s + self.expert_s + self.launch_s + self.host_s
     }
 
     /// Add `n` times another.
@@ -49,6 +51,7 @@ impl Slot {
         self.context_s += n * other.context_s;
         self.expert_s += n * other.expert_s;
         self.launch_s += n * other.launch_s;
+        self.host_s += n * other.host_s;
     }
 }
 
@@ -216,13 +219,33 @@ pub fn prices(workload: &Workload, layout: &Layout, machine: &Machine, groups: &
             return Price::default();
         }
         let ops = lower::layer(workload, layout, kind, stack, groups);
-        price(&ops, &terms, stack.kernels_per_layer)
+        let mut out = price(&ops, &terms, stack.kernels_per_layer);
+        copy_bound(&mut out, copy_s(workload, layout, machine, kind));
+        out
     });
     Prices {
         layers,
         embedding: price(&lower::embedding(workload, layout, stack), &terms, 2.0),
         head: price(&lower::head(workload, layout, stack), &terms, 6.0),
     }
+}
+
+/// Seconds of a layer's activations over the host link, either way; none where they stay.
+#[must_use]
+pub fn copy_s(workload: &Workload, layout: &Layout, machine: &Machine, kind: LayerKind) -> f64 {
+    let (true, Some(link)) = (layout.offload.activations(), machine.host_link_bytes_per_s) else {
+        return 0.0;
+    };
+    let rules = machine.memory_context().rules;
+    activation::layer(workload, layout, kind, rules).kept_bytes / link
+}
+
+/// Activations of a layer leave while the next one runs, and come back while the one after it runs
+/// backward (vDNN, arXiv 1602.08124 §3.2): among equal layers a pass takes the longer of the two. Copy
+/// engines take no compute units, so neither slows the other.
+fn copy_bound(price: &mut Price, copy_s: f64) {
+    price.forward.host_s = (copy_s - price.forward.total_s()).max(0.0);
+    price.backward.host_s = (copy_s - price.backward_s()).max(0.0);
 }
 
 /// One line of `explain`: an operation with its time and what the time rests on.

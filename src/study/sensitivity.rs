@@ -53,7 +53,7 @@ pub const TERMS: [Term; 12] = [
     term("host launch time", "10 % shorter", |m| m.stack.launch_s *= LESS),
     term("kernel start-up time", "10 % shorter", kernel_start),
     term("host link bandwidth", "10 % more bytes/s", |m| {
-        m.accelerator.host_bytes_per_s *= MORE
+        m.host_link_bytes_per_s = m.host_link_bytes_per_s.map(|rate| rate * MORE);
     }),
     term("memory-bound passes", "10 % fewer", |m| m.stack.passes *= LESS),
     term("expert imbalance", "10 % less", |m| {

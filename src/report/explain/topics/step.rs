@@ -14,6 +14,7 @@ const STEP_PARTS: &[Input] = &[
     of("step.parts.pipeline_s"),
     of("step.parts.data_s"),
     of("step.parts.optimizer_s"),
+    of("step.parts.host_s"),
     of("step.parts.other_s"),
 ];
 const PEAK: Input = of("inputs.peak_flop_per_s");
@@ -47,7 +48,7 @@ pub(super) const TOPICS: &[Topic] = &[
     Topic {
         path: "step.time_s",
         formula: "the sum of the parts of a step on the heaviest pipeline stage, each only where nothing hides it",
-        source: "1F1B with unequal stages after Narayanan et al., arXiv 2104.04473 §2.2",
+        source: "slot by slot: longest path over the schedule of Narayanan et al., arXiv 2104.04473 §2.2, and its successors",
         inputs: STEP_PARTS,
         ops: Ops::All,
     },
@@ -161,8 +162,14 @@ pub(super) const TOPICS: &[Topic] = &[
     ),
     part(
         "step.parts.optimizer_s",
-        "passes over gradients, master weights and moments at memory bandwidth",
+        "passes over gradients, master weights and moments at memory bandwidth; on the host where it is offloaded, with the copies of gradients and weights",
         "states: ZeRO, arXiv 1910.02054 §3.1",
+        Ops::No,
+    ),
+    part(
+        "step.parts.host_s",
+        "copies of offloaded activations over the host link that take longer than the layer beside which they run",
+        "vDNN, arXiv 1602.08124 §3.2",
         Ops::No,
     ),
     part(
