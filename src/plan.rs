@@ -326,8 +326,9 @@ pub fn plan(scenario: &Scenario, catalog: &Catalog) -> Result<Plan> {
 /// The step of a plan bar by bar; nothing when the event engine cannot run it.
 #[must_use]
 pub fn step_gantt(plan: &Plan) -> Option<Gantt> {
-    let step = engine_step(&plan.scenario.workload, &plan.scenario.machine(), &plan.layout).ok()?;
-    Some(gantt(&step))
+    let (workload, machine) = (&plan.scenario.workload, plan.scenario.machine());
+    let step = engine_step(workload, &machine, &plan.layout).ok()?;
+    Some(gantt(workload, &machine, &plan.layout, &step))
 }
 
 /// Parameters that one device of each stage holds.

@@ -1,8 +1,16 @@
 //! A simulated step as bars on lanes: what a trace, a picture or a table of a step is drawn from.
 
+mod inside;
+
+use super::Machine;
 use super::engine::{JobSpan, SendSpan, Span, StageTimeline};
 use super::event::EngineStep;
 use super::schedule::Pass;
+use crate::layout::Layout;
+use crate::workload::Workload;
+
+/// A forward and a backward at the same time.
+pub const PAIR: &str = "forward beside backward";
 
 /// What runs at the same time on one device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -95,7 +103,7 @@ impl Gantt {
 
 /// The bars of a simulated step.
 #[must_use]
-pub fn gantt(step: &EngineStep) -> Gantt {
+pub fn gantt(workload: &Workload, machine: &Machine, layout: &Layout, step: &EngineStep) -> Gantt {
     let timeline = &step.timeline;
     let mut stages: Vec<Vec<Bar>> = timeline.stages.iter().map(slots).collect();
     for link in &timeline.critical {
@@ -103,7 +111,10 @@ pub fn gantt(step: &EngineStep) -> Gantt {
             bar.critical = true;
         }
     }
-    for (bars, stage) in stages.iter_mut().zip(&timeline.stages) {
+    let inside = inside::bars(workload, machine, layout, step);
+    for ((bars, stage), inside) in stages.iter_mut().zip(&timeline.stages).zip(inside) {
+        join_pairs(bars, stage);
+        bars.extend(inside);
         bars.extend(stage.sends.iter().map(send));
         let computed_s = stage.spans.last().map_or(0.0, |s| s.end_s);
         // What the last stage still has to reduce when it has computed ends the pipeline.
@@ -116,6 +127,26 @@ pub fn gantt(step: &EngineStep) -> Gantt {
         time_s: step.time_s,
         stages,
     }
+}
+
+/// The two slots of a pair are one bar, that of the first with the name of both.
+fn join_pairs(bars: &mut Vec<Bar>, stage: &StageTimeline) {
+    let mut out: Vec<Bar> = Vec::with_capacity(bars.len());
+    let mut second = false;
+    for (bar, span) in bars.iter().zip(&stage.spans) {
+        match out.last_mut() {
+            Some(first) if second => {
+                first.name = PAIR;
+                first.critical |= bar.critical;
+                second = false;
+            }
+            _ => {
+                out.push(*bar);
+                second = span.slot.with_next;
+            }
+        }
+    }
+    *bars = out;
 }
 
 fn slots(stage: &StageTimeline) -> Vec<Bar> {

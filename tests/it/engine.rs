@@ -1,5 +1,6 @@
 //! Schedules and the engine that times them, against papers, a slow second simulator, and laws.
 
+mod bars;
 mod clock;
 mod held;
 mod laws;

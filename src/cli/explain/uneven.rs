@@ -42,7 +42,8 @@ pub fn run(args: &UnevenArgs, plan: &Plan, console: &Console) -> Done {
     noise::check(plan, &args.slow)?;
     let told = |why| refused(plan, Some(why));
     let even_s = noise::slowed(plan, &[]).map_err(told)?.time_s;
-    let drawn = gantt(&noise::slowed(plan, &args.slow).map_err(told)?);
+    let slow = noise::slowed(plan, &args.slow).map_err(told)?;
+    let drawn = gantt(&plan.scenario.workload, &plan.scenario.machine(), &plan.layout, &slow);
     let jitter = args.jitter.map(|sigma_fraction| Jitter {
         sigma_fraction,
         seed: args.seed,

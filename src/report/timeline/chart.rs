@@ -2,6 +2,7 @@
 
 use crate::report::svg::{Mark, Row, Tracks, Work};
 use crate::report::{Chart, Kind};
+use crate::step::gantt::PAIR;
 use crate::step::{Bar, Gantt, Lane};
 use std::ops::Range;
 
@@ -11,7 +12,7 @@ const MOST_STAGES: usize = 32;
 const GROUP: usize = 8;
 
 /// In the order of colors: neighbors differ in lightness.
-const WORKS: [Work; 8] = [
+const WORKS: [Work; 9] = [
     work("forward", 'F'),
     work("backward", 'B'),
     work("weight gradient", 'W'),
@@ -20,6 +21,7 @@ const WORKS: [Work; 8] = [
     work("input gradient", 'b'),
     work("other work", 'x'),
     work("waiting", 'w'),
+    work(PAIR, 'P'),
 ];
 
 const fn work(name: &'static str, letter: char) -> Work {
@@ -139,6 +141,7 @@ mod tests {
             (Lane::Compute, "forward", "forward"),
             (Lane::Compute, "input gradient", "input gradient"),
             (Lane::Compute, "waiting for the slowest node", "waiting"),
+            (Lane::Compute, PAIR, PAIR),
             (Lane::Compute, "something new", "other work"),
             (Lane::Data, "reduce gradients", "communication"),
         ] {

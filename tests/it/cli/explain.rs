@@ -38,7 +38,7 @@ fn a_timeline_fits_sixty_columns() {
     assert_eq!(rows.len(), 4, "{chart}");
     for row in rows {
         let cells = &row[8..];
-        assert!(cells.len() == 52 && cells.chars().all(|c| "FBow.".contains(c)), "{row}");
+        assert!(cells.len() == 52 && cells.chars().all(|c| "FBwo.".contains(c)), "{row}");
         assert!(cells.contains('F') && cells.contains('B'), "{row}");
     }
     assert!(chart.contains("  data  ") && chart.contains("F=forward, B=backward"), "{chart}");

@@ -19,7 +19,7 @@ const CLAIM: f64 = 0.005;
 const ELSEWHERE: f64 = 0.25;
 const CASES: u32 = 12_000;
 
-fn scenarios() -> Vec<Scenario> {
+pub fn scenarios() -> Vec<Scenario> {
     let nodes = [("dgx-h100", 64), ("dgx-a100-80gb", 128), ("mi300x-ubb8", 32)];
     let each = MODELS.iter().enumerate().flat_map(|(i, m)| nodes.map(|n| (i, m, n)));
     each.map(|(i, model, (node, n))| {
@@ -34,7 +34,7 @@ fn scenarios() -> Vec<Scenario> {
 }
 
 /// A scenario's number, and a layout with the batch that it takes.
-fn draws(n: usize) -> impl Strategy<Value = (usize, Layout, u32)> {
+pub fn draws(n: usize) -> impl Strategy<Value = (usize, Layout, u32)> {
     let cut = (
         0u32..4,
         prop::sample::select(vec![1u32, 2, 3, 4, 5, 7, 8, 16, 32]),
@@ -72,7 +72,7 @@ fn draws(n: usize) -> impl Strategy<Value = (usize, Layout, u32)> {
 }
 
 /// The workload with `rounds` micro-batches per stage, if that is legal.
-fn legal(scenario: &Scenario, layout: &Layout, rounds: u32) -> Option<Workload> {
+pub fn legal(scenario: &Scenario, layout: &Layout, rounds: u32) -> Option<Workload> {
     let mut workload = scenario.workload.clone();
     workload.global_batch_seqs = f64::from(layout.data * layout.micro_batch_seqs * layout.pipeline * rounds);
     shape_violations(&workload, layout, layout.n_devices())
