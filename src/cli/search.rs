@@ -20,7 +20,7 @@ Examples:
 pub struct SearchArgs {
     #[command(flatten)]
     input: Input,
-    /// Keep the degrees that the scenario fixes; without it the whole layout is free
+    /// Keep the degrees that the scenario fixes; without it all degrees are free
     #[arg(long)]
     keep_layout: bool,
     /// Show this many layouts
@@ -38,7 +38,13 @@ pub fn run(args: &SearchArgs, console: &Console) -> Done {
     layers::tell_ignored(&scenario, console);
     let own = scenario.choice;
     if !args.keep_layout {
-        scenario.choice = Choice::default();
+        // Orders, splits and offloading are not searched: what the scenario says of them stays.
+        scenario.choice = Choice {
+            schedule: own.schedule,
+            split: own.split,
+            offload: own.offload,
+            ..Choice::default()
+        };
     }
     let start = Instant::now();
     let options = Options {

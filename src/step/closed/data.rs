@@ -84,8 +84,8 @@ impl Collectives<'_> {
         let mut lane = DataLane::new(self.slowdown, false);
         let period = |lane: &mut DataLane, start_s: f64| {
             let before = lane.last_job();
-            let half_s = lane.slot(&forward, alone.forward_s);
-            let end_s = lane.slot(&Part { after: before, ..backward }, alone.backward_s);
+            let half_s = lane.slot(&forward, alone.forward_s).1;
+            let end_s = lane.slot(&Part { after: before, ..backward }, alone.backward_s).1;
             (half_s - start_s, end_s - half_s)
         };
         let first = period(&mut lane, 0.0);
@@ -182,7 +182,7 @@ impl Collectives<'_> {
                 cost: self.cost(pipe, stage, c),
             };
             let start_s = lane.now_s();
-            let own_s = lane.slot(&part, forward_s) - start_s - forward_s;
+            let own_s = lane.slot(&part, forward_s).1 - start_s - forward_s;
             alone_s += forward_s;
             if c == 0 {
                 out.first_chunk_s = own_s;
@@ -224,7 +224,7 @@ impl Collectives<'_> {
                 chunk: 0,
                 cost,
             };
-            let own_s = lane.slot(&part, backward_s) - start_s - backward_s;
+            let own_s = lane.slot(&part, backward_s).1 - start_s - backward_s;
             alone_s += backward_s;
             if c == 0 {
                 out.first_chunk_s = own_s;

@@ -104,17 +104,17 @@ impl<'a> DataWalk<'a> {
         }
     }
 
-    /// Run a slot of so many seconds of math that may start at a time: when it ends.
-    pub fn run(&mut self, table: &Table, stage: usize, slot: Slot, start_s: f64, math_s: f64) -> f64 {
+    /// Run a slot of so many seconds of math that may start at a time: when it begins and ends.
+    pub fn run(&mut self, table: &Table, stage: usize, slot: Slot, start_s: f64, math_s: f64) -> (f64, f64) {
         let part = self.part(table, stage, slot);
         let lane = &mut self.lanes[stage];
         lane.idle_until(start_s);
         if part.gathers == Gathers::Nothing && !part.reduces {
-            return lane.beside(math_s);
+            return (start_s, lane.beside(math_s));
         }
-        let end_s = lane.slot(&part, math_s);
+        let times = lane.slot(&part, math_s);
         self.remember(table, stage, &part);
-        end_s
+        times
     }
 
     fn remember(&mut self, table: &Table, stage: usize, part: &Part) {
@@ -124,7 +124,7 @@ impl<'a> DataWalk<'a> {
     }
 
     /// A forward and a backward at the same time: weights before both, gradients after both.
-    pub fn run_pair(&mut self, table: &Table, stage: usize, pair: [Slot; 2], start_s: f64, math_s: f64) -> f64 {
+    pub fn run_pair(&mut self, table: &Table, stage: usize, pair: [Slot; 2], start_s: f64, math_s: f64) -> (f64, f64) {
         let parts = pair.map(|slot| self.part(table, stage, slot));
         let lane = &mut self.lanes[stage];
         lane.idle_until(start_s);
@@ -141,12 +141,12 @@ impl<'a> DataWalk<'a> {
                 }
             }
         }
-        let end_s = lane.beside(math_s);
+        let times = (lane.now_s(), lane.beside(math_s));
         for part in parts.iter().filter(|p| p.reduces) {
             self.lanes[stage].push(false, part.chunk, part.cost.reduce_s);
             self.remember(table, stage, part);
         }
-        end_s
+        times
     }
 
     /// What a slot, which is counted as done, needs and leaves.

@@ -198,8 +198,9 @@ impl DataLane {
         first
     }
 
-    /// A slot of so many seconds of math from now on: when it ends.
-    pub fn slot(&mut self, part: &Part, math_s: f64) -> f64 {
+    /// A slot of so many seconds of math that may start now: when it begins, its first weights being
+    /// there, and when it ends.
+    pub fn slot(&mut self, part: &Part, math_s: f64) -> (f64, f64) {
         self.wait(part.after);
         let n = part.cost.pieces;
         let pieces = f64::from(n);
@@ -209,9 +210,13 @@ impl DataLane {
             Gathers::InLine(first) => first,
             Gathers::Own => self.push(true, part.chunk, gather_s),
         };
+        let mut begin_s = self.clock_s;
         let mut end_s = self.clock_s;
         for piece in 0..n {
             self.wait(next);
+            if piece == 0 {
+                begin_s = self.clock_s;
+            }
             next = match part.gathers {
                 Gathers::Nothing => 0,
                 Gathers::InLine(_) => next + 1,
@@ -223,7 +228,7 @@ impl DataLane {
                 self.push(false, part.chunk, part.cost.reduce_s / pieces);
             }
         }
-        end_s
+        (begin_s, end_s)
     }
 
     /// When all jobs are done, with nothing beside them.

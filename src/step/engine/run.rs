@@ -151,8 +151,8 @@ impl Walk<'_> {
         if let Some(factor) = self.noise.slot_factor {
             time_s *= factor(stage, index);
         }
-        let end_s = match (&mut self.data, second) {
-            (None, _) => start_s + time_s,
+        let (start_s, end_s) = match (&mut self.data, second) {
+            (None, _) => (start_s, start_s + time_s),
             (Some(data), None) => data.run(self.table, stage, first, start_s, time_s),
             (Some(data), Some(second)) => data.run_pair(self.table, stage, [first, second], start_s, time_s),
         };

@@ -23,6 +23,8 @@ struct Running {
     at_end: Vec<(f64, u32)>,
     /// The piece at the front has started.
     started: bool,
+    /// The first piece has.
+    begun: bool,
     /// Job that must be done before anything else; then the pieces are made.
     waits: Option<usize>,
 }
@@ -131,6 +133,7 @@ impl World<'_> {
             fetches_s: 0.0,
             at_end: Vec::new(),
             started: false,
+            begun: false,
             waits: Some(waits),
         });
         true
@@ -228,6 +231,9 @@ impl World<'_> {
                 return false;
             }
             running.started = true;
+            if !std::mem::replace(&mut running.begun, true) {
+                running.start_s = self.now_s;
+            }
             if running.fetches_s > 0.0 && running.pieces.len() > 1 {
                 let fetch_s = running.fetches_s;
                 stage.queue.push_back(fetch_s);

@@ -4,6 +4,7 @@ use super::strategy::{CASES, config, draws};
 use crate::support::with_scenario;
 use exaplan::layout::offload::{offloaded_activation_bytes, offloaded_optimizer_params};
 use exaplan::layout::{Cut, Layout, MemoryContext, Offload, Schedule, Sharding, Violation, budgets, check};
+use exaplan::step::engine_step;
 use proptest::prelude::*;
 
 fn layouts() -> impl Strategy<Value = Layout> {
@@ -120,6 +121,32 @@ fn what_moves_is_what_left() {
         assert!((bytes - held).abs() < 1.0, "one micro-batch under way: {bytes} and {held}");
         assert!((params - 8.03e9).abs() < 0.01e9, "{params}");
         assert!((moved(Offload::Optimizer, Sharding::Zero1).1 - params / 16.0).abs() < 1.0);
+    })
+    .unwrap();
+}
+
+/// Copies cost time, less over a faster link, and nothing where there is none to make.
+#[test]
+fn copies_have_their_price() {
+    with_scenario(TEXT, &[], |scenario, _| {
+        let (w, mut machine) = (&scenario.workload, scenario.machine());
+        let layout = Layout {
+            tensor: 2,
+            data: 8,
+            sharding: Sharding::Zero1,
+            ..Layout::single()
+        };
+        let mut step = |offload, link: f64| {
+            machine.host_link_bytes_per_s = Some(link);
+            engine_step(w, &machine, &Layout { offload, ..layout }).unwrap()
+        };
+        let none = step(Offload::None, 50e9);
+        assert!(none.parts.host_s == 0.0);
+        let (slow, fast) = (step(Offload::Activations, 10e9), step(Offload::Activations, 500e9));
+        assert!(slow.parts.host_s > 0.0 && fast.parts.host_s == 0.0);
+        assert!((fast.time_s / none.time_s - 1.0).abs() < 1e-9 && slow.time_s > none.time_s);
+        let (slow, fast) = (step(Offload::Optimizer, 10e9), step(Offload::Optimizer, 500e9));
+        assert!(slow.parts.optimizer_s > fast.parts.optimizer_s && fast.parts.optimizer_s > none.parts.optimizer_s);
     })
     .unwrap();
 }
