@@ -53,7 +53,7 @@
 //! | [`workload`] | parameters and FLOPs of a model, number formats, batch and tokens |
 //! | [`kernel`] | seconds of one matrix multiply, attention, memory pass or collective, and the evidence for it |
 //! | [`layout`] | how a model is cut, which layers a stage holds, what it needs in memory, why a layout falls |
-//! | [`step`] | one optimizer step: operations, schedules slot by slot and in closed form, overlap, where the time goes |
+//! | [`step`] | one optimizer step: operations, lanes beside each other, schedules slot by slot and in closed form, where the time goes |
 //! | [`run`] | many steps with failures, checkpoints and pauses |
 //! | [`bill`] | energy by phase, carbon, water, cloud and owned cost |
 //! | [`search`] | every legal layout judged; ties, Pareto front, reasons of the others |
