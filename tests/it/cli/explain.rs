@@ -37,8 +37,8 @@ fn a_timeline_fits_sixty_columns() {
     let rows: Vec<&str> = chart.lines().filter(|l| l.starts_with("stage ")).collect();
     assert_eq!(rows.len(), 4, "{chart}");
     for row in rows {
-        let cells = &row[8..];
-        assert!(cells.len() == 52 && cells.chars().all(|c| "FBwo.".contains(c)), "{row}");
+        let cells = &row[9..];
+        assert!(cells.len() == 51 && cells.chars().all(|c| "FBwo.".contains(c)), "{row}");
         assert!(cells.contains('F') && cells.contains('B'), "{row}");
     }
     assert!(chart.contains("  data  ") && chart.contains("F=forward, B=backward"), "{chart}");
