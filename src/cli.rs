@@ -1,6 +1,7 @@
 //! The command line: arguments in, a report on stdout, an exit code.
 
 mod bench;
+mod calibrate;
 mod catalog;
 mod completions;
 mod diagnostics;
@@ -164,6 +165,8 @@ enum Command {
     Catalog(catalog::CatalogCommand),
     /// Compare predictions with measured runs
     Validate(validate::ValidateArgs),
+    /// Fit software stacks to measured runs
+    Calibrate(calibrate::CalibrateArgs),
     /// Measure this machine
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -201,6 +204,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Explain(args) => explain::run(args, &console),
         Command::Catalog(command) => catalog::run(command, &console),
         Command::Validate(args) => validate::run(args, &console),
+        Command::Calibrate(args) => calibrate::run(args, &console),
         Command::Bench(command) => bench::run(command, &console),
         #[cfg(feature = "tui")]
         Command::Tui(args) => tui::run(args, &console),

@@ -48,7 +48,7 @@
 //!
 //! | room | what it knows |
 //! |---|---|
-//! | [`units`], [`error`] | quantities as people write and read them; diagnostics with a place and a way out |
+//! | [`units`], [`error`], [`fit`] | quantities as people write and read them; diagnostics with a place and a way out; small linear systems |
 //! | [`catalog`] | accelerators, networks, nodes, prices, grids, models, profiles, stacks: each value with its source |
 //! | [`workload`] | parameters and FLOPs of a model, number formats, batch and tokens |
 //! | [`kernel`] | seconds of one matrix multiply, attention, memory pass or collective, and the evidence for it |
@@ -79,6 +79,7 @@ pub mod catalog;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod error;
+pub mod fit;
 pub mod kernel;
 pub mod layout;
 pub mod lint;

@@ -2,7 +2,9 @@
 //!
 //! Values stay unrounded SI numbers until a format for people asks for their text.
 
+pub mod calibrate;
 pub mod cell;
+pub mod cross;
 pub mod csv;
 pub mod explain;
 pub mod html;

@@ -1,6 +1,8 @@
 //! Questions over many steps or plans: what to change next, what slow devices and jitter cost,
 //! predictions against published runs.
 
+pub mod cross;
+pub mod fit;
 mod machine;
 pub mod models;
 pub mod noise;

@@ -176,6 +176,8 @@ pub struct Stack {
     pub stream_backward_efficiency: f64,
     /// Host time to launch one kernel.
     pub launch_s: f64,
+    /// Host time of a pipeline slot (one micro-batch through one chunk, one way) besides its launches.
+    pub slot_host_s: f64,
     /// Device time below which no kernel goes.
     pub kernel_floor_s: f64,
     /// Kernels launched per transformer layer, forward.

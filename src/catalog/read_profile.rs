@@ -159,6 +159,7 @@ impl Entity for Stack {
             stream_forward_efficiency: r.need("stream_forward_efficiency", Unit::Fraction, Within(0.01, 1.0)),
             stream_backward_efficiency: r.need("stream_backward_efficiency", Unit::Fraction, Within(0.01, 1.0)),
             launch_s: r.need("launch_s", Unit::S, Within(0.0, 0.01)),
+            slot_host_s: r.number("slot_host_s", Unit::S, Within(0.0, 1.0)).unwrap_or(0.0),
             kernel_floor_s: r.need("kernel_floor_s", Unit::S, Within(0.0, 0.01)),
             kernels_per_layer: r.need("kernels_per_layer", Unit::One, Within(0.0, 10_000.0)),
             hides_tensor_backward: flag("hides_tensor_backward"),

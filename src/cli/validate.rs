@@ -4,7 +4,10 @@ use super::output::{Console, emit_json, show};
 use super::{DONE, Done, Layers, layers};
 use crate::catalog::{Catalog, digest_text, source};
 use crate::error::{Origin, Result};
+use crate::report::cross as report;
 use crate::report::validate::{Validated, document, json};
+use crate::study::cross::cross;
+use crate::study::fit::cases;
 use crate::study::models;
 use crate::study::runs::{Row, read_csv};
 use crate::study::validate::{By, predict_telling};
@@ -14,7 +17,8 @@ use std::sync::Arc;
 const EXAMPLES: &str = "\
 Examples:
   exaplan validate
-  exaplan validate --runs our-runs.csv --models our-models.toml --by stack";
+  exaplan validate --runs our-runs.csv --models our-models.toml --by stack
+  exaplan validate --cross";
 
 /// Compare predictions with measured runs.
 #[derive(Debug, clap::Args)]
@@ -29,6 +33,9 @@ pub struct ValidateArgs {
     /// Group by
     #[arg(long, value_enum, default_value_t = Group::Source, value_name = "WHAT")]
     by: Group,
+    /// Fit the stacks with one family of sources left out after another, and predict that one
+    #[arg(long)]
+    cross: bool,
     /// Show this many rows with the largest errors
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
@@ -59,16 +66,16 @@ pub fn run(args: &ValidateArgs, console: &Console) -> Done {
         catalog = with_models(&origin, catalog, console)?;
         files.push(origin);
     }
+    if args.cross {
+        return left_out(&rows, &catalog, args, &provenance(&files, &catalog), console);
+    }
     let progress = console.progress(rows.len(), "rows");
     let predictions = predict_telling(&rows, &catalog, &|| progress.step());
     progress.end();
     let provenance = provenance(&files, &catalog);
     let shown = Validated {
         predictions: &predictions,
-        origin: &args
-            .runs
-            .as_ref()
-            .map_or_else(|| "published runs".to_string(), |p| p.display().to_string()),
+        origin: &origin(args),
         by: match args.by {
             Group::Source => By::Source,
             Group::Accelerator => By::Accelerator,
@@ -84,7 +91,31 @@ pub fn run(args: &ValidateArgs, console: &Console) -> Done {
     show(console, &document(&shown))
 }
 
-fn with_models(origin: &Arc<Origin>, catalog: Catalog, console: &Console) -> Result<Catalog> {
+fn left_out(rows: &[Row], catalog: &Catalog, args: &ValidateArgs, provenance: &str, console: &Console) -> Done {
+    let cases = cases(rows, catalog);
+    let families = cases
+        .iter()
+        .map(|c| c.family.as_str())
+        .collect::<std::collections::BTreeSet<_>>()
+        .len();
+    let progress = console.progress(families, "families");
+    let list = cross(&cases, &|| progress.step());
+    progress.end();
+    if console.json {
+        let id = |row: usize| rows.get(row).map_or_else(String::new, |r| r.id.clone());
+        emit_json(&report::json(&list, &id, provenance))?;
+        return Ok(DONE);
+    }
+    show(console, &report::document(&list, &origin(args), provenance))
+}
+
+fn origin(args: &ValidateArgs) -> String {
+    args.runs
+        .as_ref()
+        .map_or_else(|| "published runs".to_string(), |p| p.display().to_string())
+}
+
+pub(super) fn with_models(origin: &Arc<Origin>, catalog: Catalog, console: &Console) -> Result<Catalog> {
     let models = models::overlay(origin, catalog)?;
     console.detail(&format!("read {} models from {}", models.n_models, origin.name));
     if !models.ignored_keys.is_empty() {

@@ -48,6 +48,7 @@ pub fn stage_price(shape: &StageShape, prices: &Prices) -> Price {
     if shape.head {
         out.add(&prices.head, 1.0);
     }
+    out.host_bound(prices.slot_host_s);
     out
 }
 

@@ -72,6 +72,8 @@ pub struct Price {
     pub recompute_flop: f64,
     /// Kernel seconds by grade of evidence.
     pub evidence_s: [f64; 4],
+    /// Seconds that the host launches kernels for forward, and for backward with recomputation.
+    pub host_launch_s: [f64; 2],
 }
 
 impl Price {
@@ -86,6 +88,20 @@ impl Price {
         for (a, b) in self.evidence_s.iter_mut().zip(other.evidence_s) {
             *a += n * b;
         }
+        for (a, b) in self.host_launch_s.iter_mut().zip(other.host_launch_s) {
+            *a += n * b;
+        }
+    }
+
+    /// One slot of a pipeline: what the host does once for it (schedule, autograd, data) on top of
+    /// its launches. The host runs ahead of a busy device, so only what exceeds the slot shows.
+    pub fn host_bound(&mut self, slot_host_s: f64) {
+        let forward_s = self.forward.total_s() - self.forward.launch_s;
+        self.forward.launch_s = self.forward.launch_s.max(self.host_launch_s[0] + slot_host_s - forward_s);
+        let launch_s = self.backward.launch_s + self.recompute.launch_s;
+        let backward_s = self.backward_s() - launch_s;
+        let more_s = self.host_launch_s[1] + slot_host_s - backward_s - launch_s;
+        self.backward.launch_s += more_s.max(0.0);
     }
 
     /// Backward with recomputation.
@@ -189,10 +205,12 @@ fn charge(slot: &mut Slot, group: GroupName, seconds: f64) {
 /// waits. Backward launches about twice the kernels of forward.
 fn launch_bound(price: &mut Price, kernels: f64, stack: &Stack) {
     let host_s = kernels * stack.launch_s;
+    price.host_launch_s = [host_s, 2.0 * host_s];
     price.forward.launch_s = (host_s - price.forward.total_s()).max(0.0);
     price.backward.launch_s = (2.0 * host_s - price.backward.total_s()).max(0.0);
     if price.recompute.math_s > 0.0 {
         let share = (price.recompute.math_s / price.forward.math_s.max(1e-12)).min(1.0);
+        price.host_launch_s[1] += host_s * share;
         price.recompute.launch_s = (host_s * share - price.recompute.total_s()).max(0.0);
     }
 }
@@ -206,6 +224,8 @@ pub struct Prices {
     pub embedding: Price,
     /// Output head and loss.
     pub head: Price,
+    /// Host time of a slot besides launching its kernels.
+    pub slot_host_s: f64,
 }
 
 /// Price everything that a stage of this layout can hold. Only kinds that the model has are priced.
@@ -227,6 +247,7 @@ pub fn prices(workload: &Workload, layout: &Layout, machine: &Machine, groups: &
         layers,
         embedding: price(&lower::embedding(workload, layout, stack), &terms, 2.0),
         head: price(&lower::head(workload, layout, stack), &terms, 6.0),
+        slot_host_s: stack.slot_host_s,
     }
 }
 

@@ -92,9 +92,9 @@ fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
         peak_allocated_bytes: None,
         measured_peak_allocated_bytes: row.number("peak_allocated_gib").map(|g| g * GIB_BYTES),
     };
-    match scenario(row, catalog).and_then(|s| layout(&s).map(|l| (s, l))) {
+    match resolve(row, catalog) {
         Err(reason) => out.skipped = Some(reason),
-        Ok((scenario, (layout, fits))) => {
+        Ok((scenario, layout, fits)) => {
             let (workload, machine) = (&scenario.workload, scenario.machine());
             let step = simulate(workload, &machine, &layout);
             let rate = |time_s: f64| Some(step.tokens_per_s_per_device() * step.time_s / time_s);
@@ -108,6 +108,13 @@ fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
         }
     }
     out
+}
+
+/// The scenario of a row, the layout that is simulated, and whether our memory model lets it fit.
+pub(super) fn resolve(row: &Row, catalog: &Catalog) -> Result<(Scenario, Layout, bool), String> {
+    let scenario = scenario(row, catalog)?;
+    let (layout, fits) = layout(&scenario)?;
+    Ok((scenario, layout, fits))
 }
 
 fn peak_allocated(step: &Step) -> f64 {
