@@ -166,6 +166,10 @@ pub struct Stack {
     pub title: String,
     /// Flash attention (never materializes the score matrix).
     pub flash_attention: bool,
+    /// The attention kernel uses the asynchronous tensor cores of Hopper and later (FlashAttention-3, cuDNN).
+    pub asynchronous_attention: bool,
+    /// Time of attention cores over that of the profile's kernel.
+    pub attention_factor: f64,
     /// Attention skips masked blocks, so causal work is half.
     pub skips_masked: bool,
     /// Passes over memory of element-wise operations, relative to a fully fused kernel.

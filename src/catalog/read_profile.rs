@@ -154,6 +154,8 @@ impl Entity for Stack {
             name: name.to_string(),
             title,
             flash_attention: flag("flash_attention"),
+            asynchronous_attention: flag("asynchronous_attention"),
+            attention_factor: r.number("attention_factor", Unit::One, Within(0.1, 20.0)).unwrap_or(1.0),
             skips_masked: flag("skips_masked"),
             passes: r.need("passes", Unit::One, Within(0.1, 20.0)),
             stream_forward_efficiency: r.need("stream_forward_efficiency", Unit::Fraction, Within(0.01, 1.0)),

@@ -16,13 +16,13 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// Fitted parameters of a stack.
-pub const N_PARAMETERS: usize = 4;
+pub const N_PARAMETERS: usize = 5;
 
 /// Names of the fitted parameters, as keys of a stack.
-pub const PARAMETERS: [&str; N_PARAMETERS] = ["sustained_factor", "passes", "launch_s", "slot_host_s"];
+pub const PARAMETERS: [&str; N_PARAMETERS] = ["sustained_factor", "passes", "launch_s", "slot_host_s", "attention_factor"];
 
 /// How far a stack's parameter is expected to lie from its parent's, in ln.
-const PRIOR_SPREAD: [f64; N_PARAMETERS] = [0.08, 0.3, 0.5, 0.7];
+const PRIOR_SPREAD: [f64; N_PARAMETERS] = [0.08, 0.3, 0.5, 0.7, 0.25];
 
 /// Scatter of a run about a right model, in ln: repeated configurations differ by 5 % in the
 /// median, machines and releases by more (accuracy notes of the run collection).
@@ -159,6 +159,7 @@ pub fn shifted(stack: &Stack, shift: &Shift) -> Stack {
         passes: stack.passes * shift[1].exp(),
         launch_s: stack.launch_s * shift[2].exp(),
         slot_host_s: stack.slot_host_s * shift[3].exp(),
+        attention_factor: stack.attention_factor * shift[4].exp(),
         ..stack.clone()
     }
 }
