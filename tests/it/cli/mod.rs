@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bench;
+mod calibrate;
 mod catalog;
 mod completions;
 mod errors;

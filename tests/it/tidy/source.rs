@@ -103,6 +103,10 @@ const NAMES: &[&str] = &[
     "p90_ape",
     "memory_median_ape",
     "memory_bias",
+    "family_mean_ape",
+    // Natural logarithms of ratios and rates.
+    "ln_error",
+    "ln_measured",
     // FLOPs under the other convention; the suffix says which.
     "model_flop_full_attention",
     "train_flop_per_token_full",

@@ -1,0 +1,103 @@
+//! The joint fit of stacks and the errors of what was left out.
+
+use exaplan::Catalog;
+use exaplan::catalog::source;
+use exaplan::study::cross::{LeftOut, band, cross, errors};
+use exaplan::study::fit::{Case, PARAMETERS, Shift, Shifts, cases, family, fit, ln_error, total};
+use exaplan::study::runs::{Row, read_csv};
+
+fn published() -> Vec<Case> {
+    let rows: Vec<Row> = source::published().iter().flat_map(|f| read_csv(f).unwrap()).collect();
+    cases(&rows, &Catalog::builtin())
+}
+
+/// A run that was measured to be faster by so much, in ln.
+fn moved(case: &Case, by: f64) -> Case {
+    let mut out = case.clone();
+    out.ln_measured += by;
+    out
+}
+
+/// Runs as if they had been measured on stacks with other parameters.
+fn made(cases: &[Case], stack: &str, shift: &Shift) -> Vec<Case> {
+    let at = |c: &Case| {
+        if c.line.iter().any(|n| n == stack) {
+            *shift
+        } else {
+            Shift::default()
+        }
+    };
+    cases.iter().map(|c| moved(c, ln_error(c, &at(c)))).collect()
+}
+
+#[test]
+fn versions_of_a_page_are_one_family() {
+    assert_eq!(
+        family("NVIDIA dgxc-benchmarking v25.02 llama3.1/README.md"),
+        family("NVIDIA dgxc-benchmarking v24.11.1 llama3.1/README.md")
+    );
+    assert_ne!(family("Korthikanti et al. 2022 Table 5"), family("Narayanan et al. 2021 Table 1"));
+}
+
+#[test]
+fn a_shift_that_made_the_data_is_found() {
+    let real = published();
+    // Right parameters stay where they are.
+    let same = made(&real, "megatron-core", &Shift::default());
+    let still = fit(&same.iter().collect::<Vec<_>>(), &Shifts::new());
+    assert!(still.values().flatten().all(|d| d.abs() < 1e-6), "{still:?}");
+    // Slower kernels everywhere are the root's, not each child's.
+    let slower = made(&real, "megatron-core", &[0.1, 0.0, 0.0, 0.0, 0.0]);
+    let found = fit(&slower.iter().collect::<Vec<_>>(), &Shifts::new());
+    let left: Vec<f64> = slower.iter().map(|c| ln_error(c, &total(&found, &c.line)).abs()).collect();
+    // Two sources alone do not outweigh the prior wholly.
+    let before: f64 = slower.iter().map(|c| ln_error(c, &Shift::default()).abs()).sum();
+    assert!(left.iter().sum::<f64>() < 0.5 * before, "{found:?}");
+    assert_eq!(PARAMETERS[0], "sustained_factor");
+    assert!(found["megatron-core"][0] > 0.03, "{found:?}");
+}
+
+#[test]
+fn few_runs_move_a_stack_less_than_many() {
+    let real = published();
+    let slower = made(&real, "megatron-core", &[0.2, 0.0, 0.0, 0.0, 0.0]);
+    let one = fit(&slower.iter().take(1).collect::<Vec<_>>(), &Shifts::new());
+    let all = fit(&slower.iter().collect::<Vec<_>>(), &Shifts::new());
+    assert!(
+        one["megatron-core"][0] > 0.0 && one["megatron-core"][0] < all["megatron-core"][0],
+        "{one:?} {all:?}"
+    );
+}
+
+#[test]
+fn what_is_left_out_is_predicted_once_and_by_others() {
+    let real: Vec<Case> = published().into_iter().step_by(4).collect();
+    let list = cross(&real, &|| ());
+    assert_eq!(list.len(), real.len());
+    assert!(list.windows(2).all(|p| p[0].row < p[1].row));
+    let e = errors(&list);
+    assert!(e.n == list.len() && e.median_ape > 0.0 && e.median_ape <= e.p90_ape && (0.0..=1.0).contains(&e.coverage_fraction));
+    // The outcome of a family does not reach its own prediction.
+    let family = real[0].family.clone();
+    let changed: Vec<Case> = real.iter().map(|c| moved(c, if c.family == family { 0.5 } else { 0.0 })).collect();
+    for (a, b) in list.iter().zip(cross(&changed, &|| ())).filter(|(a, _)| a.family == family) {
+        assert!((a.ln_error - b.ln_error - 0.5).abs() < 0.02, "{a:?} {b:?}");
+    }
+}
+
+#[test]
+fn a_band_holds_the_share_it_claims() {
+    let one = |i: usize| LeftOut {
+        row: i,
+        family: format!("family {}", i % 10),
+        stack: "s".to_string(),
+        known: true,
+        ln_error: (i as f64 * 0.618_034).fract() - 0.5,
+    };
+    let list: Vec<LeftOut> = (0..1000).map(one).collect();
+    let (low, high) = band(&list).unwrap();
+    assert!((low + 0.4).abs() < 0.02 && (high - 0.4).abs() < 0.02, "{low} {high}");
+    let e = errors(&list);
+    assert!((e.coverage_fraction - 0.8).abs() < 0.03, "{e:?}");
+    assert!(band(&[]).is_none());
+}
