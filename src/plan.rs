@@ -3,7 +3,10 @@
 mod cost;
 pub mod hf;
 mod layers;
+mod ranges;
 pub mod scenario;
+
+pub use ranges::{Quantiles, Ranges, ranges};
 
 use crate::bill::{Bill, BillInput, bill};
 use crate::catalog::{Accelerator, Catalog, Cluster, Fabric, Finance, Offer, Profile, Region, Stack, Topology};
@@ -261,14 +264,42 @@ pub fn evaluate(scenario: &Scenario, catalog: &Catalog, layout: Layout) -> Plan 
     complete(scenario, catalog, layout, step)
 }
 
+/// What a step makes of a run.
+struct Outcome {
+    counts: Counts,
+    checkpoint_bytes: f64,
+    run: Run,
+    bill: Bill,
+}
+
 fn complete(scenario: &Scenario, catalog: &Catalog, layout: Layout, step: Step) -> Plan {
+    let Outcome {
+        counts,
+        checkpoint_bytes,
+        run,
+        bill,
+    } = outcome(scenario, &step);
+    Plan {
+        provenance: Provenance::of(scenario, catalog),
+        scenario: scenario.clone(),
+        layout,
+        ties: Vec::new(),
+        counts,
+        step,
+        run,
+        bill,
+        checkpoint_bytes,
+    }
+}
+
+fn outcome(scenario: &Scenario, step: &Step) -> Outcome {
     let workload = &scenario.workload;
     let counts = count(&workload.model, workload.seq_len_tokens);
     let checkpoint_bytes = checkpoint_bytes(workload, &counts);
     let node_devices = f64::from(scenario.cluster.node.n_devices);
     let n_nodes = f64::from(scenario.cluster.n_nodes);
     let run = run(&RunInput {
-        step: &step,
+        step,
         total_tokens: workload.total_tokens,
         n_nodes,
         node_devices,
@@ -280,7 +311,7 @@ fn complete(scenario: &Scenario, catalog: &Catalog, layout: Layout, step: Step) 
         evaluation: None,
     });
     let bill = bill(&BillInput {
-        step: &step,
+        step,
         run: &run,
         total_tokens: workload.total_tokens,
         checkpoint_bytes,
@@ -292,17 +323,11 @@ fn complete(scenario: &Scenario, catalog: &Catalog, layout: Layout, step: Step) 
         offer: scenario.offer.as_ref(),
         owned: scenario.owned,
     });
-    let provenance = Provenance::of(scenario, catalog);
-    Plan {
-        scenario: scenario.clone(),
-        layout,
-        ties: Vec::new(),
+    Outcome {
         counts,
-        step,
+        checkpoint_bytes,
         run,
         bill,
-        checkpoint_bytes,
-        provenance,
     }
 }
 

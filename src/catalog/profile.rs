@@ -219,6 +219,10 @@ pub struct Stack {
     pub straggler_sigma: f64,
     /// Gradients are accumulated and reduced in fp32.
     pub fp32_gradients: bool,
+    /// Tenth percentile of predicted over measured throughput of runs that were left out of the fit.
+    pub error_low_ratio: Option<f64>,
+    /// Its ninetieth percentile.
+    pub error_high_ratio: Option<f64>,
     /// Cross-entropy is fused and keeps no fp32 copy of the logits.
     pub fused_loss: bool,
 }

@@ -181,6 +181,8 @@ impl Entity for Stack {
             straggler_sigma: r.need("straggler_sigma", Unit::Fraction, Within(0.0, 1.0)),
             fp32_gradients: flag("fp32_gradients"),
             fused_loss: flag("fused_loss"),
+            error_low_ratio: r.number("error_low_ratio", Unit::One, Within(0.05, 1.0)),
+            error_high_ratio: r.number("error_high_ratio", Unit::One, Within(1.0, 20.0)),
         }
     }
 }

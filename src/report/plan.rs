@@ -9,11 +9,11 @@ use crate::bill::Way;
 use crate::kernel::Evidence;
 use crate::layout::memory::MemoryBudget;
 use crate::lint;
-use crate::plan::{Plan, Provenance, Scenario};
+use crate::plan::{Plan, Provenance, Quantiles, Ranges, Scenario, ranges};
 use crate::units;
 use serde_json::{Value, json};
 
-/// What stands where ranges will.
+/// What stands where there is no range: the stack has no measured runs to tell it from.
 pub const NO_RANGE: &str = "no range yet";
 
 /// How much of a plan to show.
@@ -144,7 +144,7 @@ fn answers(plan: &Plan) -> Vec<KeyValue> {
     let steps = units::count(run.n_steps as f64);
     vec![
         KeyValue::new("Time to train", Cell::quantity(run.wall_s, Kind::Duration))
-            .note(format!("{steps} steps; {NO_RANGE}"))
+            .note(format!("{}; {steps} steps", range(plan, |r| Some(r.wall_s), Kind::Duration)))
             .answer(),
         bill::headline(plan),
         KeyValue::new("Step time", Cell::quantity(step.time_s, Kind::Duration))
@@ -155,6 +155,22 @@ fn answers(plan: &Plan) -> Vec<KeyValue> {
         KeyValue::new("Model rate", Cell::quantity(full, Kind::Si("FLOP/s")))
             .note("per device, attention counted over the full square as Megatron-LM does"),
     ]
+}
+
+/// `70 to 95 days in 8 cases of 10`, or that nobody knows.
+fn range(plan: &Plan, of: impl Fn(&Ranges) -> Option<Quantiles>, kind: Kind) -> String {
+    match ranges(plan).as_ref().and_then(of) {
+        Some(q) => {
+            let scale = kind.scale(q.p90);
+            format!(
+                "{} to {} {} in 8 cases of 10",
+                kind.number(q.p10, &scale),
+                kind.number(q.p90, &scale),
+                scale.unit
+            )
+        }
+        None => NO_RANGE.to_string(),
+    }
 }
 
 fn ties(plan: &Plan) -> String {

@@ -1,6 +1,5 @@
 //! Predictions beside measurements: for people as a document, for programs as `exaplan.validate/1`.
 
-use super::plan::NO_RANGE;
 use super::{Block, Cell, Column, Document, KeyValue, Kind, Table, Warning};
 use crate::study::spread::{Spread, of_pipelines};
 use crate::study::validate::{By, Prediction, Summary, skipped, summary};
@@ -42,7 +41,6 @@ pub fn json(shown: &Validated<'_>) -> Value {
             "stack": group(By::Stack),
         },
         "pipeline_spread": of_pipelines(shown.predictions).iter().map(spread_json).collect::<Vec<_>>(),
-        "ranges_note": NO_RANGE,
         "provenance": shown.provenance,
     })
 }
@@ -70,8 +68,8 @@ fn row_json(p: &Prediction) -> Value {
         "closed_form_tokens_per_s_per_device": p.closed_tokens_per_s_per_device,
         "measured_tokens_per_s_per_device": p.measured_tokens_per_s_per_device,
         "relative_error": p.relative_error(),
-        "p10": null,
-        "p90": null,
+        "p10": p.band_tokens_per_s_per_device.map(|(low, _)| low),
+        "p90": p.band_tokens_per_s_per_device.map(|(_, high)| high),
         "fits_memory": predicted.then_some(p.fits_memory),
         "stack": p.stack,
         "evidence": predicted.then_some(evidence),
@@ -97,7 +95,7 @@ fn summary_json(s: &Summary) -> Value {
         "mean_ape": of(s.n, s.mean_ape),
         "p90_ape": of(s.n, s.p90_ape),
         "bias": of(s.n, s.bias),
-        "coverage_80": null,
+        "coverage_80": of(s.n_banded, s.coverage_fraction),
         "n_memory": s.n_memory,
         "memory_median_ape": of(s.n_memory, s.memory_median_ape),
         "memory_bias": of(s.n_memory, s.memory_bias),
@@ -181,7 +179,7 @@ fn answers(all: &Summary) -> Vec<KeyValue> {
     let mut out = vec![
         KeyValue::new("Compared", count(all.n)).note(left.join(", ")),
         KeyValue::new("Median error", percent(all.n, all.median_ape))
-            .note(format!("of tokens/s per device, without sign; P10 and P90: {NO_RANGE}"))
+            .note("of tokens/s per device, without sign")
             .answer(),
         KeyValue::new("P90 error", percent(all.n, all.p90_ape)).note("nine of ten rows are nearer"),
         KeyValue::new("Bias", percent(all.n, all.bias)).note("median with sign; above zero we promise too much"),

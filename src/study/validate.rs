@@ -30,6 +30,8 @@ pub struct Prediction {
     pub closed_tokens_per_s_per_device: Option<f64>,
     /// The same by the usual formula for the bubble of equal stages.
     pub textbook_tokens_per_s_per_device: Option<f64>,
+    /// In eight cases of ten the measurement is meant to lie between these, by the errors that the stack states.
+    pub band_tokens_per_s_per_device: Option<(f64, f64)>,
     /// The source's.
     pub measured_tokens_per_s_per_device: Option<f64>,
     /// The layout that was simulated.
@@ -85,6 +87,7 @@ fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
         predicted_tokens_per_s_per_device: None,
         closed_tokens_per_s_per_device: None,
         textbook_tokens_per_s_per_device: None,
+        band_tokens_per_s_per_device: None,
         measured_tokens_per_s_per_device: row.number("tokens_per_s_per_device"),
         layout: None,
         fits_memory: false,
@@ -104,6 +107,10 @@ fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
             out.layout = Some(layout);
             out.evidence.clone_from(&step.evidence);
             out.predicted_tokens_per_s_per_device = Some(step.tokens_per_s_per_device());
+            let stack = &scenario.stack;
+            let band = stack.error_high_ratio.zip(stack.error_low_ratio);
+            let predicted = step.tokens_per_s_per_device();
+            out.band_tokens_per_s_per_device = band.map(|(high, low)| (predicted / high, predicted / low));
             out.peak_allocated_bytes = Some(peak_allocated(&step));
         }
     }
@@ -180,6 +187,10 @@ pub struct Summary {
     pub p90_ape: f64,
     /// Median of the signed relative error.
     pub bias: f64,
+    /// Rows with a band, and the share of them whose measurement lies in it.
+    pub n_banded: u64,
+    /// Share of those within their band.
+    pub coverage_fraction: f64,
     /// Rows with predicted and measured memory.
     pub n_memory: u64,
     /// Median of the absolute relative error of peak memory.
@@ -201,7 +212,17 @@ pub fn summary<'a>(predictions: impl IntoIterator<Item = &'a Prediction> + Clone
     } else {
         absolute.iter().sum::<f64>() / absolute.len() as f64
     };
+    let within = |p: &Prediction| {
+        let measured = p.measured_tokens_per_s_per_device?;
+        let (low, high) = p.band_tokens_per_s_per_device?;
+        Some((low..=high).contains(&measured))
+    };
+    let n_banded = count(&|p| within(p).is_some());
+    #[allow(clippy::cast_precision_loss)]
+    let coverage_fraction = count(&|p| within(p) == Some(true)) as f64 / n_banded.max(1) as f64;
     Summary {
+        n_banded,
+        coverage_fraction,
         n: signed.len() as u64,
         n_skipped: count(&|p| p.skipped.is_some()),
         n_unmeasured: count(&|p| p.skipped.is_none() && p.relative_error().is_none()),

@@ -7,7 +7,7 @@ use crate::bill::Bill;
 use crate::layout::memory::MemoryBudget;
 use crate::layout::{Layout, Split};
 use crate::lint;
-use crate::plan::{Plan, Scenario, step_gantt};
+use crate::plan::{Plan, Quantiles, Ranges, Scenario, ranges, step_gantt};
 use crate::report::explain::timeline::effects_json;
 use crate::report::{Cell, Column, Kind, Table, timeline};
 use crate::run::Run;
@@ -33,8 +33,8 @@ pub fn plan(plan: &Plan) -> Value {
         "memory": memory(&plan.step.memory),
         "run": run(plan),
         "bill": bill(&plan.bill, &plan.scenario),
-        "ranges": Value::Null,
-        "ranges_note": super::NO_RANGE,
+        "ranges": ranges(plan).as_ref().map(ranges_json),
+        "ranges_note": ranges(plan).map_or(super::NO_RANGE, |_| RANGES_NOTE),
         "warnings": lint::warnings(plan).iter().map(|w| json!({"code": w.code, "message": w.message, "remedy": w.remedy})).collect::<Vec<_>>(),
         "evidence": plan.step.evidence.iter().map(|(grade, share)| (grade.name().to_string(), json!(share))).collect::<Map<_, _>>(),
         "assumptions": plan.scenario.assumptions.iter().map(|a| json!({"key": a.key, "value": a.value, "source": a.source})).collect::<Vec<_>>(),
@@ -152,6 +152,19 @@ fn step(s: &Step) -> Value {
         "model_flop_per_s_per_device": s.model_flop / per_device_s,
         "model_flop_full_attention_per_s_per_device": s.model_flop_full_attention / per_device_s,
         "parts": named(s.parts.list()),
+    })
+}
+
+/// What the ranges are.
+const RANGES_NOTE: &str = "step-time error of left-out runs of this stack; prices, failures and grids held";
+
+fn ranges_json(r: &Ranges) -> Value {
+    let of = |q: &Quantiles| json!({ "p10": q.p10, "p50": q.p50, "p90": q.p90 });
+    json!({
+        "step_time_s": of(&r.step_time_s),
+        "wall_s": of(&r.wall_s),
+        "cost_usd": r.cost_usd.as_ref().map(of),
+        "energy_j": of(&r.energy_j),
     })
 }
 

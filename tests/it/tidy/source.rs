@@ -104,6 +104,10 @@ const NAMES: &[&str] = &[
     "memory_median_ape",
     "memory_bias",
     "family_mean_ape",
+    // Quantiles: the field that holds them says the unit.
+    "p10",
+    "p50",
+    "p90",
     // Natural logarithms of ratios and rates.
     "ln_error",
     "ln_measured",

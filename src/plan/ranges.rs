@@ -1,0 +1,77 @@
+//! Between which values a plan's headline numbers lie in eight cases of ten.
+
+use super::{Plan, outcome};
+use crate::step::{Parts, Step};
+
+/// A tenth of the cases lies below, half, and nine tenths.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quantiles {
+    /// Tenth percentile.
+    pub p10: f64,
+    /// Median.
+    pub p50: f64,
+    /// Ninetieth percentile.
+    pub p90: f64,
+}
+
+/// Ranges that follow from how far predictions of left-out runs of the same software were off.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ranges {
+    /// Step time.
+    pub step_time_s: Quantiles,
+    /// Wall time of the run.
+    pub wall_s: Quantiles,
+    /// Cost, where there is a price.
+    pub cost_usd: Option<Quantiles>,
+    /// Energy at the meter.
+    pub energy_j: Quantiles,
+}
+
+/// The ranges of a plan; nothing when its stack states no errors.
+///
+/// A run whose throughput was predicted `r` times too high takes `r` times the predicted step time.
+/// The stack states the tenth and ninetieth percentile of `r`; run and bill are worked out again
+/// for both. Prices, failures and grids are held: their spread is not in it.
+#[must_use]
+pub fn ranges(plan: &Plan) -> Option<Ranges> {
+    let stack = &plan.scenario.stack;
+    let (low, high) = (stack.error_low_ratio?, stack.error_high_ratio?);
+    let at = |ratio: f64| outcome(&plan.scenario, &slower(&plan.step, ratio));
+    let (short, long) = (at(low), at(high));
+    let quantiles = |p10, p50, p90| Quantiles { p10, p50, p90 };
+    let cost = |short: Option<f64>, long: Option<f64>| Some(quantiles(short?, plan.bill.cost.total_usd?, long?));
+    Some(Ranges {
+        step_time_s: quantiles(plan.step.time_s * low, plan.step.time_s, plan.step.time_s * high),
+        wall_s: quantiles(short.run.wall_s, plan.run.wall_s, long.run.wall_s),
+        cost_usd: cost(short.bill.cost.total_usd, long.bill.cost.total_usd),
+        energy_j: quantiles(
+            short.bill.energy.facility_j,
+            plan.bill.energy.facility_j,
+            long.bill.energy.facility_j,
+        ),
+    })
+}
+
+/// A step that takes `ratio` times as long, each part of it.
+fn slower(step: &Step, ratio: f64) -> Step {
+    let p = &step.parts;
+    Step {
+        time_s: step.time_s * ratio,
+        parts: Parts {
+            math_s: p.math_s * ratio,
+            recompute_s: p.recompute_s * ratio,
+            bubble_s: p.bubble_s * ratio,
+            tensor_s: p.tensor_s * ratio,
+            context_s: p.context_s * ratio,
+            expert_s: p.expert_s * ratio,
+            pipeline_s: p.pipeline_s * ratio,
+            data_s: p.data_s * ratio,
+            optimizer_s: p.optimizer_s * ratio,
+            host_s: p.host_s * ratio,
+            other_s: p.other_s * ratio,
+        },
+        mfu: step.mfu / ratio,
+        hfu: step.hfu / ratio,
+        ..step.clone()
+    }
+}
