@@ -8,5 +8,6 @@ pub mod models;
 pub mod noise;
 pub mod runs;
 pub mod sensitivity;
+pub mod software;
 pub mod spread;
 pub mod validate;

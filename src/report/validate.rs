@@ -72,6 +72,7 @@ fn row_json(p: &Prediction) -> Value {
         "p90": p.band_tokens_per_s_per_device.map(|(_, high)| high),
         "fits_memory": predicted.then_some(p.fits_memory),
         "stack": p.stack,
+        "told_stack": p.told_stack,
         "evidence": predicted.then_some(evidence),
         "skipped": p.skipped,
         "source": p.source,

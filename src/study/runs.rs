@@ -1,6 +1,7 @@
 //! Published run rows and what they mean: the machine, the software and the layout behind a row.
 
 use super::machine;
+use super::software::ran;
 use crate::catalog::{Accelerator, Catalog, DType, Entity, Model, Stack};
 use crate::error::{At, Diagnostic, Error, Origin, Result};
 use crate::layout::{Choice, Recompute, Sharding};
@@ -80,54 +81,6 @@ pub fn read_csv(origin: &Arc<Origin>) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Words in the `software` column that tell the stack, first match wins. Each software goes to the
-/// stack that its kind of program is most like, not to the one that predicts its rows best.
-const STACKS: [(&str, &str); 26] = [
-    // XLA compiles a step as one program, for Neuron as for TPUs.
-    ("neuron", "maxtext"),
-    ("maxtext", "maxtext"),
-    ("paxml", "maxtext"),
-    ("jax", "maxtext"),
-    ("habana", "maxtext"),
-    ("megatron-lm 2020", "megatron-2022"),
-    ("megatron-lm 2021", "megatron-2022"),
-    ("megatron-lm 2022", "megatron-2022"),
-    ("megatron-lm + deepspeed", "megatron-2022"),
-    ("megatron-deepspeed", "megatron-2022"),
-    ("megatron", "megatron-core"),
-    ("nemo", "megatron-core"),
-    ("torchtitan", "pytorch-fsdp"),
-    // No compiler: eager kernels under FSDP, DDP or ZeRO.
-    ("composer", "pytorch-eager"),
-    ("llm foundry", "pytorch-eager"),
-    ("deepspeed", "pytorch-eager"),
-    ("axonn", "pytorch-eager"),
-    ("hugging", "pytorch-eager"),
-    ("transformers", "pytorch-eager"),
-    ("accelerate", "pytorch-eager"),
-    ("lightning", "pytorch-eager"),
-    // Containers of MLPerf entries: their language models run on NeMo.
-    ("nvidia release", "megatron-core"),
-    ("ngc pytorch", "megatron-core"),
-    ("nvidia pytorch", "megatron-core"),
-    ("compile", "pytorch-fsdp"),
-    ("pytorch", "pytorch-eager"),
-];
-
-/// The stack that runs a row.
-#[must_use]
-pub fn stack_name(row: &Row) -> &'static str {
-    let software = row.text("software").unwrap_or("").to_lowercase();
-    let told = STACKS.iter().find(|(word, _)| software.contains(word)).map(|(_, stack)| *stack);
-    // Entries to MLPerf name frameworks of all their models; those for language are Megatron's.
-    let mlperf = row.text("kind") == Some("mlperf");
-    match told {
-        Some("pytorch-eager") if mlperf && software.trim() != "pytorch" && !software.contains("deepspeed") => "megatron-core",
-        Some(stack) => stack,
-        None => "megatron-core",
-    }
-}
-
 /// What a row says of its attention kernel; most say nothing.
 fn flash(row: &Row) -> Option<bool> {
     let text = row.text("attention_impl")?.to_lowercase();
@@ -145,7 +98,7 @@ fn flash(row: &Row) -> Option<bool> {
 pub fn scenario(row: &Row, catalog: &Catalog) -> std::result::Result<Scenario, String> {
     let model: Model = named(row, "model", catalog)?;
     let accelerator: Accelerator = named(row, "accelerator", catalog)?;
-    let mut stack: Stack = catalog.get(stack_name(row)).map_err(|e| e.to_string())?;
+    let mut stack: Stack = catalog.get(ran(row).stack).map_err(|e| e.to_string())?;
     stack.flash_attention = flash(row).unwrap_or(stack.flash_attention);
     let devices = row.degree("devices").ok_or("no number of devices")?;
     let seq_len_tokens = row.number("seq_len").ok_or("no sequence length")?;
@@ -313,22 +266,23 @@ mod tests {
     #[test]
     fn software_tells_the_stack() {
         for (software, stack) in [
-            ("Megatron-DeepSpeed", "megatron-2022"),
-            ("Megatron-LM 23e00ed + TransformerEngine 2.11.0", "megatron-core"),
-            ("LLM Foundry + Composer, PyTorch FSDP", "pytorch-eager"),
-            ("Neuron SDK 2.15.0 nemo-megatron", "maxtext"),
-            ("PaXML (JAX)", "maxtext"),
-            ("torchtitan", "pytorch-fsdp"),
-            ("Hugging Face (PyTorch FSDP/DDP)", "pytorch-eager"),
-            ("NGC PyTorch Release 24.01 Deepspeed N4", "pytorch-eager"),
-            ("PyTorch NVIDIA Release 23.09", "megatron-core"),
+            ("Megatron-DeepSpeed", "megatron-deepspeed"),
+            ("Megatron-LM 23e00ed + TransformerEngine 2.11.0", "megatron-lm-2025"),
+            ("LLM Foundry + Composer, PyTorch FSDP", "llm-foundry"),
+            ("Neuron SDK 2.15.0 nemo-megatron", "neuron"),
+            ("PaXML (JAX)", "paxml"),
+            ("torchtitan", "torchtitan"),
+            ("Hugging Face (PyTorch FSDP/DDP)", "hugging-face"),
+            ("NeMo 26.02 / Megatron-Bridge", "megatron-bridge"),
+            ("NeMo (container of dgxc v25.02)", "nemo-2024"),
             ("something new", "megatron-core"),
         ] {
-            assert_eq!(stack_name(&row(&[("software", software)])), stack, "{software}");
+            let got = ran(&row(&[("software", software)]));
+            assert_eq!((got.stack, got.told), (stack, software != "something new"), "{software}");
         }
-        let entry = |software| stack_name(&row(&[("software", software), ("kind", "mlperf")]));
-        assert_eq!(entry("PyTorch NVIDIA Release 23.09"), "megatron-core");
-        assert_eq!(entry("PyTorch"), "pytorch-eager");
+        let on = |accelerator| ran(&row(&[("software", "MaxText"), ("accelerator", accelerator)])).stack;
+        assert_eq!((on("h100-sxm-80gb"), on("tpu-v5p")), ("maxtext-gpu", "maxtext"));
+        assert_eq!(ran(&row(&[("software", "PyTorch"), ("kind", "mlperf")])).stack, "mlperf-nvidia");
     }
 
     #[test]

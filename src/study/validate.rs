@@ -1,6 +1,7 @@
 //! Predictions against published runs.
 
-use super::runs::{Row, scenario, stack_name};
+use super::runs::{Row, scenario};
+use super::software::ran;
 use crate::catalog::Catalog;
 use crate::kernel::Evidence;
 use crate::layout::{Layout, MemoryBudget, Space};
@@ -22,6 +23,8 @@ pub struct Prediction {
     pub accelerator: String,
     /// Stack that it was given.
     pub stack: &'static str,
+    /// A rule knows the row's software.
+    pub told_stack: bool,
     /// Why it was left out, if it was.
     pub skipped: Option<String>,
     /// Our tokens per second and device.
@@ -82,7 +85,8 @@ fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
         id: row.id.clone(),
         source: row.text("source").unwrap_or("").to_string(),
         accelerator: row.text("accelerator").unwrap_or("").to_string(),
-        stack: stack_name(row),
+        stack: ran(row).stack,
+        told_stack: ran(row).told,
         skipped: None,
         predicted_tokens_per_s_per_device: None,
         closed_tokens_per_s_per_device: None,
