@@ -3,8 +3,7 @@
 //! A parameter of a stack is its parent's times `e^δ`; all stacks below inherit it. The fit minimizes
 //! `Σ w ρ(ln predicted − ln measured)² / σ² + Σ (δ/s)²` over all `δ` (ridge regression towards the
 //! parent, as in partial pooling; Gelman and Hill 2007, §12), by Gauss–Newton on one stack after
-//! the other. Rows are weighted so that a family of sources counts by the root of its distinct
-//! configurations: hundreds of near-identical rows of one source are few independent facts.
+//! the other. Hundreds of near-identical rows of one source are few independent facts, and weigh so.
 
 use super::runs::Row;
 use super::validate::resolve;
@@ -22,7 +21,10 @@ pub const N_PARAMETERS: usize = 5;
 pub const PARAMETERS: [&str; N_PARAMETERS] = ["sustained_factor", "passes", "launch_s", "slot_host_s", "attention_factor"];
 
 /// How far a stack's parameter is expected to lie from its parent's, in ln.
-const PRIOR_SPREAD: [f64; N_PARAMETERS] = [0.08, 0.3, 0.5, 0.7, 0.25];
+const PRIOR_SPREAD: [f64; N_PARAMETERS] = [0.12, 0.3, 0.5, 0.7, 0.3];
+
+/// The same of the root from its catalog value: what every stack inherits must be what most show.
+const ROOT_SPREAD: [f64; N_PARAMETERS] = [0.04, 0.15, 0.3, 0.5, 0.12];
 
 /// Scatter of a run about a right model, in ln: repeated configurations differ by 5 % in the
 /// median, machines and releases by more (accuracy notes of the run collection).
@@ -30,6 +32,15 @@ const ROW_SPREAD: f64 = 0.12;
 
 /// Errors beyond this, in ln, pull with constant force (Huber 1964).
 const HUBER: f64 = 0.15;
+
+/// Correlation of the errors of one family: machine, release and what its source left unsaid are
+/// common to its rows, so however many there are, a family is worth `1/ALIKE` rows (design effect of
+/// cluster samples; Kish 1965, §5.4).
+const ALIKE: f64 = 0.3;
+
+/// Sources whose throughput includes start-up (whole-run averages, by the notes of the collection):
+/// predicted, but not fitted.
+const WHOLE_RUNS: [&str; 2] = [" hf-llama", " hf-mistral"];
 
 /// Sweeps over all stacks and Gauss–Newton steps of one stack in each.
 const SWEEPS: usize = 4;
@@ -134,7 +145,7 @@ fn parent(name: &str, catalog: &Catalog) -> Option<String> {
     entry.tree.text("extends").map(str::to_string)
 }
 
-/// A family's rows together count as the root of its distinct configurations.
+/// A family's distinct configurations together count as a few.
 fn weigh(cases: &mut [Case]) {
     let mut twins: BTreeMap<(String, String), f64> = BTreeMap::new();
     for case in cases.iter() {
@@ -145,9 +156,13 @@ fn weigh(cases: &mut [Case]) {
         *distinct.entry(family).or_default() += 1.0;
     }
     for case in cases.iter_mut() {
+        if WHOLE_RUNS.iter().any(|s| case.family.contains(s)) {
+            case.weight = 0.0;
+            continue;
+        }
         let same = twins.get(&(case.family.clone(), case.twin.clone())).copied().unwrap_or(1.0);
         let n = distinct.get(case.family.as_str()).copied().unwrap_or(1.0);
-        case.weight = 1.0 / (same * n.sqrt());
+        case.weight = 1.0 / (same * (1.0 + (n - 1.0) * ALIKE));
     }
 }
 
@@ -250,8 +265,10 @@ fn improve(name: &str, cases: &[&Case], shifts: &mut Shifts) -> f64 {
             }
         }
     }
+    let is_root = cases.iter().all(|c| c.line.last().is_some_and(|root| root == name));
+    let spreads = if is_root { &ROOT_SPREAD } else { &PRIOR_SPREAD };
     for i in 0..N_PARAMETERS {
-        let prior = 1.0 / (PRIOR_SPREAD[i] * PRIOR_SPREAD[i]);
+        let prior = 1.0 / (spreads[i] * spreads[i]);
         normal[i][i] += prior;
         right[i] -= prior * own[i];
     }
