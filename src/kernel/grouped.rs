@@ -31,7 +31,7 @@
 
 use super::gemm::{self, Machine, blend, gemm, smooth_max};
 use super::{Device, Evidence, GemmShape, Source, Timed};
-use crate::catalog::{DType, GroupedWave, Profile};
+use crate::catalog::{DType, GemmWave, GroupedWave, Profile};
 
 /// How the multiplies of the experts are launched.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,7 +51,7 @@ pub enum Launch {
 pub const EXPERT_LAUNCHES: f64 = 2.0;
 
 /// [`Profile::per_expert_factor`] of a part that nobody measured: the median of Ampere (1.06), Hopper
-/// (1.31) and Blackwell (1.20).
+/// (1.31) and Blackwell (1.20). Those were measured in bf16 and stand for the other formats.
 pub const PER_EXPERT_FACTOR: f64 = 1.2;
 
 /// One launch over the dense kernel where no table is: CUTLASS on H100 takes 1.10 times what the dense
@@ -108,8 +108,8 @@ pub fn grouped(device: &Device, shape: &GemmShape, launch: Launch) -> Timed {
     }
 }
 
-/// A layer of experts as the tables measured it; `None` where the profile has no parameters. For
-/// checking a profile, not for planning.
+/// A layer of experts as the tables measured it: balanced, forward, gated, on one device. For checking
+/// a profile, not for planning.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MeasuredLayer {
     /// Experts of the device.
@@ -125,7 +125,7 @@ pub struct MeasuredLayer {
 }
 
 impl MeasuredLayer {
-    /// Seconds by the fitted parameters of a profile.
+    /// Seconds by the fitted parameters of a profile; `None` where it has none.
     #[must_use]
     pub fn time_s(&self, profile: &Profile) -> Option<f64> {
         let fit = fitted(profile, self.dtype)?;
@@ -153,7 +153,7 @@ fn is_fitted(shape: &GemmShape) -> bool {
 struct Fit<'a> {
     is_own: bool,
     wave: &'a GroupedWave,
-    dense: &'a crate::catalog::GemmWave,
+    dense: &'a GemmWave,
     machine: Machine<'a>,
 }
 

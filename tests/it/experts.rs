@@ -52,6 +52,7 @@ fn held_out_experts_are_met() {
             };
             let shape = GemmShape {
                 batch: number(3),
+                // Sums in 16 bits move 4 bytes; there is no shape for them, and 2 are counted.
                 accumulate_fp32: number(7) > 4.0,
                 ..GemmShape::new(number(4), number(5), number(6), dtype)
             };
