@@ -4,6 +4,7 @@
 pub mod attention;
 pub mod collective;
 pub mod gemm;
+pub mod grouped;
 pub mod op;
 pub mod stream;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 pub use attention::{AttentionShape, Unfused, attention, attention_backward, unfused, visible_keys};
 pub use collective::{Group, Network, ScaleOut, ScaleUp, collective, send};
 pub use gemm::{GemmShape, gemm};
+pub use grouped::{Launch, grouped};
 pub use op::{Device, Source, Timed};
 pub use stream::stream;
 

@@ -25,6 +25,28 @@ pub struct GemmWave {
     pub mape_fraction: f64,
 }
 
+/// Parameters of the multiplies of many experts in one launch, beside those of the dense kernel.
+/// Meaning and fit: see `kernel::grouped`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupedWave {
+    /// Profile that the parameters were fitted for, where it is another.
+    pub measured_on: Option<String>,
+    /// Fraction of peak inside a full tile.
+    pub efficiency: f64,
+    /// Extra depth of the k loop that prologue and epilogue of a tile cost, in elements.
+    pub k0_elements: f64,
+    /// Fraction of memory bandwidth reached.
+    pub memory_efficiency: f64,
+    /// Fixed time of the measured layer besides its two multiplies.
+    pub layer_s: f64,
+    /// Bytes of permutation, activation and sum of the measured layer over those of one pass each.
+    pub stream_factor: f64,
+    /// Mean absolute relative error on the points of the fit.
+    pub mape_fraction: f64,
+    /// The same on the points held out.
+    pub held_out_mape_fraction: f64,
+}
+
 /// Parameters of the flash attention forward model; see `kernel::attention`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttentionWave {
@@ -105,6 +127,10 @@ pub struct Profile {
     pub tiles: Vec<(u32, u32)>,
     /// Matrix multiply by format.
     pub gemm: BTreeMap<DType, GemmWave>,
+    /// Multiplies of many experts in one launch, by format.
+    pub grouped: BTreeMap<DType, GroupedWave>,
+    /// Time of the multiplies of many experts, launched one by one, over the dense kernel's.
+    pub per_expert_factor: Option<f64>,
     /// Flash attention forward by format.
     pub attention: BTreeMap<DType, AttentionWave>,
     /// Collectives inside the scale-up domain by kind and rank count.

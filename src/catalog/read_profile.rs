@@ -2,7 +2,7 @@
 
 use super::read::{COMMON, Entity, common};
 use super::reader::{Bounds, Reader};
-use super::{AffinePieces, AttentionWave, Catalog, Collective, ContextExchange, DType, GemmWave, Kind, Profile, Stack};
+use super::{AffinePieces, AttentionWave, Catalog, Collective, ContextExchange, DType, GemmWave, GroupedWave, Kind, Profile, Stack};
 use crate::units::Unit;
 use Bounds::{NonNegative, Within};
 use std::collections::BTreeMap;
@@ -22,6 +22,10 @@ impl Entity for Profile {
             peak_flop_per_s: by_dtype(r, "peak", "_flop_per_s", |t, key| t.need(key, Unit::FlopPerS, Within(1e6, 1e20))),
             tiles: tiles(r),
             gemm: by_dtype(r, "gemm", "", |t, key| t.table(key).map(|g| gemm(&g)).unwrap_or_else(|| gemm(t))),
+            grouped: by_dtype(r, "grouped", "", |t, key| {
+                t.table(key).map(|g| grouped(&g)).unwrap_or_else(|| grouped(t))
+            }),
+            per_expert_factor: r.number("per_expert_factor", Unit::One, Within(1.0, 10.0)),
             attention: by_dtype(r, "attention", "", |t, key| {
                 t.table(key).map(|a| attention(&a)).unwrap_or_else(|| attention(t))
             }),
@@ -69,6 +73,22 @@ fn gemm(r: &Reader<'_>) -> GemmWave {
         wave_fraction: r.need("wave_fraction", Unit::Fraction, Within(0.0, 1.0)),
         quant_bytes: r.number("quant_bytes", Unit::Bytes, NonNegative).unwrap_or(0.0),
         mape_fraction: r.number("mape_fraction", Unit::Fraction, NonNegative).unwrap_or(0.0),
+    };
+    r.finish();
+    wave
+}
+
+fn grouped(r: &Reader<'_>) -> GroupedWave {
+    common(r);
+    let wave = GroupedWave {
+        measured_on: r.text("measured_on"),
+        efficiency: r.need("efficiency", Unit::Fraction, Within(0.001, 1.0)),
+        k0_elements: r.need("k0_elements", Unit::One, NonNegative),
+        memory_efficiency: r.need("memory_efficiency", Unit::Fraction, Within(0.001, 1.0)),
+        layer_s: r.number("layer_s", Unit::S, Within(0.0, 1.0)).unwrap_or(0.0),
+        stream_factor: r.number("stream_factor", Unit::One, NonNegative).unwrap_or(0.0),
+        mape_fraction: r.number("mape_fraction", Unit::Fraction, NonNegative).unwrap_or(0.0),
+        held_out_mape_fraction: r.number("held_out_mape_fraction", Unit::Fraction, NonNegative).unwrap_or(0.0),
     };
     r.finish();
     wave

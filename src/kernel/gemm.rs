@@ -21,7 +21,7 @@
 use super::{Device, Evidence, Source, Timed};
 use crate::catalog::{DType, GemmWave, Profile};
 
-/// `batch` equal and independent products `C[m,n] = A[m,k] · B[k,n]` run as one grouped kernel.
+/// `batch` equal and independent products `C[m,n] = A[m,k] · B[k,n]` run as one kernel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GemmShape {
     /// Rows of the output.
@@ -100,31 +100,26 @@ const SHEET_TILES: [(u32, u32); 1] = [(128, 128)];
 
 /// What a kernel runs on, in the numbers that its parameters are relative to.
 #[derive(Clone, Copy)]
-struct Machine<'a> {
-    flop_per_s: f64,
-    memory_bytes_per_s: f64,
-    units: f64,
-    tiles: &'a [(u32, u32)],
+pub(super) struct Machine<'a> {
+    pub(super) flop_per_s: f64,
+    pub(super) memory_bytes_per_s: f64,
+    pub(super) units: f64,
+    pub(super) tiles: &'a [(u32, u32)],
 }
 
 /// Time of a matrix multiply in a training step.
 ///
 /// Quantization of the operands is left out for every low-precision format (the workload charges
 /// it as an operation of its own), and with it the launch time above [`QUANTIZED_LAUNCH_S`]. fp16
-/// runs at bf16 speed. Grouped products count as extrapolated: tiles add up over the group, which
-/// is right for equal sizes, but no grouped kernel was fitted.
+/// runs at bf16 speed. Batched products count as extrapolated: tiles add up over the batch. Experts are
+/// [`super::grouped`].
 #[must_use]
 pub fn gemm(device: &Device, shape: &GemmShape) -> Timed {
     if shape.flop() <= 0.0 {
         return Timed::ZERO;
     }
     if let Some((exact, wave, machine)) = device.profile.and_then(|p| fitted(p, shape.dtype)) {
-        let t0_s = if shape.dtype.bytes() < 2.0 {
-            wave.t0_s.min(QUANTIZED_LAUNCH_S)
-        } else {
-            wave.t0_s
-        };
-        let time_s = wave_s(machine, wave, t0_s, shape);
+        let time_s = wave_s(machine, wave, training_t0_s(wave, shape.dtype), shape);
         let evidence = if exact && shape.is_fitted() {
             Evidence::Interpolated
         } else {
@@ -159,9 +154,18 @@ pub fn measured_gemm_s(profile: &Profile, shape: &GemmShape) -> Option<f64> {
     Some(wave_s(machine, wave, wave.t0_s, shape) + quantize)
 }
 
+/// Launch time without the quantization pass that low-precision tables have in theirs.
+pub(super) fn training_t0_s(wave: &GemmWave, dtype: DType) -> f64 {
+    if dtype.bytes() < 2.0 {
+        wave.t0_s.min(QUANTIZED_LAUNCH_S)
+    } else {
+        wave.t0_s
+    }
+}
+
 /// Parameters for `dtype`: its own, those of the same multiplier otherwise. The flag is false
 /// where the other format's kernels do other work per element than these would.
-fn fitted(profile: &Profile, dtype: DType) -> Option<(bool, &GemmWave, Machine<'_>)> {
+pub(super) fn fitted(profile: &Profile, dtype: DType) -> Option<(bool, &GemmWave, Machine<'_>)> {
     if profile.tiles.is_empty() {
         return None;
     }

@@ -44,6 +44,10 @@ pub enum Source {
     ProfileGemm,
     /// Wave model of matrix multiplies with data-sheet peak and stated efficiencies.
     SheetGemm,
+    /// Multiplies of experts by parameters fitted to grouped kernels or beside the dense ones.
+    ProfileGrouped,
+    /// Multiplies of experts with data-sheet peak and stated efficiencies.
+    SheetGrouped,
     /// Wave model of flash attention with fitted parameters.
     ProfileAttention,
     /// Wave model of flash attention with data-sheet peak and stated efficiencies.
@@ -73,6 +77,8 @@ impl Source {
         match self {
             Source::ProfileGemm => "tile and wave model of matrix multiplies, parameters fitted to measured shapes",
             Source::SheetGemm => "tile and wave model of matrix multiplies, data-sheet peak times a stated efficiency",
+            Source::ProfileGrouped => "tile and wave model of the experts' multiplies, parameters fitted to measured shapes",
+            Source::SheetGrouped => "tile and wave model of the experts' multiplies, data-sheet peak times a stated efficiency",
             Source::ProfileAttention => "tile and wave model of flash attention, parameters fitted to measured shapes",
             Source::SheetAttention => "tile and wave model of flash attention, data-sheet peak times a stated efficiency",
             Source::UnfusedAttention => "batched matrix multiplies over the full score matrix and memory passes over it",

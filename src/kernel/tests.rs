@@ -2,5 +2,6 @@
 //! published nccl-tests and rccl-tests runs.
 
 mod compute;
+mod experts;
 mod fixture;
 mod network;

@@ -49,6 +49,8 @@ pub enum GroupName {
 pub enum Work {
     /// Matrix multiply.
     Gemm(GemmShape),
+    /// The multiplies of a device's experts, one for each.
+    Experts(GemmShape),
     /// Attention core that never stores its scores.
     Flash(AttentionShape),
     /// Attention core as separate batched multiplies and softmax.
@@ -199,20 +201,22 @@ impl List<'_> {
         }
     }
 
-    /// `m` tokens through a `k × n` weight, `batch` independent ones at a time: three multiplies.
+    /// `m` tokens through a `k × n` weight: three multiplies. More than one weight, `batch` of them with
+    /// `m` tokens each, are experts.
     fn linear(&mut self, names: [&'static str; 3], m: f64, n: f64, k: f64, batch: f64, dtype: DType) {
         if m <= 0.0 || n <= 0.0 || k <= 0.0 {
             return;
         }
         let shape = |m, n, k, accumulate_fp32| {
-            Work::Gemm(GemmShape {
+            let shape = GemmShape {
                 m,
                 n,
                 k,
                 batch,
                 dtype,
                 accumulate_fp32,
-            })
+            };
+            if batch > 1.0 { Work::Experts(shape) } else { Work::Gemm(shape) }
         };
         self.linears += 1;
         self.linear = self.linears;

@@ -145,8 +145,8 @@ fn parent(name: &str, catalog: &Catalog) -> Option<String> {
     entry.tree.text("extends").map(str::to_string)
 }
 
-/// A family's distinct configurations together count as a few.
-fn weigh(cases: &mut [Case]) {
+/// Weights of cases: a family's distinct configurations together count as a few.
+pub fn weigh(cases: &mut [Case]) {
     let mut twins: BTreeMap<(String, String), f64> = BTreeMap::new();
     for case in cases.iter() {
         *twins.entry((case.family.clone(), case.twin.clone())).or_default() += 1.0;

@@ -9,6 +9,7 @@ mod cli;
 mod engine;
 #[cfg(feature = "cli")]
 mod errors;
+mod experts;
 mod fit;
 mod golden;
 mod hf;

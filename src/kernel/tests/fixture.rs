@@ -48,6 +48,8 @@ pub fn profile(name: &str, units: u32, memory_bytes_per_s: f64, tiles: &[(u32, u
         peak_flop_per_s: BTreeMap::new(),
         tiles: tiles.to_vec(),
         gemm: BTreeMap::new(),
+        grouped: BTreeMap::new(),
+        per_expert_factor: None,
         attention: BTreeMap::new(),
         collectives: BTreeMap::new(),
         bus_bytes_per_s: BTreeMap::new(),

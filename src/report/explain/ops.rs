@@ -114,7 +114,7 @@ fn wanted(which: Ops, work: &Work) -> bool {
 /// `8192 × 2048 × 16384 bf16`, `16 heads, 8,192 of 8,192 tokens`, `1.07 GB`.
 fn shape(work: &Work) -> String {
     match work {
-        Work::Gemm(s) => {
+        Work::Gemm(s) | Work::Experts(s) => {
             let batch = if s.batch == 1.0 {
                 String::new()
             } else {

@@ -41,7 +41,9 @@ pub(super) fn feed_forward(list: &mut List<'_>, model: &Model, l: &Local, ffn_hi
 }
 
 /// Router, dispatch, grouped experts of the busiest rank, combine, shared experts
-/// (`GShard`, arXiv 2006.16668 §3; DeepSeek-V3, arXiv 2412.19437 §2.1.2).
+/// (`GShard`, arXiv 2006.16668 §3; DeepSeek-V3, arXiv 2412.19437 §2.1.2). Routing without dropped tokens
+/// also makes the host wait for the token counts of a layer; no measured time of that was found, and
+/// none is charged.
 pub(super) fn mixture(list: &mut List<'_>, model: &Model, moe: &Moe, l: &Local, stack: &Stack) {
     let layout = list.layout;
     let n_experts = f64::from(moe.n_experts);
@@ -56,7 +58,9 @@ pub(super) fn mixture(list: &mut List<'_>, model: &Model, moe: &Moe, l: &Local, 
     list.both("top-k", l.cut_tokens * n_experts * 8.0, l.cut_tokens * n_experts * 8.0);
     let routed = l.tokens * f64::from(moe.experts_per_token) / l.tensor;
     let bytes = routed * l.hidden * 2.0;
-    list.both("permute", 2.0 * bytes, 2.0 * bytes);
+    // Rows in 16 bits read and written, and the fp32 weight of each.
+    let moved = 2.0 * bytes + 8.0 * routed;
+    list.both("permute", moved, moved);
     exchange(list, ["dispatch", "dispatch gradient"], bytes);
     let whole = bytes * f64::from(layout.expert_tensor);
     let (gather, scatter) = (Collective::AllGather, Collective::ReduceScatter);
@@ -65,6 +69,11 @@ pub(super) fn mixture(list: &mut List<'_>, model: &Model, moe: &Moe, l: &Local, 
     // The busiest rank of a group decides; a lone rank holds all experts and has no busiest.
     let imbalance = if layout.expert > 1 { stack.expert_imbalance } else { 1.0 };
     let per_expert = l.expert_tokens * imbalance / local_experts;
+    // What arrives from other ranks lies rank by rank: it is sorted by expert, and back before it leaves
+    // (Megatron-LM `MoEAlltoAllTokenDispatcher`, second permutation).
+    let sorts = layout.expert * layout.expert_tensor > 1 && local_experts > 1.0;
+    let arrived = if sorts { 4.0 * l.expert_tokens * imbalance * l.hidden } else { 0.0 };
+    list.both("sort by expert", arrived, arrived);
     let width = f64::from(moe.expert_ffn_hidden) / f64::from(layout.expert_tensor);
     let halves = if model.gated_ffn { 2.0 } else { 1.0 };
     list.linear(
@@ -84,9 +93,10 @@ pub(super) fn mixture(list: &mut List<'_>, model: &Model, moe: &Moe, l: &Local, 
         local_experts,
         list.compute,
     );
+    list.both("sort by rank", arrived, arrived);
     among_tensor(list, ["scatter expert output", "gather expert gradient"], [scatter, gather], whole);
     exchange(list, ["combine", "combine gradient"], bytes);
-    list.both("unpermute", 2.0 * bytes, 2.0 * bytes);
+    list.both("unpermute", moved, moved);
     list.shared = true;
     feed_forward(list, model, l, f64::from(moe.shared_ffn_hidden));
     list.shared = false;

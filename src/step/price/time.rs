@@ -2,7 +2,7 @@
 
 use crate::catalog::{Collective, Stack};
 use crate::kernel::attention::ScoreKernels;
-use crate::kernel::{self, AttentionShape, Device, Timed};
+use crate::kernel::{self, AttentionShape, Device, Launch, Timed};
 use crate::layout::{Groups, Placed};
 use crate::step::lower::{GroupName, Op, Pass, Work};
 use crate::step::machine::Machine;
@@ -52,6 +52,7 @@ pub fn time(op: &Op, machine: &Machine, groups: &Groups) -> Timed {
     let backward = op.pass == Pass::Backward;
     let timed = match op.work {
         Work::Gemm(shape) => sustained(kernel::gemm(&device, &shape), stack),
+        Work::Experts(shape) => sustained(kernel::grouped(&device, &shape, launch(stack)), stack),
         Work::Serial { shape, times } => {
             let one = sustained(kernel::gemm(&device, &shape), stack);
             // Steps of a recurrence cannot overlap: each costs at least a kernel.
@@ -86,6 +87,16 @@ pub fn time(op: &Op, machine: &Machine, groups: &Groups) -> Timed {
     Timed {
         time_s: timed.time_s.max(stack.kernel_floor_s) * op.load_factor,
         ..timed
+    }
+}
+
+/// A stack whose host launches kernels one by one launches the experts' so too (Transformer Engine's
+/// grouped linear over cuBLAS streams); a compiled program has one kernel for them.
+fn launch(stack: &Stack) -> Launch {
+    if stack.launch_s > 0.0 {
+        Launch::PerExpert { launch_s: stack.launch_s }
+    } else {
+        Launch::Single
     }
 }
 
@@ -137,7 +148,7 @@ fn sustained(timed: Timed, stack: &Stack) -> Timed {
 #[must_use]
 pub fn flop(op: &Op) -> f64 {
     match op.work {
-        Work::Gemm(s) => s.flop(),
+        Work::Gemm(s) | Work::Experts(s) => s.flop(),
         Work::Serial { shape, times } => shape.flop() * times,
         Work::Flash(s) | Work::Unfused(s) => s.flop() * attention_passes(op.pass),
         Work::Blocks { own, other, times } => (own.flop() + times * other.flop()) * attention_passes(op.pass),

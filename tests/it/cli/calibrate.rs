@@ -1,13 +1,18 @@
 //! `exaplan calibrate` and `validate --cross` from end to end.
 
 use super::exaplan;
-use crate::support::Folder;
+use crate::support::{Folder, root};
+
+/// A small set: the whole fitting set takes minutes in a debug build.
+fn runs() -> String {
+    root().join("scenarios/published/simumax-b200.csv").display().to_string()
+}
 
 #[test]
 fn fitted_stacks_are_a_catalog_that_plans_use() {
     let folder = Folder::new();
     let file = folder.path().join("stacks.toml");
-    let told = exaplan(&["calibrate", "--json", "-o", file.to_str().unwrap()]).json();
+    let told = exaplan(&["calibrate", "--runs", &runs(), "--json", "-o", file.to_str().unwrap()]).json();
     let (before, after) = (
         told["median_ape_before"].as_f64().unwrap(),
         told["median_ape_after"].as_f64().unwrap(),
@@ -23,7 +28,7 @@ fn fitted_stacks_are_a_catalog_that_plans_use() {
 
 #[test]
 fn left_out_errors_are_told_by_family_and_stack() {
-    let told = exaplan(&["validate", "--cross", "--json"]).json();
+    let told = exaplan(&["validate", "--cross", "--runs", &runs(), "--json"]).json();
     assert_eq!(told["schema"], "exaplan.cross/1");
     let n = told["summary"]["n"].as_u64().unwrap();
     assert_eq!(told["rows"].as_array().unwrap().len() as u64, n);
@@ -34,7 +39,7 @@ fn left_out_errors_are_told_by_family_and_stack() {
         .map(|v| v["n"].as_u64().unwrap())
         .sum();
     assert_eq!(sum, n);
-    let text = exaplan(&["validate", "--cross"]);
+    let text = exaplan(&["validate", "--cross", "--runs", &runs()]);
     assert!(
         text.code == 0 && text.stdout.contains("left out of the fit") && text.stdout.contains("By family of sources"),
         "{}",
