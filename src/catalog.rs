@@ -71,7 +71,9 @@ impl Catalog {
     #[must_use]
     pub fn builtin() -> Catalog {
         let part = |(path, text): (String, &str)| {
-            let (_, kind, _) = Kind::ALL.iter().find(|(_, _, folder)| path.starts_with(folder))?;
+            let (_, kind, _) = Kind::ALL
+                .iter()
+                .find(|(_, _, folder)| path.starts_with(folder) && path != source::SOFTWARE)?;
             let origin = Arc::new(Origin {
                 name: format!("builtin:{path}"),
                 text: text.to_string(),

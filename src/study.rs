@@ -6,6 +6,7 @@ pub mod fit;
 mod machine;
 pub mod models;
 pub mod noise;
+mod rows;
 pub mod runs;
 pub mod sensitivity;
 pub mod software;

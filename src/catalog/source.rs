@@ -14,6 +14,10 @@ static SCENARIOS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
 /// Larger files are refused: no scenario or catalog comes near, and a wrong path often does.
 pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
+/// The embedded rules that tell the stack of a published run. They stand among the stacks but are no
+/// part of the catalog.
+pub const SOFTWARE: &str = "profiles/stacks/software.toml";
+
 /// Every embedded file: its path in the repository and its text.
 pub fn embedded() -> impl Iterator<Item = (String, &'static str)> {
     fn walk(dir: &'static Dir<'static>, out: &mut Vec<&'static include_dir::File<'static>>) {

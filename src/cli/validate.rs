@@ -1,15 +1,15 @@
 //! `exaplan validate`.
 
 use super::output::{Console, emit_json, show};
-use super::{DONE, Done, Layers, layers};
+use super::{DONE, Done, Layers, NO, layers};
 use crate::catalog::{Catalog, digest_text, source};
-use crate::error::{Origin, Result};
+use crate::error::{Error, Origin, Result};
 use crate::report::cross as report;
 use crate::report::validate::{Validated, document, json};
 use crate::study::cross::cross;
 use crate::study::fit::cases;
 use crate::study::models;
-use crate::study::runs::{Row, read_csv};
+use crate::study::runs::{Row, Rows, read_rows};
 use crate::study::validate::{By, predict_telling};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ pub fn run(args: &ValidateArgs, console: &Console) -> Done {
         Some(path) => vec![source::read(path)?],
         None => source::published(),
     };
-    let rows: Vec<Row> = files.iter().map(read_csv).collect::<Result<Vec<_>>>()?.concat();
+    let rows = rows(&files, console)?;
     if let Some(path) = &args.models {
         let origin = source::read(path)?;
         catalog = with_models(&origin, catalog, console)?;
@@ -84,11 +84,29 @@ pub fn run(args: &ValidateArgs, console: &Console) -> Done {
         n_worst: args.top,
         provenance: &provenance,
     };
-    if console.json {
+    let done = if console.json {
         emit_json(&json(&shown))?;
-        return Ok(DONE);
+        DONE
+    } else {
+        show(console, &document(&shown))?
+    };
+    let none_ran = !predictions.is_empty() && predictions.iter().all(|p| p.skipped.is_some());
+    Ok(if none_ran { NO } else { done })
+}
+
+/// All rows; what is wrong with the others is told.
+fn rows(files: &[Arc<Origin>], console: &Console) -> Result<Vec<Row>> {
+    let mut all = Rows::default();
+    for file in files {
+        let read = read_rows(file)?;
+        all.rows.extend(read.rows);
+        all.problems.extend(read.problems);
     }
-    show(console, &document(&shown))
+    if all.rows.is_empty() && !all.problems.is_empty() {
+        return Err(Error::Invalid(all.problems));
+    }
+    console.warn(&all.problems);
+    Ok(all.rows)
 }
 
 fn left_out(rows: &[Row], catalog: &Catalog, args: &ValidateArgs, provenance: &str, console: &Console) -> Done {

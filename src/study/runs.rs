@@ -1,106 +1,29 @@
 //! Published run rows and what they mean: the machine, the software and the layout behind a row.
 
+pub use super::rows::{Row, Rows, read_csv, read_rows};
+
 use super::machine;
-use super::software::ran;
-use crate::catalog::{Accelerator, Catalog, DType, Entity, Model, Stack};
-use crate::error::{At, Diagnostic, Error, Origin, Result};
+use super::software;
+use crate::catalog::{Accelerator, Catalog, DType, Entity, Model};
 use crate::layout::{Choice, Recompute, Sharding};
 use crate::plan::{Scenario, StepCase};
 use crate::workload::{Adapter, Optimizer, Precision, Targets, Workload};
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-/// One measured configuration; empty cells are absent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    /// Unique id.
-    pub id: String,
-    cells: BTreeMap<String, String>,
-}
-
-impl Row {
-    /// A cell that is not empty.
-    #[must_use]
-    pub fn text(&self, column: &str) -> Option<&str> {
-        self.cells.get(column).map(String::as_str).filter(|t| !t.is_empty())
-    }
-
-    /// A finite, positive number.
-    #[must_use]
-    pub fn number(&self, column: &str) -> Option<f64> {
-        self.text(column)?.parse::<f64>().ok().filter(|v| v.is_finite() && *v > 0.0)
-    }
-
-    pub(super) fn degree(&self, column: &str) -> Option<u32> {
-        let value = self.number(column)?;
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        (value.fract() == 0.0 && value < 1e9).then_some(value as u32)
-    }
-}
-
-/// Rows of a CSV text with a header line. Columns that are not known are kept and ignored.
-///
-/// # Errors
-/// When it is not CSV or has no `id` column.
-pub fn read_csv(origin: &Arc<Origin>) -> Result<Vec<Row>> {
-    let fail = |message: String, line: u64| {
-        let start = origin
-            .text
-            .lines()
-            .take(usize::try_from(line.saturating_sub(1)).unwrap_or(0))
-            .map(|l| l.len() + 1)
-            .sum::<usize>();
-        let at = At {
-            origin: origin.clone(),
-            span: start.min(origin.text.len())..start.min(origin.text.len()),
-        };
-        Error::invalid(
-            Diagnostic::new(message)
-                .at(&at)
-                .help("write CSV with a header line as in scenarios/published"),
-        )
-    };
-    let mut reader = csv::Reader::from_reader(origin.text.as_bytes());
-    let headers = reader.headers().map_err(|e| fail(format!("not CSV: {e}"), 1))?.clone();
-    if !headers.iter().any(|h| h == "id") {
-        return Err(fail("no column `id`".to_string(), 1));
-    }
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| fail(format!("not CSV: {e}"), e.position().map_or(1, csv::Position::line)))?;
-        let cells: BTreeMap<String, String> = headers
-            .iter()
-            .zip(&record)
-            .map(|(h, c)| (h.to_string(), c.trim().to_string()))
-            .collect();
-        rows.push(Row {
-            id: cells.get("id").cloned().unwrap_or_default(),
-            cells,
-        });
-    }
-    Ok(rows)
-}
-
-/// What a row says of its attention kernel; most say nothing.
-fn flash(row: &Row) -> Option<bool> {
-    let text = row.text("attention_impl")?.to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|w| text.contains(w));
-    if has(&["no flash", "dot_product"]) {
-        return Some(false);
-    }
-    has(&["flash", "splash"]).then_some(true)
-}
 
 /// The scenario of a row: what it says is fixed, what it leaves out is free.
 ///
 /// # Errors
 /// A reason, when the model or the accelerator is not known or a needed cell is empty.
 pub fn scenario(row: &Row, catalog: &Catalog) -> std::result::Result<Scenario, String> {
+    if let Some(fault) = row.fault() {
+        return Err(fault.to_string());
+    }
     let model: Model = named(row, "model", catalog)?;
     let accelerator: Accelerator = named(row, "accelerator", catalog)?;
-    let mut stack: Stack = catalog.get(ran(row).stack).map_err(|e| e.to_string())?;
-    stack.flash_attention = flash(row).unwrap_or(stack.flash_attention);
+    let stack = software::stack(row, catalog)?;
     let devices = row.degree("devices").ok_or("no number of devices")?;
+    if let Some(why) = contradiction(row, devices) {
+        return Err(why);
+    }
     let seq_len_tokens = row.number("seq_len").ok_or("no sequence length")?;
     let choice = choice(row, devices);
     let global_batch_seqs = row
@@ -130,6 +53,44 @@ pub fn scenario(row: &Row, catalog: &Catalog) -> std::result::Result<Scenario, S
     .map_err(|e| e.to_string())
 }
 
+/// What nobody says of a row that its prediction rests on, in the order of the columns.
+#[must_use]
+pub fn assumed(row: &Row) -> Vec<String> {
+    let mut out = Vec::new();
+    let known = software::ran(row);
+    if !known.known {
+        out.push(format!("stack {}", known.stack));
+    }
+    let Some(devices) = row.degree("devices") else { return out };
+    let mut missing = |column: &str, what: &str| {
+        if row.text(column).is_none() {
+            out.push(what.to_string());
+        }
+    };
+    missing("precision", &format!("precision {DEFAULT_PRECISION}"));
+    let choice = choice(row, devices);
+    if let Some(seq_len_tokens) = row.number("seq_len") {
+        let usual = usual_batch(&choice, devices, seq_len_tokens);
+        missing("global_batch_seqs", &format!("global batch {usual}"));
+    }
+    missing("micro_batch_seqs", "micro-batch searched");
+    if let Some(pipeline) = implied_pipeline(row, devices) {
+        missing("pp", &format!("pipeline {pipeline}"));
+    }
+    let open = [
+        (choice.tensor.is_none(), "tensor"),
+        (choice.pipeline.is_none(), "pipeline"),
+        (choice.context.is_none(), "context"),
+        (choice.sharding.is_none(), "sharding"),
+        (choice.recompute.is_none(), "recompute"),
+    ];
+    out.extend(open.iter().filter(|o| o.0).map(|(_, name)| format!("{name} searched")));
+    out
+}
+
+/// Format of a row that states none: that of nearly all training since 2021.
+const DEFAULT_PRECISION: &str = "bf16";
+
 /// Rows of adapters name them in the model or the notes; their rank is 16 where the source is silent,
 /// the default of NeMo's and `PyTorch`'s recipes.
 fn adapter(row: &Row) -> Option<Adapter> {
@@ -148,7 +109,7 @@ fn named<T: Entity>(row: &Row, column: &str, catalog: &Catalog) -> std::result::
 }
 
 fn dtype(row: &Row) -> std::result::Result<DType, String> {
-    let text = row.text("precision").unwrap_or("bf16");
+    let text = row.text("precision").unwrap_or(DEFAULT_PRECISION);
     let name = match text {
         "fp8-mx" => "mxfp8",
         other => other,
@@ -168,24 +129,61 @@ fn usual_batch(choice: &Choice, devices: u32, seq_len_tokens: f64) -> f64 {
     (usual / unit).round().max(1.0) * unit
 }
 
+/// Devices of several cores that some programs count one by one.
+const OF_CORES: [&str; 4] = ["trn", "inf", "tpu", "mi250x"];
+
+/// What the degrees of a row multiply to.
+fn product(row: &Row) -> u64 {
+    let degree = |c: &&str| u64::from(row.degree(c).unwrap_or(1));
+    ["tp", "pp", "cp", "dp"].iter().map(degree).fold(1, u64::saturating_mul)
+}
+
 /// Cores of a device, where the degrees of a row count cores: two on a Trainium chip.
 fn cores_per_device(row: &Row, devices: u32) -> u32 {
-    let product = ["tp", "pp", "cp", "dp"]
-        .iter()
-        .map(|c| u64::from(row.degree(c).unwrap_or(1)))
-        .product::<u64>();
-    let devices = u64::from(devices.max(1));
+    let (product, devices) = (product(row), u64::from(devices.max(1)));
+    let cores = |d: &str| OF_CORES.iter().any(|c| d.starts_with(c));
     match product / devices {
-        cores @ 2..=8 if product.is_multiple_of(devices) => u32::try_from(cores).unwrap_or(1),
+        n @ 2..=8 if product.is_multiple_of(devices) && row.text("accelerator").is_some_and(cores) => u32::try_from(n).unwrap_or(1),
         _ => 1,
     }
 }
 
+/// The pipeline that a row does not state and its other degrees leave over.
+fn implied_pipeline(row: &Row, devices: u32) -> Option<u32> {
+    let open = row.text("pp").is_none() && row.text("tp").is_some() && !shards_weights(row);
+    let (product, devices) = (product(row), u64::from(devices));
+    let left = devices / product.max(1);
+    let pipeline = u32::try_from(left).ok().filter(|_| devices.is_multiple_of(product.max(1)))?;
+    (open && row.text("dp").is_some() && pipeline > 1).then_some(pipeline)
+}
+
+fn shards_weights(row: &Row) -> bool {
+    sharding(row) == Some(Sharding::Zero3)
+}
+
+fn sharding(row: &Row) -> Option<Sharding> {
+    let name = row.text("sharding")?;
+    Sharding::NAMES.iter().find(|(n, _)| *n == name).map(|(_, v)| *v)
+}
+
+/// Degrees that do not multiply to the devices. With sharded weights the data degree counts copies,
+/// and some count the expert degree apart.
+fn contradiction(row: &Row, devices: u32) -> Option<String> {
+    let whole = ["tp", "pp", "dp"].iter().all(|c| row.text(c).is_some());
+    let product = product(row);
+    let apart = product.saturating_mul(u64::from(row.degree("ep").unwrap_or(1)));
+    let agrees = [product, apart].contains(&u64::from(devices)) || cores_per_device(row, devices) > 1;
+    if !whole || agrees || shards_weights(row) {
+        return None;
+    }
+    let stated = ["tp", "pp", "cp", "dp"].iter().filter_map(|c| Some(format!("{c} {}", row.text(c)?)));
+    let stated: Vec<String> = stated.collect();
+    Some(format!("{} multiply to {product}, not to {devices} devices", stated.join(" × ")))
+}
+
 fn choice(row: &Row, devices: u32) -> Choice {
     let or_one = |column: &str| Some(row.degree(column).unwrap_or(1));
-    let sharding = row
-        .text("sharding")
-        .and_then(|s| Sharding::NAMES.iter().find(|(n, _)| *n == s).map(|(_, v)| *v));
+    let sharding = sharding(row);
     let sharded = sharding == Some(Sharding::Zero3);
     // With sharded weights, or as many data ranks as devices, nothing else is cut.
     let stated = row.text("tp").is_some() || sharded || row.degree("dp") == Some(devices);
@@ -193,7 +191,7 @@ fn choice(row: &Row, devices: u32) -> Choice {
     let cores = cores_per_device(row, devices);
     Choice {
         tensor: layout("tp").map(|t| if t.is_multiple_of(cores) { t / cores } else { t }),
-        pipeline: layout("pp"),
+        pipeline: implied_pipeline(row, devices).or(layout("pp")),
         context: layout("cp"),
         virtual_stages: layout("vpp"),
         expert: layout("ep"),
@@ -255,35 +253,7 @@ fn recompute(text: &str) -> Option<Recompute> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn row(cells: &[(&str, &str)]) -> Row {
-        Row {
-            id: "row".into(),
-            cells: cells.iter().map(|(k, v)| ((*k).to_string(), (*v).to_string())).collect(),
-        }
-    }
-
-    #[test]
-    fn software_tells_the_stack() {
-        for (software, stack) in [
-            ("Megatron-DeepSpeed", "megatron-deepspeed"),
-            ("Megatron-LM 23e00ed + TransformerEngine 2.11.0", "megatron-lm-2025"),
-            ("LLM Foundry + Composer, PyTorch FSDP", "llm-foundry"),
-            ("Neuron SDK 2.15.0 nemo-megatron", "neuron"),
-            ("PaXML (JAX)", "paxml"),
-            ("torchtitan", "torchtitan"),
-            ("Hugging Face (PyTorch FSDP/DDP)", "hugging-face"),
-            ("NeMo 26.02 / Megatron-Bridge", "megatron-bridge"),
-            ("NeMo (container of dgxc v25.02)", "nemo-2024"),
-            ("something new", "megatron-core"),
-        ] {
-            let got = ran(&row(&[("software", software)]));
-            assert_eq!((got.stack, got.told), (stack, software != "something new"), "{software}");
-        }
-        let on = |accelerator| ran(&row(&[("software", "MaxText"), ("accelerator", accelerator)])).stack;
-        assert_eq!((on("h100-sxm-80gb"), on("tpu-v5p")), ("maxtext-gpu", "maxtext"));
-        assert_eq!(ran(&row(&[("software", "PyTorch"), ("kind", "mlperf")])).stack, "mlperf-nvidia");
-    }
+    use crate::study::rows::row;
 
     #[test]
     fn what_is_computed_again() {
@@ -301,12 +271,37 @@ mod tests {
 
     #[test]
     fn degrees_may_count_cores_or_copies() {
-        let trainium = row(&[("tp", "8"), ("pp", "4"), ("dp", "2")]);
+        let trainium = row(&[("accelerator", "trn1"), ("tp", "8"), ("pp", "4"), ("dp", "2")]);
         assert_eq!(choice(&trainium, 32).tensor, Some(4));
         assert_eq!(choice(&trainium, 64).tensor, Some(8));
         let slices = row(&[("sharding", "fsdp"), ("dp", "2")]);
         assert_eq!(choice(&slices, 512).replicas, Some(2));
         assert_eq!(choice(&slices, 2).replicas, None);
+    }
+
+    #[test]
+    fn degrees_that_do_not_multiply_to_the_devices_are_told() {
+        let said = |cells: &[(&str, &str)], devices| contradiction(&row(cells), devices);
+        let three = [("tp", "8"), ("pp", "4"), ("dp", "2"), ("ep", "2")];
+        assert_eq!(said(&three, 64), None);
+        // An expert degree that is counted apart, and a data degree that is left open.
+        assert_eq!(said(&three, 128), None);
+        assert_eq!(said(&three[..2], 512), None);
+        assert_eq!(said(&three, 96).unwrap(), "tp 8 × pp 4 × dp 2 multiply to 64, not to 96 devices");
+        let cores = [&three[..3], &[("accelerator", "trn1")]].concat();
+        assert_eq!((said(&cores, 32), said(&cores, 256).is_some()), (None, true));
+        assert!(said(&[&three[..3], &[("accelerator", "h100-sxm-80gb")]].concat(), 32).is_some());
+        assert_eq!(said(&[&three[..3], &[("sharding", "fsdp")]].concat(), 512), None);
+    }
+
+    #[test]
+    fn what_nobody_says_is_named() {
+        let bare = row(&[("software", "torchtitan"), ("devices", "64"), ("seq_len", "4096"), ("tp", "8"), ("dp", "2")]);
+        let told = assumed(&bare);
+        let wanted = ["precision bf16", "global batch 1024", "micro-batch searched", "pipeline 4", "sharding searched", "recompute searched"];
+        assert_eq!(told, wanted);
+        assert_eq!(choice(&bare, 64).pipeline, Some(4));
+        assert_eq!(assumed(&row(&[("software", "our own")])), ["stack megatron-core"]);
     }
 
     #[test]

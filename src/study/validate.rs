@@ -1,7 +1,7 @@
 //! Predictions against published runs.
 
-use super::runs::{Row, scenario};
-use super::software::ran;
+use super::runs::{Row, assumed, scenario};
+use super::software::{features, ran};
 use crate::catalog::Catalog;
 use crate::kernel::Evidence;
 use crate::layout::{Layout, MemoryBudget, Space};
@@ -23,8 +23,12 @@ pub struct Prediction {
     pub accelerator: String,
     /// Stack that it was given.
     pub stack: &'static str,
-    /// A rule knows the row's software.
-    pub told_stack: bool,
+    /// A rule knows the row's software; otherwise the stack is a guess.
+    pub known_stack: bool,
+    /// What the row says of its configuration that changes the stack, by name.
+    pub features: Vec<&'static str>,
+    /// What the row does not say and was filled in.
+    pub assumed: Vec<String>,
     /// Why it was left out, if it was.
     pub skipped: Option<String>,
     /// Our tokens per second and device.
@@ -81,12 +85,15 @@ pub fn predict_telling(rows: &[Row], catalog: &Catalog, done: &(dyn Fn() + Sync)
 }
 
 fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
+    let ran = ran(row);
     let mut out = Prediction {
         id: row.id.clone(),
         source: row.text("source").unwrap_or("").to_string(),
         accelerator: row.text("accelerator").unwrap_or("").to_string(),
-        stack: ran(row).stack,
-        told_stack: ran(row).told,
+        stack: ran.stack,
+        known_stack: ran.known,
+        features: features(row, catalog),
+        assumed: assumed(row),
         skipped: None,
         predicted_tokens_per_s_per_device: None,
         closed_tokens_per_s_per_device: None,
