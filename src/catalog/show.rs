@@ -122,9 +122,9 @@ pub fn unsourced(catalog: &Catalog) -> Vec<Diagnostic> {
     out
 }
 
-/// The files of the binary, to write out and edit: path under the directory, text.
+/// The files of the catalog in the binary, to write out and edit: path under the directory, text.
 pub fn export() -> impl Iterator<Item = (String, &'static str)> {
-    super::source::embedded()
+    super::source::embedded().filter(|(path, _)| path != super::source::SOFTWARE)
 }
 
 /// The entry that a name means in any kind, for `catalog show NAME`.

@@ -1,7 +1,7 @@
 //! `exaplan validate`.
 
 use super::output::{Console, emit_json, show};
-use super::{DONE, Done, Layers, NO, layers};
+use super::{BAD_INPUT, DONE, Done, Layers, layers};
 use crate::catalog::{Catalog, digest_text, source};
 use crate::error::{Error, Origin, Result};
 use crate::report::cross as report;
@@ -60,7 +60,7 @@ pub fn run(args: &ValidateArgs, console: &Console) -> Done {
         Some(path) => vec![source::read(path)?],
         None => source::published(),
     };
-    let rows = rows(&files, console)?;
+    let Rows { rows, problems } = rows(&files, console)?;
     if let Some(path) = &args.models {
         let origin = source::read(path)?;
         catalog = with_models(&origin, catalog, console)?;
@@ -90,12 +90,13 @@ pub fn run(args: &ValidateArgs, console: &Console) -> Done {
     } else {
         show(console, &document(&shown))?
     };
-    let none_ran = !predictions.is_empty() && predictions.iter().all(|p| p.skipped.is_some());
-    Ok(if none_ran { NO } else { done })
+    // Rows without a model are an answer; a file of which nothing could be used is not.
+    let none_ran = predictions.iter().all(|p| p.skipped.is_some());
+    Ok(if none_ran && !problems.is_empty() { BAD_INPUT } else { done })
 }
 
 /// All rows; what is wrong with the others is told.
-fn rows(files: &[Arc<Origin>], console: &Console) -> Result<Vec<Row>> {
+fn rows(files: &[Arc<Origin>], console: &Console) -> Result<Rows> {
     let mut all = Rows::default();
     for file in files {
         let read = read_rows(file)?;
@@ -106,7 +107,7 @@ fn rows(files: &[Arc<Origin>], console: &Console) -> Result<Vec<Row>> {
         return Err(Error::Invalid(all.problems));
     }
     console.warn(&all.problems);
-    Ok(all.rows)
+    Ok(all)
 }
 
 fn left_out(rows: &[Row], catalog: &Catalog, args: &ValidateArgs, provenance: &str, console: &Console) -> Done {

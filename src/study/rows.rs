@@ -116,7 +116,11 @@ pub fn read_rows(origin: &Arc<Origin>) -> Result<Rows> {
             continue;
         }
         let cells: BTreeMap<String, String> = headers.iter().cloned().zip(record.iter().map(|c| c.trim().to_string())).collect();
-        let id = cells.get("id").filter(|id| !id.is_empty()).cloned().unwrap_or_else(|| format!("line {line}"));
+        let id = cells
+            .get("id")
+            .filter(|id| !id.is_empty())
+            .cloned()
+            .unwrap_or_else(|| format!("line {line}"));
         let mut fault = None;
         for column in COUNTS.iter().chain(&NUMBERS).chain(&MEASURED) {
             let Some(wanted) = cells.get(*column).and_then(|cell| unreadable(column, cell)) else {
@@ -132,7 +136,10 @@ pub fn read_rows(origin: &Arc<Origin>) -> Result<Rows> {
             }
         }
         if !ids.insert(id.clone()) {
-            tell(format!("line {line}, column `id`: `{id}` stands above already"), "give each row an id of its own");
+            tell(
+                format!("line {line}, column `id`: `{id}` stands above already"),
+                "give each row an id of its own",
+            );
         }
         out.rows.push(Row { id, cells, fault });
     }
@@ -219,6 +226,9 @@ mod tests {
         };
         assert!(read_rows(&origin("name,devices\na,8\n")).is_err());
         assert!(read_csv(&origin("id,devices\na,x\n")).is_err());
-        assert_eq!(read_csv(&origin("id,micro_batch_seqs\na,0.999994\n")).unwrap()[0].degree("micro_batch_seqs"), Some(1));
+        assert_eq!(
+            read_csv(&origin("id,micro_batch_seqs\na,0.999994\n")).unwrap()[0].degree("micro_batch_seqs"),
+            Some(1)
+        );
     }
 }

@@ -176,7 +176,9 @@ fn contradiction(row: &Row, devices: u32) -> Option<String> {
     if !whole || agrees || shards_weights(row) {
         return None;
     }
-    let stated = ["tp", "pp", "cp", "dp"].iter().filter_map(|c| Some(format!("{c} {}", row.text(c)?)));
+    let stated = ["tp", "pp", "cp", "dp"]
+        .iter()
+        .filter_map(|c| Some(format!("{c} {}", row.text(c)?)));
     let stated: Vec<String> = stated.collect();
     Some(format!("{} multiply to {product}, not to {devices} devices", stated.join(" × ")))
 }
@@ -296,9 +298,22 @@ mod tests {
 
     #[test]
     fn what_nobody_says_is_named() {
-        let bare = row(&[("software", "torchtitan"), ("devices", "64"), ("seq_len", "4096"), ("tp", "8"), ("dp", "2")]);
+        let bare = row(&[
+            ("software", "torchtitan"),
+            ("devices", "64"),
+            ("seq_len", "4096"),
+            ("tp", "8"),
+            ("dp", "2"),
+        ]);
         let told = assumed(&bare);
-        let wanted = ["precision bf16", "global batch 1024", "micro-batch searched", "pipeline 4", "sharding searched", "recompute searched"];
+        let wanted = [
+            "precision bf16",
+            "global batch 1024",
+            "micro-batch searched",
+            "pipeline 4",
+            "sharding searched",
+            "recompute searched",
+        ];
         assert_eq!(told, wanted);
         assert_eq!(choice(&bare, 64).pipeline, Some(4));
         assert_eq!(assumed(&row(&[("software", "our own")])), ["stack megatron-core"]);

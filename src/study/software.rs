@@ -64,7 +64,9 @@ pub struct Ran {
 fn table() -> &'static Table {
     static TABLE: OnceLock<Table> = OnceLock::new();
     TABLE.get_or_init(|| {
-        let text = source::embedded().find(|(path, _)| path == source::SOFTWARE).map_or("", |(_, text)| text);
+        let text = source::embedded()
+            .find(|(path, _)| path == source::SOFTWARE)
+            .map_or("", |(_, text)| text);
         read(text).0
     })
 }
@@ -292,13 +294,27 @@ mod tests {
 
     #[test]
     fn no_word_is_one_of_a_measurement() {
-        let outcomes = ["flop", "tok/s", "tokens/s", "mfu", "hfu", "predicted", "peak", "measured", "seconds", "gib"];
+        let outcomes = [
+            "flop",
+            "tok/s",
+            "tokens/s",
+            "mfu",
+            "hfu",
+            "predicted",
+            "peak",
+            "measured",
+            "seconds",
+            "gib",
+        ];
         let (table, _) = read(text());
         let looked_for = table.features.iter().flat_map(|f| f.words.iter().chain(&f.unless));
         for word in looked_for.chain(table.rules.iter().flat_map(|r| &r.when.notes)) {
             assert!(!outcomes.iter().any(|o| word.contains(o)), "{word}");
             // Numbers in words are formats and names: bf16, p2p, a2a, fp8.
-            assert!(!word.starts_with(|c: char| c.is_ascii_digit()) && !word.contains('.') || word.contains("torch."), "{word}");
+            assert!(
+                !word.starts_with(|c: char| c.is_ascii_digit()) && !word.contains('.') || word.contains("torch."),
+                "{word}"
+            );
         }
     }
 
@@ -345,12 +361,18 @@ mod tests {
         let fused: Stack = catalog.get("pytorch-fsdp").unwrap();
         assert!((compiled.passes - fused.passes).abs() < 1e-12 && plain.passes > compiled.passes);
         assert!(plain.fp32_gradients && !compiled.fp32_gradients);
-        assert_eq!(said("Megatron-LM", "no EP overlap; EP A2A overlap on the way").0, ["expert-overlap"]);
+        assert_eq!(
+            said("Megatron-LM", "no EP overlap; EP A2A overlap on the way").0,
+            ["expert-overlap"]
+        );
         assert!(said("Megatron-LM", "no EP overlap, CUDA graphs off").0.is_empty());
         let (names, whole) = said("Megatron-LM", "CUDA graph local(full_iteration)");
         assert_eq!((names, whole.launch_s), (vec!["full-iteration-graph"], 0.0));
         // The name of a feature is a word of it.
-        assert_eq!(said("Megatron-LM 2022", "flash-attention; no-tensor-overlap").0, ["flash-attention", "no-tensor-overlap"]);
+        assert_eq!(
+            said("Megatron-LM 2022", "flash-attention; no-tensor-overlap").0,
+            ["flash-attention", "no-tensor-overlap"]
+        );
         assert!(!said("Megatron-LM", "Megatron fused softmax (no flash)").1.skips_masked);
     }
 }

@@ -7,7 +7,7 @@ fn the_published_rows_are_compared() {
     let json = exaplan(&["validate", "--json"]).json();
     assert_eq!(json["schema"], "exaplan.validate/1");
     let rows = json["rows"].as_array().unwrap();
-    assert!(rows.len() >= 1600);
+    assert_eq!(rows.len(), 1616);
     for key in [
         "id",
         "predicted_tokens_per_s_per_device",
@@ -16,6 +16,9 @@ fn the_published_rows_are_compared() {
         "p90",
         "fits_memory",
         "stack",
+        "known_stack",
+        "features",
+        "assumed",
         "evidence",
         "skipped",
     ] {
@@ -75,6 +78,52 @@ fn own_runs_name_own_models() {
     assert_eq!(rows[0]["layout"]["data"], 12);
     assert!(rows[1]["skipped"].as_str().unwrap().contains("no-such-model"));
     assert!(rows[2]["predicted_tokens_per_s_per_device"].is_number() && rows[2]["relative_error"].is_null());
+}
+
+#[test]
+fn bad_lines_are_told_and_the_others_run() {
+    let dir = scratch("validate-bad-lines");
+    let runs = dir.join("runs.csv");
+    let text = "\
+id,model,accelerator,devices,software,seq_len,global_batch_seqs,tp,pp,dp,tokens_per_s_per_device,notes\n\
+good,llama3-8b,h100-sxm-80gb,8,our own,8192,16,1,1,8,9000,torch.compile\n\
+short,llama3-8b\n\
+words,llama3-8b,h100-sxm-80gb,eight,torchtitan,8192,16,x,1,8,9000,\n\
+against,llama3-8b,h100-sxm-80gb,8,torchtitan,8192,16,2,2,8,9000,\n\
+unmeasured,llama3-8b,h100-sxm-80gb,8,torchtitan,8192,16,1,1,8,fast,FSDP\n";
+    std::fs::write(&runs, text).unwrap();
+    let out = exaplan(&["validate", "--json", "--runs", runs.to_str().unwrap()]);
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    for told in [
+        "line 3 has 2 fields, the header has 12",
+        "line 4, column `devices`: `eight` is not a whole number",
+        "line 4, column `tp`: `x` is not a whole number",
+        "line 6, column `tokens_per_s_per_device`: `fast` is not a number",
+        "runs.csv:6",
+    ] {
+        assert!(out.stderr.contains(told), "{told}: {}", out.stderr);
+    }
+    let rows = out.json()["rows"].clone();
+    assert_eq!(rows.as_array().unwrap().len(), 4);
+    assert_eq!(
+        (&rows[0]["known_stack"], &rows[0]["stack"]),
+        (&false.into(), &"megatron-core".into())
+    );
+    let assumed: Vec<&str> = rows[0]["assumed"].as_array().unwrap().iter().map(|v| v.as_str().unwrap()).collect();
+    for word in ["stack megatron-core", "precision bf16", "micro-batch searched"] {
+        assert!(assumed.contains(&word), "{word}: {assumed:?}");
+    }
+    let skipped = |i: usize| rows[i]["skipped"].as_str().unwrap().to_string();
+    assert!(skipped(1).contains("`devices` is `eight`"), "{}", skipped(1));
+    assert!(skipped(2).contains("multiply to 32, not to 8 devices"), "{}", skipped(2));
+    assert_eq!(
+        (&rows[3]["stack"], rows[3]["relative_error"].is_null()),
+        (&"torchtitan-eager".into(), true)
+    );
+    assert!(rows[3]["predicted_tokens_per_s_per_device"].is_number());
+    // None of it is an error to a run that asks for quiet.
+    let quiet = exaplan(&["validate", "--json", "--quiet", "--runs", runs.to_str().unwrap()]);
+    assert_eq!((quiet.code, quiet.stderr.as_str(), quiet.stdout), (0, "", out.stdout));
 }
 
 #[test]
