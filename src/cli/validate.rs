@@ -7,7 +7,7 @@ use crate::error::{Origin, Result};
 use crate::report::cross as report;
 use crate::report::validate::{Validated, document, json};
 use crate::study::cross::cross;
-use crate::study::fit::cases;
+use crate::study::fit::{Start, cases};
 use crate::study::models;
 use crate::study::runs::{Row, read_csv};
 use crate::study::validate::{By, predict_telling};
@@ -92,7 +92,7 @@ pub fn run(args: &ValidateArgs, console: &Console) -> Done {
 }
 
 fn left_out(rows: &[Row], catalog: &Catalog, args: &ValidateArgs, provenance: &str, console: &Console) -> Done {
-    let cases = cases(rows, catalog);
+    let cases = cases(rows, catalog, Start::Unfitted);
     let families = cases
         .iter()
         .map(|c| c.family.as_str())
