@@ -7,7 +7,7 @@ use crate::error::{Origin, Result};
 use crate::report::cross as report;
 use crate::report::validate::{Validated, document, json};
 use crate::study::cross::cross;
-use crate::study::fit::{Start, cases};
+use crate::study::fit::{Start, cases, some};
 use crate::study::models;
 use crate::study::runs::{Row, read_csv};
 use crate::study::validate::{By, predict_telling};

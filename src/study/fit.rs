@@ -8,6 +8,7 @@
 use super::runs::Row;
 use super::validate::resolve;
 use crate::catalog::{Catalog, Kind, Stack};
+use crate::error::{Diagnostic, Result};
 use crate::layout::Layout;
 use crate::plan::Scenario;
 use crate::step::{Machine, closed_parts};
@@ -136,6 +137,19 @@ pub fn cases(rows: &[Row], catalog: &Catalog, start: Start) -> Vec<Case> {
     let mut out: Vec<Case> = rows.par_iter().enumerate().filter_map(one).collect();
     weigh(&mut out);
     out
+}
+
+/// Why nothing can be fitted, when there are no cases.
+///
+/// # Errors
+/// When the list is empty.
+pub fn some(cases: &[Case]) -> Result<()> {
+    if cases.is_empty() {
+        let text = "none of the rows is a step with a throughput that can be predicted";
+        let help = "fill tokens_per_s_per_device, devices, seq_len and names of a known model and accelerator; `exaplan validate` says why rows are left out";
+        return Err(Diagnostic::new(text).help(help).into());
+    }
+    Ok(())
 }
 
 /// A stack and the entries that it extends.
