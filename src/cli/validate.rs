@@ -93,6 +93,7 @@ pub fn run(args: &ValidateArgs, console: &Console) -> Done {
 
 fn left_out(rows: &[Row], catalog: &Catalog, args: &ValidateArgs, provenance: &str, console: &Console) -> Done {
     let cases = cases(rows, catalog, Start::Unfitted);
+    some(&cases)?;
     let families = cases
         .iter()
         .map(|c| c.family.as_str())
