@@ -59,7 +59,7 @@
 //! | [`search`] | every legal layout judged; ties, Pareto front, reasons of the others |
 //! | [`plan`] | scenario in, plan out |
 //! | [`lint`] | what is worth a second look |
-//! | [`study`] | questions over many steps or plans: what to change next, slow devices and jitter, published runs |
+//! | [`study`] | questions over many steps or plans: what to change next, slow devices and jitter, published runs, fits to them |
 //! | [`report`] | typed tables drawn as text, Markdown, CSV, JSON and HTML; a step as chart and trace |
 //! | [`bench`] | measures this machine; never reads a prediction |
 //! | [`tui`], [`cli`] | faces; they show no number that the library cannot return |
@@ -71,7 +71,8 @@
 //! - A layout that does not fit is a value ([`layout::Violation`]), not an error: the search counts them.
 //! - Quantities are `f64` in SI base units with the unit in the name. Nothing is rounded before `report`.
 //! - The parts of a step sum to its time, the parts of a run to its wall time.
-//! - No number is tuned on the published run that it is compared with.
+//! - No number is tuned on one published run: stacks are fitted to all of them jointly, and judged on
+//!   families of sources that were left out.
 
 pub mod bench;
 pub mod bill;

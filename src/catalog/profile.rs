@@ -245,6 +245,9 @@ pub struct Stack {
     pub straggler_sigma: f64,
     /// Gradients are accumulated and reduced in fp32.
     pub fp32_gradients: bool,
+    /// Sustained factor, passes, launch and slot time and attention factor before the fit to published
+    /// runs: where a fit starts, and what a run is predicted with whose like was left out.
+    pub unfitted: [f64; 5],
     /// Tenth percentile of predicted over measured throughput of runs that were left out of the fit.
     pub error_low_ratio: Option<f64>,
     /// Its ninetieth percentile.

@@ -170,7 +170,9 @@ impl Entity for Stack {
         common(r);
         let share = |key: &str| r.need(key, Unit::Fraction, Within(0.0, 1.0));
         let flag = |key: &str| r.flag(key).unwrap_or(true);
-        Stack {
+        let bounds = Within(0.0, 100.0);
+        let unfitted = |key: &str, unit, fitted: f64| r.number(key, unit, bounds).unwrap_or(fitted);
+        let mut stack = Stack {
             name: name.to_string(),
             title,
             flash_attention: flag("flash_attention"),
@@ -203,6 +205,15 @@ impl Entity for Stack {
             fused_loss: flag("fused_loss"),
             error_low_ratio: r.number("error_low_ratio", Unit::One, Within(0.05, 1.0)),
             error_high_ratio: r.number("error_high_ratio", Unit::One, Within(1.0, 20.0)),
-        }
+            unfitted: [0.0; 5],
+        };
+        stack.unfitted = [
+            unfitted("unfitted_sustained_factor", Unit::One, stack.sustained_factor),
+            unfitted("unfitted_passes", Unit::One, stack.passes),
+            unfitted("unfitted_launch_s", Unit::S, stack.launch_s),
+            unfitted("unfitted_slot_host_s", Unit::S, stack.slot_host_s),
+            unfitted("unfitted_attention_factor", Unit::One, stack.attention_factor),
+        ];
+        stack
     }
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Origin, Result};
 use crate::report::cross as report;
 use crate::report::validate::{Validated, document, json};
 use crate::study::cross::cross;
-use crate::study::fit::cases;
+use crate::study::fit::{Start, cases, some};
 use crate::study::models;
 use crate::study::runs::{Row, Rows, read_rows};
 use crate::study::validate::{By, predict_telling};
@@ -111,7 +111,8 @@ fn rows(files: &[Arc<Origin>], console: &Console) -> Result<Rows> {
 }
 
 fn left_out(rows: &[Row], catalog: &Catalog, args: &ValidateArgs, provenance: &str, console: &Console) -> Done {
-    let cases = cases(rows, catalog);
+    let cases = cases(rows, catalog, Start::Unfitted);
+    some(&cases)?;
     let families = cases
         .iter()
         .map(|c| c.family.as_str())

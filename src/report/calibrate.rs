@@ -3,7 +3,7 @@
 use super::{Block, Cell, Column, Document, KeyValue, Kind, Table};
 use crate::catalog::{Catalog, Stack};
 use crate::study::cross::{Errors, LeftOut, errors};
-use crate::study::fit::{Case, PARAMETERS, Shift, Shifts, line, ln_error, shifted, total};
+use crate::study::fit::{Case, PARAMETERS, Shift, Shifts, Start, line, ln_error, shifted, total, unfitted};
 use serde_json::{Value, json as object};
 use std::fmt::Write;
 
@@ -16,6 +16,8 @@ pub struct Calibrated<'a> {
     pub cases: &'a [Case],
     /// What the fit found.
     pub shifts: &'a Shifts,
+    /// Where it started.
+    pub start: Start,
 }
 
 impl Calibrated<'_> {
@@ -42,7 +44,10 @@ impl Calibrated<'_> {
         let mut out = Vec::new();
         for name in self.shifts.keys() {
             let line = line(name, self.catalog);
-            if let Ok(stack) = self.catalog.get::<Stack>(name) {
+            if let Ok(mut stack) = self.catalog.get::<Stack>(name) {
+                if self.start == Start::Unfitted {
+                    stack = unfitted(&stack);
+                }
                 let fitted = shifted(&stack, &total(self.shifts, &line));
                 out.push((name.clone(), line, fitted));
             }

@@ -147,7 +147,7 @@ impl Pipe {
     }
 
     /// Schedules that fill the bubble: work of the heaviest stage and the bubble that the papers find
-    /// for equal ones (arXiv 2401.10241 table 1, 2405.15362 §4, 2412.19437 table 2), with
+    /// for equal ones (arXiv 2401.10241 table 2, 2405.15362 §4, 2412.19437 table 2), with
     /// `f`, `b`, `w` of the heaviest stage; one trip of messages there and back.
     #[must_use]
     pub fn zero_bubble_s(&self, kind: Schedule, weight_gradient_fraction: f64) -> f64 {

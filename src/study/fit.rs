@@ -8,6 +8,7 @@
 use super::runs::Row;
 use super::validate::resolve;
 use crate::catalog::{Catalog, Kind, Stack};
+use crate::error::{Diagnostic, Result};
 use crate::layout::Layout;
 use crate::plan::Scenario;
 use crate::step::{Machine, closed_parts};
@@ -43,7 +44,7 @@ const ALIKE: f64 = 0.3;
 const WHOLE_RUNS: [&str; 2] = [" hf-llama", " hf-mistral"];
 
 /// Sweeps over all stacks and Gauss–Newton steps of one stack in each.
-const SWEEPS: usize = 4;
+const SWEEPS: usize = 2;
 const STEPS: usize = 3;
 
 /// Factors on the parameters of a stack, in ln.
@@ -82,15 +83,27 @@ pub fn family(source: &str) -> String {
     letters.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
+/// Where a fit starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// From the parameters that stacks have: runs of one's own.
+    Fitted,
+    /// From those before any run was looked at: a fit to the published runs, or without some of them.
+    Unfitted,
+}
+
 /// Steps with a throughput that can be predicted.
 #[must_use]
-pub fn cases(rows: &[Row], catalog: &Catalog) -> Vec<Case> {
+pub fn cases(rows: &[Row], catalog: &Catalog, start: Start) -> Vec<Case> {
     let one = |(row, text): (usize, &Row)| {
         let measured = text.number("tokens_per_s_per_device")?;
         if text.text("kind").is_some_and(|k| k != "step") {
             return None;
         }
-        let (scenario, layout, _) = resolve(text, catalog).ok()?;
+        let (mut scenario, layout, _) = resolve(text, catalog).ok()?;
+        if start == Start::Unfitted {
+            scenario.stack = unfitted(&scenario.stack);
+        }
         let line = line(&scenario.stack.name, catalog);
         let columns = [
             "model",
@@ -124,6 +137,19 @@ pub fn cases(rows: &[Row], catalog: &Catalog) -> Vec<Case> {
     let mut out: Vec<Case> = rows.par_iter().enumerate().filter_map(one).collect();
     weigh(&mut out);
     out
+}
+
+/// Why nothing can be fitted, when there are no cases.
+///
+/// # Errors
+/// When the list is empty.
+pub fn some(cases: &[Case]) -> Result<()> {
+    if cases.is_empty() {
+        let text = "none of the rows is a step with a throughput that can be predicted";
+        let help = "fill tokens_per_s_per_device, devices, seq_len and names of a known model and accelerator; `exaplan validate` says why rows are left out";
+        return Err(Diagnostic::new(text).help(help).into());
+    }
+    Ok(())
 }
 
 /// A stack and the entries that it extends.
@@ -179,6 +205,20 @@ pub fn shifted(stack: &Stack, shift: &Shift) -> Stack {
     }
 }
 
+/// A stack as it was before any fit.
+#[must_use]
+pub fn unfitted(stack: &Stack) -> Stack {
+    let [sustained_factor, passes, launch_s, slot_host_s, attention_factor] = stack.unfitted;
+    Stack {
+        sustained_factor,
+        passes,
+        launch_s,
+        slot_host_s,
+        attention_factor,
+        ..stack.clone()
+    }
+}
+
 /// Shifts by stack, relative to its parent's.
 pub type Shifts = BTreeMap<String, Shift>;
 
@@ -221,9 +261,9 @@ pub fn fit(cases: &[&Case], start: &Shifts) -> Shifts {
         .keys()
         .map(|name| ((*name).to_string(), start.get(*name).copied().unwrap_or_default()))
         .collect();
-    // Ancestors first: what all have in common is theirs.
+    // Descendants first: an ancestor takes what is left in common, not what one of them lacks.
     let mut order: Vec<&str> = below.keys().copied().collect();
-    order.sort_by_key(|name| std::cmp::Reverse(below[name].len()));
+    order.sort_by_key(|name| below[name].len());
     for _ in 0..SWEEPS {
         for name in &order {
             for _ in 0..STEPS {
@@ -268,7 +308,10 @@ fn improve(name: &str, cases: &[&Case], shifts: &mut Shifts) -> f64 {
     let is_root = cases.iter().all(|c| c.line.last().is_some_and(|root| root == name));
     let spreads = if is_root { &ROOT_SPREAD } else { &PRIOR_SPREAD };
     for i in 0..N_PARAMETERS {
-        let prior = 1.0 / (spreads[i] * spreads[i]);
+        // Student's t with two degrees of freedom (Lange et al. 1989): a stack that lies far off says
+        // more of itself than of its parent.
+        let far = own[i] / spreads[i];
+        let prior = 1.0 / (spreads[i] * spreads[i] * (1.0 + far * far / 2.0));
         normal[i][i] += prior;
         right[i] -= prior * own[i];
     }

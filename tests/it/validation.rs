@@ -1,9 +1,9 @@
-//! Predictions against published measurements that nothing was tuned on. The tables are printed
-//! (`cargo test validation -- --nocapture`), so a change of the model shows row by row.
+//! Predictions against published measurements. The tables are printed (`cargo test validation --
+//! --nocapture`), so a change of the model shows row by row.
 
 use exaplan::catalog::{Catalog, source};
 use exaplan::study::runs::{Row, read_csv};
-use exaplan::study::validate::{Prediction, predict};
+use exaplan::study::validate::{By, Prediction, Summary, predict, summary};
 
 fn published(name: &str) -> Vec<Row> {
     let origin = source::published()
@@ -205,4 +205,25 @@ fn llama3_405b_is_within_fifteen_percent() {
     let error = plan.run.wall_s / published_s - 1.0;
     println!("{:.1} days, {:+.1} %", plan.run.wall_s / 86_400.0, 100.0 * error);
     assert!(error.abs() <= 0.15, "{error}");
+}
+
+/// What a change of the model does to accuracy: errors of all published rows by stack, in tenths of a percent.
+#[test]
+fn the_error_table_is_known() {
+    let rows: Vec<Row> = source::published().iter().flat_map(|f| read_csv(f).unwrap()).collect();
+    let predictions = predict(&rows, &Catalog::builtin());
+    let line = |name: &str, s: &Summary| {
+        format!(
+            "{name:<20} {:>5} rows  median {:>5.1} %  P90 {:>5.1} %  bias {:>+6.1} %\n",
+            s.n,
+            100.0 * s.median_ape,
+            100.0 * s.p90_ape,
+            100.0 * s.bias
+        )
+    };
+    let mut table = line("all", &summary(&predictions));
+    for (name, s) in By::Stack.summaries(&predictions) {
+        table += &line(&name, &s);
+    }
+    insta::assert_snapshot!("error_table", table);
 }

@@ -46,3 +46,20 @@ fn left_out_errors_are_told_by_family_and_stack() {
         text.stdout
     );
 }
+
+#[test]
+fn rows_that_tell_nothing_are_refused() {
+    let folder = Folder::new();
+    let file = folder.path().join("runs.csv");
+    std::fs::write(&file, "id,source\na,b\n").unwrap();
+    let file = file.to_str().unwrap();
+    for arguments in [["calibrate", "--runs", file].as_slice(), &["validate", "--cross", "--runs", file]] {
+        let out = exaplan(arguments);
+        assert_eq!(out.code, 2, "{}", out.stdout);
+        assert!(
+            out.stderr.contains("none of the rows") && out.stderr.contains("tokens_per_s_per_device"),
+            "{}",
+            out.stderr
+        );
+    }
+}

@@ -55,7 +55,11 @@ fn json_is_consistent() {
     ));
     let evidence: f64 = plan["evidence"].as_object().unwrap().values().map(|v| v.as_f64().unwrap()).sum();
     assert!(near(evidence, 1.0));
-    assert!(plan["ranges"].is_null() && plan["ranges_note"] == "no range yet");
+    for (range, value) in [("step_time_s", &plan["step"]["time_s"]), ("wall_s", &plan["run"]["wall_s"])] {
+        let at = |q: &str| plan["ranges"][range][q].as_f64().unwrap();
+        assert!(at("p10") < at("p50") && at("p50") < at("p90"), "{range}");
+        assert_eq!(at("p50"), value.as_f64().unwrap());
+    }
 }
 
 #[test]
