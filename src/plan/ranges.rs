@@ -1,7 +1,7 @@
 //! Between which values a plan's headline numbers lie in eight cases of ten.
 
 use super::{Plan, outcome};
-use crate::step::{Parts, Step};
+use crate::step::Step;
 
 /// A tenth of the cases lies below, half, and nine tenths.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,22 +54,9 @@ pub fn ranges(plan: &Plan) -> Option<Ranges> {
 
 /// A step that takes `ratio` times as long, each part of it.
 fn slower(step: &Step, ratio: f64) -> Step {
-    let p = &step.parts;
     Step {
         time_s: step.time_s * ratio,
-        parts: Parts {
-            math_s: p.math_s * ratio,
-            recompute_s: p.recompute_s * ratio,
-            bubble_s: p.bubble_s * ratio,
-            tensor_s: p.tensor_s * ratio,
-            context_s: p.context_s * ratio,
-            expert_s: p.expert_s * ratio,
-            pipeline_s: p.pipeline_s * ratio,
-            data_s: p.data_s * ratio,
-            optimizer_s: p.optimizer_s * ratio,
-            host_s: p.host_s * ratio,
-            other_s: p.other_s * ratio,
-        },
+        parts: step.parts.times(ratio),
         mfu: step.mfu / ratio,
         hfu: step.hfu / ratio,
         ..step.clone()

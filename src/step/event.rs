@@ -121,7 +121,7 @@ pub fn engine_step_as(
     // Pairs hide some of the work, which can make the time shorter than the sum of the parts.
     let work_s = parts.total_s();
     if alone_s < work_s {
-        parts = scaled(&parts, alone_s / work_s);
+        parts = parts.times(alone_s / work_s);
     }
     let tail = Tail {
         data_s: after_s(machine, layout, workload, &whole, plan.chunks),
@@ -186,19 +186,6 @@ fn after_s(machine: &Machine, layout: &Layout, workload: &Workload, whole: &[Dat
     let stages = whole.chunks(chunks.max(1) as usize);
     let of_stages_s = stages.map(|stage| stage.iter().map(|c| data::step_s(layout, c, m)).sum());
     (1.0 - machine.stack.data_overlap_fraction) * of_stages_s.fold(0.0, f64::max)
-}
-
-fn scaled(parts: &Parts, factor: f64) -> Parts {
-    Parts {
-        math_s: parts.math_s * factor,
-        recompute_s: parts.recompute_s * factor,
-        tensor_s: parts.tensor_s * factor,
-        context_s: parts.context_s * factor,
-        expert_s: parts.expert_s * factor,
-        host_s: parts.host_s * factor,
-        other_s: parts.other_s * factor,
-        ..*parts
-    }
 }
 
 fn costs(

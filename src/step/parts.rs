@@ -50,6 +50,24 @@ impl Parts {
         ]
     }
 
+    /// Every part times a factor.
+    #[must_use]
+    pub fn times(&self, factor: f64) -> Parts {
+        Parts {
+            math_s: self.math_s * factor,
+            recompute_s: self.recompute_s * factor,
+            bubble_s: self.bubble_s * factor,
+            tensor_s: self.tensor_s * factor,
+            context_s: self.context_s * factor,
+            expert_s: self.expert_s * factor,
+            pipeline_s: self.pipeline_s * factor,
+            data_s: self.data_s * factor,
+            optimizer_s: self.optimizer_s * factor,
+            host_s: self.host_s * factor,
+            other_s: self.other_s * factor,
+        }
+    }
+
     /// The step time.
     #[must_use]
     pub fn total_s(&self) -> f64 {

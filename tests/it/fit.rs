@@ -89,7 +89,7 @@ fn what_is_left_out_is_predicted_once_and_by_others() {
     let family = real[0].family.clone();
     let changed: Vec<Case> = real.iter().map(|c| moved(c, if c.family == family { 0.5 } else { 0.0 })).collect();
     for (a, b) in list.iter().zip(cross(&changed, &|| ())).filter(|(a, _)| a.family == family) {
-        assert!((a.ln_error - b.ln_error - 0.5).abs() < 0.02, "{a:?} {b:?}");
+        assert!((a.ln_error - b.ln_error - 0.5).abs() < 1e-12, "{a:?} {b:?}");
     }
 }
 

@@ -16,7 +16,9 @@ use std::cell::{Cell, RefCell};
 /// How near the closed form is where it claims to be.
 const CLAIM: f64 = 0.005;
 /// And how near it was seen to be where it does not.
-const ELSEWHERE: f64 = 0.25;
+const ELSEWHERE: f64 = 0.16;
+/// The same where collectives come beside the slots, which it then knows least of.
+const ELSEWHERE_BESIDE_COLLECTIVES: f64 = 0.25;
 const CASES: u32 = 12_000;
 
 pub fn scenarios() -> Vec<Scenario> {
@@ -98,7 +100,12 @@ fn the_closed_form_is_as_near_as_it_claims() {
         prop_assert!(engine.parts.list().iter().all(|(_, s)| *s >= 0.0 && s.is_finite()));
         let error = closed.total_s() / engine.time_s - 1.0;
         let claimed_here = claims(&workload, &machine, &layout);
-        let (list, limit) = if claimed_here { (&claimed, CLAIM) } else { (&other, ELSEWHERE) };
+        let elsewhere = if closed.data_s > 0.0 {
+            ELSEWHERE_BESIDE_COLLECTIVES
+        } else {
+            ELSEWHERE
+        };
+        let (list, limit) = if claimed_here { (&claimed, CLAIM) } else { (&other, elsewhere) };
         list.borrow_mut().push(error);
         if claimed_here && closed.data_s > 0.0 {
             with_collectives.set(with_collectives.get() + 1);
