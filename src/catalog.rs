@@ -25,7 +25,7 @@ pub use entry::{Entry, Index, Kind, Layer};
 pub use fabric::{Fabric, Topology};
 pub use market::{Commitment, Finance, Grid, Offer, Region};
 pub use model::{Attention, Delta, Feed, Latent, LayerKind, Mamba, Mixer, Model, Moe, N_KINDS, Sliding};
-pub use profile::{AffinePieces, AttentionWave, Collective, ContextExchange, GemmWave, GroupedWave, Profile, Stack};
+pub use profile::{AffinePieces, AttentionWave, Collective, ContextExchange, GemmWave, GroupedWave, Profile, Stack, UsualRecompute};
 pub use read::{Entity, default_storage};
 
 use crate::error::{At, Diagnostic, Error, Origin, Result};

@@ -30,6 +30,9 @@ pub struct Workload {
     pub optimizer: Optimizer,
     /// Only an adapter is trained; the base is frozen.
     pub adapter: Option<Adapter>,
+    /// Mean length of the documents that a sequence is packed from, where attention stays inside them
+    /// (Llama 3, arXiv 2407.21783 §3.2); none where it spans the sequence.
+    pub document_tokens: Option<f64>,
 }
 
 impl Workload {

@@ -121,6 +121,11 @@ pub struct Profile {
     pub n_compute_units: u32,
     /// Memory bandwidth that the fit assumes.
     pub memory_bytes_per_s: f64,
+    /// Board power of the part that was measured, where it is known.
+    pub tdp_w: Option<f64>,
+    /// Time of matrix kernels under load on the part it serves over that of the part that was measured,
+    /// beyond the ratio of their data sheets: see [`Profile::on`].
+    pub power_factor: f64,
     /// Peaks that the fit assumes.
     pub peak_flop_per_s: BTreeMap<DType, f64>,
     /// Tile shapes (m, n) that the kernels choose from.
@@ -145,6 +150,7 @@ impl Profile {
     /// own; collectives only on the fabric they were measured on.
     #[must_use]
     pub fn on(mut self, accelerator: &Accelerator, scale_up: &str) -> Profile {
+        self.power_factor = self.power_factor_on(accelerator);
         for (dtype, rate) in &mut self.peak_flop_per_s {
             if let Some(own) = accelerator.peak.dense_flop_per_s.get(dtype) {
                 *rate = *own;
@@ -156,6 +162,26 @@ impl Profile {
             self.bus_bytes_per_s.clear();
         }
         self
+    }
+
+    /// Large matrix kernels sit at the power limit (97 to 98 % of it on H200, B200 and GB200: `sustained`
+    /// tables of aiconfigurator @095f58a), where the clock follows the power that switching may take: `N·f³ ∝ P`
+    /// for `N` units, as voltage falls with frequency (Mudge 2001, IEEE Computer 34(4)). A part with less
+    /// power then runs at `N^(2/3)·P^(1/3)` of the measured one, whatever peak its data sheet names at boost
+    /// clock. Idle power does not switch.
+    fn power_factor_on(&self, accelerator: &Accelerator) -> f64 {
+        let peaks = |dtype: DType| {
+            let own = accelerator.peak.dense_flop_per_s.get(&dtype)?;
+            Some(own / self.peak_flop_per_s.get(&dtype)?)
+        };
+        let (Some(measured_w), Some(sheet)) = (self.tdp_w, peaks(DType::Bf16)) else { return 1.0 };
+        let idle_w = accelerator.idle_w;
+        let power = (accelerator.tdp_w - idle_w) / (measured_w - idle_w);
+        let units = f64::from(accelerator.n_compute_units) / f64::from(self.n_compute_units.max(1));
+        if power <= 0.0 || power >= 1.0 || units <= 0.0 {
+            return 1.0;
+        }
+        (sheet / (units.powf(2.0 / 3.0) * power.cbrt())).max(1.0)
     }
 }
 
@@ -183,6 +209,26 @@ impl ContextExchange {
     ];
 }
 
+/// What a stack computes again in backward when a run does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsualRecompute {
+    /// Nothing.
+    None,
+    /// Whole layers.
+    Full,
+    /// Whatever memory asks for.
+    Open,
+}
+
+impl UsualRecompute {
+    /// Every kind with its name in files.
+    pub const NAMES: [(&'static str, UsualRecompute); 3] = [
+        ("none", UsualRecompute::None),
+        ("full", UsualRecompute::Full),
+        ("open", UsualRecompute::Open),
+    ];
+}
+
 /// How a software stack runs a step: few parameters, shared by every run of that stack.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stack {
@@ -194,12 +240,20 @@ pub struct Stack {
     pub flash_attention: bool,
     /// The attention kernel uses the asynchronous tensor cores of Hopper and later (FlashAttention-3, cuDNN).
     pub asynchronous_attention: bool,
+    /// The attention kernel is of the first generation: FlashAttention 1 or its Triton version.
+    pub early_attention: bool,
     /// Time of attention cores over that of the profile's kernel.
     pub attention_factor: f64,
     /// Attention skips masked blocks, so causal work is half.
     pub skips_masked: bool,
     /// Passes over memory of element-wise operations, relative to a fully fused kernel.
     pub passes: f64,
+    /// Selective recomputation keeps every second matrix multiply and the attention core and does the rest
+    /// again, instead of doing the attention core again.
+    pub selective_keeps_alternate: bool,
+    /// Gradients of weights are added up over micro-batches by the multiply that makes them; otherwise by
+    /// a pass of its own.
+    pub fuses_gradient_sum: bool,
     /// Fraction of memory bandwidth of fused element-wise kernels, forward.
     pub stream_forward_efficiency: f64,
     /// The same, backward.
@@ -212,6 +266,8 @@ pub struct Stack {
     pub kernel_floor_s: f64,
     /// Kernels launched per transformer layer, forward.
     pub kernels_per_layer: f64,
+    /// Kernels launched for a mixture of experts besides, forward: router, permutations, counts.
+    pub kernels_per_mixture: f64,
     /// Asynchronous tensor parallelism: a linear's second gather of its input runs beside its input
     /// gradient, the reduction of that gradient beside its weight gradient.
     pub hides_tensor_backward: bool,
@@ -226,6 +282,13 @@ pub struct Stack {
     pub pipeline_overlap_fraction: f64,
     /// Share of the expert exchange that runs beside the shared experts.
     pub expert_overlap_fraction: f64,
+    /// A token goes once to each scale-up domain that has some of its experts, and is spread inside;
+    /// otherwise once to each expert.
+    pub dispatches_once_per_domain: bool,
+    /// Interleaves its pipeline where a published run is silent.
+    pub usually_interleaves: bool,
+    /// What is computed again where a published run is silent.
+    pub usual_recompute: UsualRecompute,
     /// How context ranks exchange keys and values.
     pub context_exchange: ContextExchange,
     /// Each context rank holds an early and a late part of the sequence, so that causal attention is

@@ -2,7 +2,7 @@
 
 use super::read::{COMMON, Entity, common};
 use super::reader::{Bounds, Reader};
-use super::{AffinePieces, AttentionWave, Catalog, Collective, ContextExchange, DType, GemmWave, GroupedWave, Kind, Profile, Stack};
+use super::{AffinePieces, AttentionWave, Catalog, Collective, ContextExchange, DType, GemmWave, GroupedWave, Kind, Profile, Stack, UsualRecompute};
 use crate::units::Unit;
 use Bounds::{NonNegative, Within};
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ impl Entity for Profile {
             scale_up: r.text("scale_up"),
             n_compute_units: r.need_count("n_compute_units", 1),
             memory_bytes_per_s: r.need("memory_bytes_per_s", Unit::BytesPerS, Within(1e6, 1e18)),
+            tdp_w: r.number("tdp_w", Unit::W, Within(1.0, 1e5)),
+            power_factor: 1.0,
             peak_flop_per_s: by_dtype(r, "peak", "_flop_per_s", |t, key| t.need(key, Unit::FlopPerS, Within(1e6, 1e20))),
             tiles: tiles(r),
             gemm: by_dtype(r, "gemm", "", |t, key| t.table(key).map(|g| gemm(&g)).unwrap_or_else(|| gemm(t))),
@@ -177,20 +179,27 @@ impl Entity for Stack {
             title,
             flash_attention: flag("flash_attention"),
             asynchronous_attention: flag("asynchronous_attention"),
+            early_attention: r.flag("early_attention").unwrap_or(false),
             attention_factor: r.number("attention_factor", Unit::One, Within(0.1, 20.0)).unwrap_or(1.0),
             skips_masked: flag("skips_masked"),
             passes: r.need("passes", Unit::One, Within(0.1, 20.0)),
+            selective_keeps_alternate: r.flag("selective_keeps_alternate").unwrap_or(false),
+            fuses_gradient_sum: flag("fuses_gradient_sum"),
             stream_forward_efficiency: r.need("stream_forward_efficiency", Unit::Fraction, Within(0.01, 1.0)),
             stream_backward_efficiency: r.need("stream_backward_efficiency", Unit::Fraction, Within(0.01, 1.0)),
             launch_s: r.need("launch_s", Unit::S, Within(0.0, 0.01)),
             slot_host_s: r.number("slot_host_s", Unit::S, Within(0.0, 1.0)).unwrap_or(0.0),
             kernel_floor_s: r.need("kernel_floor_s", Unit::S, Within(0.0, 0.01)),
             kernels_per_layer: r.need("kernels_per_layer", Unit::One, Within(0.0, 10_000.0)),
+            kernels_per_mixture: r.number("kernels_per_mixture", Unit::One, Within(0.0, 10_000.0)).unwrap_or(0.0),
             hides_tensor_backward: flag("hides_tensor_backward"),
             tensor_overlap_fraction: share("tensor_overlap_fraction"),
             data_overlap_fraction: share("data_overlap_fraction"),
             pipeline_overlap_fraction: share("pipeline_overlap_fraction"),
             expert_overlap_fraction: share("expert_overlap_fraction"),
+            dispatches_once_per_domain: r.flag("dispatches_once_per_domain").unwrap_or(false),
+            usually_interleaves: r.flag("usually_interleaves").unwrap_or(false),
+            usual_recompute: r.choice("usual_recompute", &UsualRecompute::NAMES).unwrap_or(UsualRecompute::Open),
             context_exchange: r
                 .choice("context_exchange", &ContextExchange::NAMES)
                 .unwrap_or(ContextExchange::Ring),

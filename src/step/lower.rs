@@ -176,11 +176,20 @@ struct List<'a> {
     linear: u16,
     /// Shared experts are being pushed.
     shared: bool,
+    /// What selective recomputation does again: see [`Stack::selective_keeps_alternate`].
+    alternates: bool,
+    /// Bytes per weight of adding its gradient to those of earlier micro-batches; none where the multiply does.
+    sum_bytes: f64,
 }
 
 impl List<'_> {
     pub(super) fn push(&mut self, name: &'static str, pass: Pass, work: Work) {
-        let recomputed = pass == Pass::Forward && self.layout.recompute == Recompute::Full;
+        let again = match self.layout.recompute {
+            Recompute::Full => true,
+            Recompute::Selective => self.alternates && (matches!(work, Work::Stream { .. }) || self.linear % 2 == 1 && work.group().is_none()),
+            Recompute::None => false,
+        };
+        let recomputed = pass == Pass::Forward && again;
         self.ops.push(Op {
             name,
             pass,
@@ -228,6 +237,7 @@ impl List<'_> {
             None => {
                 let work = shape(k, n, m, self.fp32_gradients);
                 self.push_as(names[2], Pass::Backward, work, Role::WeightGradient);
+                self.stream("sum gradient", Pass::Backward, self.sum_bytes * k * n * batch);
             }
             Some(adapter) => self.adapted(adapter, names[0], [m, n, k]),
         }
@@ -376,10 +386,21 @@ pub fn layer(workload: &Workload, layout: &Layout, kind: LayerKind, stack: &Stac
     }
     match (kind.feed, model.moe) {
         (Feed::None, _) => {}
-        (Feed::Mixture, Some(moe)) => feed::mixture(&mut list, model, &moe, &l, stack),
+        (Feed::Mixture, Some(moe)) => feed::mixture(&mut list, model, &moe, &l, (stack, groups)),
         _ => feed::feed_forward(&mut list, model, &l, f64::from(model.ffn_hidden)),
     }
     list.ops
+}
+
+/// A 16-bit gradient is read and added to a sum that is read and written, where there are several
+/// micro-batches to sum over.
+fn sum_bytes(workload: &Workload, layout: &Layout, stack: &Stack) -> f64 {
+    let several = layout.n_micro_batches(workload.global_batch_seqs) > 1.0;
+    match (stack.fuses_gradient_sum || !several, stack.fp32_gradients) {
+        (true, _) => 0.0,
+        (false, true) => 10.0,
+        (false, false) => 6.0,
+    }
 }
 
 fn new_list<'a>(workload: &Workload, layout: &'a Layout, stack: &Stack) -> List<'a> {
@@ -394,6 +415,8 @@ fn new_list<'a>(workload: &Workload, layout: &'a Layout, stack: &Stack) -> List<
         linears: 0,
         linear: 0,
         shared: false,
+        alternates: stack.selective_keeps_alternate,
+        sum_bytes: sum_bytes(workload, layout, stack),
     }
 }
 

@@ -17,7 +17,7 @@ use super::overlap::{Slowdown, exposed_s};
 use crate::catalog::{N_KINDS, Stack};
 use crate::kernel::{Evidence, Source};
 use crate::layout::{Groups, Layout, activation};
-use crate::workload::{LayerKind, Workload};
+use crate::workload::{Feed, LayerKind, Workload};
 use play::{Play, Turn};
 
 /// Exposed seconds of one pass of one layer and micro-batch.
@@ -239,7 +239,8 @@ pub fn prices(workload: &Workload, layout: &Layout, machine: &Machine, groups: &
             return Price::default();
         }
         let ops = lower::layer(workload, layout, kind, stack, groups);
-        let mut out = price(&ops, &terms, stack.kernels_per_layer);
+        let mixture = if kind.feed == Feed::Mixture { stack.kernels_per_mixture } else { 0.0 };
+        let mut out = price(&ops, &terms, stack.kernels_per_layer + mixture);
         copy_bound(&mut out, copy_s(workload, layout, machine, kind));
         out
     });

@@ -27,17 +27,18 @@ const PRIOR_SPREAD: [f64; N_PARAMETERS] = [0.12, 0.3, 0.5, 0.7, 0.3];
 /// The same of the root from its catalog value: what every stack inherits must be what most show.
 const ROOT_SPREAD: [f64; N_PARAMETERS] = [0.04, 0.15, 0.3, 0.5, 0.12];
 
-/// Scatter of a run about a right model, in ln: repeated configurations differ by 5 % in the
-/// median, machines and releases by more (accuracy notes of the run collection).
-const ROW_SPREAD: f64 = 0.12;
+/// Scatter of the runs of one family about a right model, in ln: repeated configurations differ by
+/// 5 % in the median, releases by more (accuracy notes of the run collection).
+const ROW_SPREAD: f64 = 0.15;
+
+/// Scatter of families, in ln: machine, release and what a source leaves unsaid are common to its
+/// rows. A family has an offset of its own (random intercept; Gelman and Hill 2007, §12.2), so that
+/// however many its rows are, they tell the level of a stack as one family does, while what differs
+/// among them tells the rest.
+const FAMILY_SPREAD: f64 = 0.12;
 
 /// Errors beyond this, in ln, pull with constant force (Huber 1964).
 const HUBER: f64 = 0.15;
-
-/// Correlation of the errors of one family: machine, release and what its source left unsaid are
-/// common to its rows, so however many there are, a family is worth `1/ALIKE` rows (design effect of
-/// cluster samples; Kish 1965, §5.4).
-const ALIKE: f64 = 0.3;
 
 /// Sources whose throughput includes start-up (whole-run averages, by the notes of the collection):
 /// predicted, but not fitted.
@@ -171,15 +172,11 @@ fn parent(name: &str, catalog: &Catalog) -> Option<String> {
     entry.tree.text("extends").map(str::to_string)
 }
 
-/// Weights of cases: a family's distinct configurations together count as a few.
+/// Weights of cases: rows of the same configuration in a family together count as one.
 pub fn weigh(cases: &mut [Case]) {
     let mut twins: BTreeMap<(String, String), f64> = BTreeMap::new();
     for case in cases.iter() {
         *twins.entry((case.family.clone(), case.twin.clone())).or_default() += 1.0;
-    }
-    let mut distinct: BTreeMap<&str, f64> = BTreeMap::new();
-    for (family, _) in twins.keys() {
-        *distinct.entry(family).or_default() += 1.0;
     }
     for case in cases.iter_mut() {
         if WHOLE_RUNS.iter().any(|s| case.family.contains(s)) {
@@ -187,8 +184,7 @@ pub fn weigh(cases: &mut [Case]) {
             continue;
         }
         let same = twins.get(&(case.family.clone(), case.twin.clone())).copied().unwrap_or(1.0);
-        let n = distinct.get(case.family.as_str()).copied().unwrap_or(1.0);
-        case.weight = 1.0 / (same * (1.0 + (n - 1.0) * ALIKE));
+        case.weight = 1.0 / same;
     }
 }
 
@@ -276,11 +272,45 @@ pub fn fit(cases: &[&Case], start: &Shifts) -> Shifts {
     shifts
 }
 
+/// What a row adds to a step: its weight, its error and how the error moves with each parameter.
+type Pull = (f64, f64, Shift);
+
+/// Normal equations of generalized least squares with an offset for each family: the inverse of
+/// `diag(σ²/w) + τ²·11ᵀ` is `W − W11ᵀW/(1/τ² + 1ᵀW1)` with `W = diag(w/σ²)` (Sherman and Morrison 1950).
+fn normal_equations(cases: &[&Case], rows: &[Pull]) -> ([Shift; N_PARAMETERS], Shift) {
+    let mut normal = [[0.0; N_PARAMETERS]; N_PARAMETERS];
+    let mut right = [0.0; N_PARAMETERS];
+    let mut families: BTreeMap<&str, Pull> = BTreeMap::new();
+    for (case, (weight, error, slope)) in cases.iter().zip(rows) {
+        let weight = weight / (ROW_SPREAD * ROW_SPREAD);
+        let sum = families.entry(&case.family).or_default();
+        sum.0 += weight;
+        sum.1 += weight * error;
+        for i in 0..N_PARAMETERS {
+            sum.2[i] += weight * slope[i];
+            right[i] -= weight * slope[i] * error;
+            for j in 0..N_PARAMETERS {
+                normal[i][j] += weight * slope[i] * slope[j];
+            }
+        }
+    }
+    for (weight, error, slope) in families.values() {
+        let shrink = 1.0 / (1.0 / (FAMILY_SPREAD * FAMILY_SPREAD) + weight);
+        for i in 0..N_PARAMETERS {
+            right[i] += slope[i] * error * shrink;
+            for j in 0..N_PARAMETERS {
+                normal[i][j] -= slope[i] * slope[j] * shrink;
+            }
+        }
+    }
+    (normal, right)
+}
+
 /// One damped Gauss–Newton step of one stack; how far it went.
 fn improve(name: &str, cases: &[&Case], shifts: &mut Shifts) -> f64 {
     const STEP: f64 = 0.02;
     let own = shifts.get(name).copied().unwrap_or_default();
-    let rows: Vec<(f64, f64, [f64; N_PARAMETERS])> = cases
+    let rows: Vec<Pull> = cases
         .par_iter()
         .map(|case| {
             let at = total(shifts, &case.line);
@@ -294,17 +324,7 @@ fn improve(name: &str, cases: &[&Case], shifts: &mut Shifts) -> f64 {
             (case.weight * (HUBER / error.abs().max(HUBER)), error, slope)
         })
         .collect();
-    let mut normal = [[0.0; N_PARAMETERS]; N_PARAMETERS];
-    let mut right = [0.0; N_PARAMETERS];
-    for (weight, error, slope) in &rows {
-        let weight = weight / (ROW_SPREAD * ROW_SPREAD);
-        for i in 0..N_PARAMETERS {
-            right[i] -= weight * slope[i] * error;
-            for j in 0..N_PARAMETERS {
-                normal[i][j] += weight * slope[i] * slope[j];
-            }
-        }
-    }
+    let (mut normal, mut right) = normal_equations(cases, &rows);
     let is_root = cases.iter().all(|c| c.line.last().is_some_and(|root| root == name));
     let spreads = if is_root { &ROOT_SPREAD } else { &PRIOR_SPREAD };
     for i in 0..N_PARAMETERS {

@@ -25,7 +25,10 @@ pub fn scenario(row: &Row, catalog: &Catalog) -> std::result::Result<Scenario, S
         return Err(why);
     }
     let seq_len_tokens = row.number("seq_len").ok_or("no sequence length")?;
-    let choice = choice(row, devices);
+    let mut choice = choice(row, devices);
+    if stack.usually_interleaves && row.text("vpp").is_none() {
+        choice.virtual_stages = None;
+    }
     let global_batch_seqs = row
         .number("global_batch_seqs")
         .unwrap_or_else(|| usual_batch(&choice, devices, seq_len_tokens));
@@ -38,6 +41,7 @@ pub fn scenario(row: &Row, catalog: &Catalog) -> std::result::Result<Scenario, S
         precision,
         optimizer: Optimizer::AdamW,
         adapter: adapter(row),
+        document_tokens: software::document_tokens(row, catalog).filter(|d| *d < seq_len_tokens),
     };
     let cluster = machine::cluster(row, &accelerator, devices, catalog)?;
     Scenario::of_step(
@@ -67,7 +71,7 @@ pub fn assumed(row: &Row) -> Vec<String> {
             out.push(what.to_string());
         }
     };
-    missing("precision", &format!("precision {DEFAULT_PRECISION}"));
+    missing("precision", &format!("precision {}", usual_precision(row)));
     let choice = choice(row, devices);
     if let Some(seq_len_tokens) = row.number("seq_len") {
         let usual = usual_batch(&choice, devices, seq_len_tokens);
@@ -88,8 +92,11 @@ pub fn assumed(row: &Row) -> Vec<String> {
     out
 }
 
-/// Format of a row that states none: that of nearly all training since 2021.
-const DEFAULT_PRECISION: &str = "bf16";
+/// Format of a row that states none: what its program usually computes in, or that of nearly all
+/// training since 2021.
+fn usual_precision(row: &Row) -> &'static str {
+    software::ran(row).usual_precision.unwrap_or("bf16")
+}
 
 /// Rows of adapters name them in the model or the notes; their rank is 16 where the source is silent,
 /// the default of NeMo's and `PyTorch`'s recipes.
@@ -109,7 +116,7 @@ fn named<T: Entity>(row: &Row, column: &str, catalog: &Catalog) -> std::result::
 }
 
 fn dtype(row: &Row) -> std::result::Result<DType, String> {
-    let text = row.text("precision").unwrap_or(DEFAULT_PRECISION);
+    let text = row.text("precision").unwrap_or_else(|| usual_precision(row));
     let name = match text {
         "fp8-mx" => "mxfp8",
         other => other,

@@ -6,9 +6,10 @@
 use super::fit::line;
 use super::rows::Row;
 use crate::catalog::raw::{self, Tree};
-use crate::catalog::reader::{Problems, Reader};
+use crate::catalog::reader::{Bounds::Within, Problems, Reader};
 use crate::catalog::{Catalog, Entity, Kind, Stack, source};
 use crate::error::{At, Diagnostic, Origin};
+use crate::units::Unit;
 use std::sync::{Arc, OnceLock};
 
 /// Conditions on the cells of a row; an empty list asks for nothing.
@@ -30,6 +31,7 @@ struct Rule {
     when: Where,
     stack: String,
     known: bool,
+    usual_precision: Option<String>,
 }
 
 /// Something that a row says of its configuration, with what that means for the stack.
@@ -43,6 +45,7 @@ struct Feature {
     set: Tree,
     like: Option<String>,
     keys: Vec<String>,
+    document_tokens: Option<f64>,
 }
 
 /// Rules and features, each in order.
@@ -59,6 +62,8 @@ pub struct Ran {
     pub stack: &'static str,
     /// A rule knows the program; otherwise the stack is a guess.
     pub known: bool,
+    /// Format that it usually computes in, where a row does not say.
+    pub usual_precision: Option<&'static str>,
 }
 
 fn table() -> &'static Table {
@@ -110,6 +115,7 @@ fn rule(r: &Reader<'_>) -> Rule {
         when: conditions(r, "source"),
         stack: r.need_text("stack"),
         known: r.flag("known").unwrap_or(true),
+        usual_precision: r.text("usual_precision"),
     };
     r.finish();
     rule
@@ -130,6 +136,7 @@ fn feature(r: &Reader<'_>) -> Feature {
         set: set.unwrap_or_default(),
         like: r.text("like"),
         keys: r.texts("keys"),
+        document_tokens: r.number("document_tokens", Unit::Tokens, Within(1.0, 1e9)),
     };
     r.finish();
     feature
@@ -200,10 +207,12 @@ pub fn ran(row: &Row) -> Ran {
         Ran {
             stack: "megatron-core",
             known: false,
+            usual_precision: None,
         },
         |rule| Ran {
             stack: &rule.stack,
             known: rule.known,
+            usual_precision: rule.usual_precision.as_deref(),
         },
     )
 }
@@ -224,6 +233,12 @@ pub fn features(row: &Row, catalog: &Catalog) -> Vec<&'static str> {
         }
     }
     names
+}
+
+/// Mean length of the documents that the sequences of a row are packed from, where it says so.
+#[must_use]
+pub fn document_tokens(row: &Row, catalog: &Catalog) -> Option<f64> {
+    found(row, catalog).iter().rev().find_map(|f| f.document_tokens)
 }
 
 /// The stack of a row with its features laid over.

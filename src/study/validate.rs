@@ -2,9 +2,9 @@
 
 use super::runs::{Row, assumed, scenario};
 use super::software::{features, ran};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, UsualRecompute};
 use crate::kernel::Evidence;
-use crate::layout::{Layout, MemoryBudget, Space};
+use crate::layout::{Choice, Layout, MemoryBudget, Recompute, Space};
 use crate::plan::Scenario;
 use crate::search::{Options, search};
 use crate::step::{Step, closed_parts, simulate, textbook_parts};
@@ -143,15 +143,43 @@ fn peak_allocated(step: &Step) -> f64 {
 /// it leaves open is then chosen as for the least of these that suffices.
 const ROOM: [f64; 6] = [1.0, 1.1, 1.25, 1.5, 2.0, f64::INFINITY];
 
+/// Most memory, as a multiple of the device's, that a run may need in our model and still be taken to
+/// compute again no more than its program usually does.
+const USUAL_ROOM: f64 = 1.5;
+
+/// What a row leaves open that its program has a habit for.
+fn usual(scenario: &Scenario) -> Option<Scenario> {
+    let recompute = match scenario.stack.usual_recompute {
+        UsualRecompute::None => Recompute::None,
+        UsualRecompute::Full => Recompute::Full,
+        UsualRecompute::Open => return None,
+    };
+    let open = scenario.choice.recompute.is_none();
+    open.then(|| Scenario {
+        choice: Choice {
+            recompute: Some(recompute),
+            ..scenario.choice
+        },
+        ..scenario.clone()
+    })
+}
+
+/// The layout of a row: with what its program usually computes again, if that fits nearly, or else the
+/// best of all.
+fn layout(scenario: &Scenario) -> Result<(Layout, bool), String> {
+    let habit = usual(scenario).and_then(|s| fastest(&s, &ROOM.map(|r| r.min(USUAL_ROOM))).ok());
+    habit.map_or_else(|| fastest(scenario, &ROOM), Ok)
+}
+
 /// The fastest layout that the row allows; one that ran although our memory model says it does
 /// not fit is predicted all the same, and marked.
-fn layout(scenario: &Scenario) -> Result<(Layout, bool), String> {
+fn fastest(scenario: &Scenario, room: &[f64]) -> Result<(Layout, bool), String> {
     let options = Options {
         n_best: 1,
         ..Options::default()
     };
     let mut nearest = None;
-    for factor in ROOM {
+    for &factor in room {
         let memory_bytes = (scenario.accelerator.memory_bytes * factor).min(f64::MAX);
         let found = search(&scenario.with_memory(memory_bytes), &options);
         // Without any limit the smallest of all, so that what is open is not chosen as if memory were free.

@@ -98,10 +98,12 @@ fn core(list: &mut List<'_>, workload: &Workload, kind: LayerKind, (stack, excha
         .sliding
         .filter(|_| kind.mixer == Mixer::Windowed)
         .map(|s| f64::from(s.window_tokens));
+    // Documents that a sequence is packed from are as many short sequences to attention.
+    let document_tokens = workload.document_tokens.unwrap_or(workload.seq_len_tokens);
     let whole = AttentionShape {
-        batch: f64::from(list.layout.micro_batch_seqs),
-        query_tokens: workload.seq_len_tokens,
-        key_tokens: workload.seq_len_tokens,
+        batch: f64::from(list.layout.micro_batch_seqs) * workload.seq_len_tokens / document_tokens,
+        query_tokens: document_tokens,
+        key_tokens: document_tokens,
         heads: heads.0,
         kv_heads: heads.1,
         head_dim_qk: qk,

@@ -3,6 +3,7 @@
 use super::{Beside, GroupName, List, Pass, Work};
 use crate::catalog::{Collective, Model, Moe, Stack};
 use crate::layout::activation::Local;
+use crate::layout::{Groups, Placed};
 
 fn activation(list: &mut List<'_>, gated: bool, elements: f64) {
     if gated {
@@ -44,7 +45,7 @@ pub(super) fn feed_forward(list: &mut List<'_>, model: &Model, l: &Local, ffn_hi
 /// (`GShard`, arXiv 2006.16668 §3; DeepSeek-V3, arXiv 2412.19437 §2.1.2). Routing without dropped tokens
 /// also makes the host wait for the token counts of a layer; no measured time of that was found, and
 /// none is charged.
-pub(super) fn mixture(list: &mut List<'_>, model: &Model, moe: &Moe, l: &Local, stack: &Stack) {
+pub(super) fn mixture(list: &mut List<'_>, model: &Model, moe: &Moe, l: &Local, (stack, groups): (&Stack, &Groups)) {
     let layout = list.layout;
     let n_experts = f64::from(moe.n_experts);
     list.linear(
@@ -61,7 +62,12 @@ pub(super) fn mixture(list: &mut List<'_>, model: &Model, moe: &Moe, l: &Local, 
     // Rows in 16 bits read and written, and the fp32 weight of each.
     let moved = 2.0 * bytes + 8.0 * routed;
     list.both("permute", moved, moved);
-    exchange(list, ["dispatch", "dispatch gradient"], bytes);
+    let copies = if stack.dispatches_once_per_domain {
+        copies_share(groups.expert, f64::from(moe.experts_per_token))
+    } else {
+        1.0
+    };
+    exchange(list, ["dispatch", "dispatch gradient"], bytes * copies);
     let whole = bytes * f64::from(layout.expert_tensor);
     let (gather, scatter) = (Collective::AllGather, Collective::ReduceScatter);
     among_tensor(list, ["gather expert tokens", "scatter expert gradient"], [gather, scatter], whole);
@@ -95,11 +101,23 @@ pub(super) fn mixture(list: &mut List<'_>, model: &Model, moe: &Moe, l: &Local, 
     );
     list.both("sort by rank", arrived, arrived);
     among_tensor(list, ["scatter expert output", "gather expert gradient"], [scatter, gather], whole);
-    exchange(list, ["combine", "combine gradient"], bytes);
+    exchange(list, ["combine", "combine gradient"], bytes * copies);
     list.both("unpermute", moved, moved);
     list.shared = true;
     feed_forward(list, model, l, f64::from(moe.shared_ffn_hidden));
     list.shared = false;
+}
+
+/// Copies of a token that cross between scale-up domains when it is sent once to each that has some of
+/// its experts, over one for each expert: of `t` experts drawn over `k` domains `k·(1 − (1 − 1/k)^t)` are
+/// in different ones (DeepSeek-V3, arXiv 2412.19437 §3.2.2; its limit on domains is not counted).
+fn copies_share(group: Placed, experts_per_token: f64) -> f64 {
+    let domains = (group.n / group.per_domain.max(1.0)).max(1.0);
+    if domains <= 1.0 {
+        return 1.0;
+    }
+    let different = domains * (1.0 - (1.0 - 1.0 / domains).powf(experts_per_token));
+    different / experts_per_token
 }
 
 /// Tensor ranks inside experts gather the tokens of all and reduce what they made of them.

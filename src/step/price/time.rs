@@ -29,6 +29,10 @@ fn group(groups: &Groups, name: GroupName) -> Placed {
 /// is 1.5 to 2.0 times as fast there as FlashAttention-2 (Shah et al., arXiv 2407.08608, abstract).
 const SYNCHRONOUS_ATTENTION: f64 = 1.75;
 
+/// Kernels of the first generation over `FlashAttention` 2, which is 1.3 to 2.5 times as fast as the Triton
+/// kernel and 1.7 to 3.0 times as fast as `FlashAttention` 1 (Dao, arXiv 2307.08691 §4.1).
+const EARLY_ATTENTION: f64 = 1.7;
+
 /// Time of a stack's attention kernel over that of the profile's.
 fn attention_factor(machine: &Machine) -> f64 {
     let stack = &machine.stack;
@@ -41,7 +45,8 @@ fn attention_factor(machine: &Machine) -> f64 {
     } else {
         1.0
     };
-    kernel * stack.attention_factor
+    let generation = if stack.early_attention { EARLY_ATTENTION } else { 1.0 };
+    kernel * generation * stack.attention_factor
 }
 
 /// Seconds of one operation on its own, before overlap.
@@ -51,14 +56,14 @@ pub fn time(op: &Op, machine: &Machine, groups: &Groups) -> Timed {
     let stack = &machine.stack;
     let backward = op.pass == Pass::Backward;
     let timed = match op.work {
-        Work::Gemm(shape) => sustained(kernel::gemm(&device, &shape), stack),
-        Work::Experts(shape) => sustained(kernel::grouped(&device, &shape, launch(stack)), stack),
+        Work::Gemm(shape) => sustained(kernel::gemm(&device, &shape), machine),
+        Work::Experts(shape) => sustained(kernel::grouped(&device, &shape, launch(stack)), machine),
         Work::Serial { shape, times } => {
-            let one = sustained(kernel::gemm(&device, &shape), stack);
+            let one = sustained(kernel::gemm(&device, &shape), machine);
             // Steps of a recurrence cannot overlap: each costs at least a kernel.
             one.times((one.time_s.max(stack.kernel_floor_s) / one.time_s.max(1e-12)) * times)
         }
-        Work::Flash(shape) => sustained(flash(&device, &shape, backward), stack).times(attention_factor(machine)),
+        Work::Flash(shape) => sustained(flash(&device, &shape, backward), machine).times(attention_factor(machine)),
         Work::Blocks { own, other, times } => {
             let (first, one) = (flash(&device, &own, backward), flash(&device, &other, backward));
             let all = Timed {
@@ -66,11 +71,11 @@ pub fn time(op: &Op, machine: &Machine, groups: &Groups) -> Timed {
                 evidence: first.evidence.max(one.evidence),
                 source: one.source,
             };
-            sustained(all, stack).times(attention_factor(machine))
+            sustained(all, machine).times(attention_factor(machine))
         }
         Work::Unfused(shape) => {
             let both = kernel::unfused(&device, &shape, &score_kernels(stack));
-            sustained(if backward { both.backward } else { both.forward }, stack)
+            sustained(if backward { both.backward } else { both.forward }, machine)
         }
         Work::Stream { bytes } => kernel::stream(
             &device,
@@ -137,9 +142,10 @@ fn stream_efficiency(stack: &Stack, backward: bool) -> f64 {
 
 /// Kernel tables are short bursts at boost clock; under the sustained load of a step large matrix
 /// kernels sit at the power limit (power-monitored tables of `NVIDIA` aiconfigurator).
-fn sustained(timed: Timed, stack: &Stack) -> Timed {
+fn sustained(timed: Timed, machine: &Machine) -> Timed {
+    let power_factor = machine.profile.as_ref().map_or(1.0, |p| p.power_factor);
     Timed {
-        time_s: timed.time_s * stack.sustained_factor,
+        time_s: timed.time_s * machine.stack.sustained_factor * power_factor,
         ..timed
     }
 }

@@ -79,6 +79,7 @@ fn workload(model: Model) -> Workload {
     let precision = Precision::recipe(exaplan::catalog::DType::Bf16, Optimizer::AdamW, true);
     Workload {
         adapter: None,
+        document_tokens: None,
         model,
         seq_len_tokens: 2048.0,
         global_batch_seqs: 64.0,
