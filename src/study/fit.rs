@@ -6,7 +6,7 @@
 //! the other. Hundreds of near-identical rows of one source are few independent facts, and weigh so.
 
 use super::runs::Row;
-use super::validate::resolve;
+use super::validate::{quantile, resolve};
 use crate::catalog::{Catalog, Kind, Stack};
 use crate::error::{Diagnostic, Result};
 use crate::layout::Layout;
@@ -29,7 +29,7 @@ const ROOT_SPREAD: [f64; N_PARAMETERS] = [0.04, 0.15, 0.3, 0.5, 0.12];
 
 /// Scatter of the runs of one family about a right model, in ln: repeated configurations differ by
 /// 5 % in the median, releases by more (accuracy notes of the run collection).
-const ROW_SPREAD: f64 = 0.15;
+const ROW_SPREAD: f64 = 0.12;
 
 /// Scatter of families, in ln: machine, release and what a source leaves unsaid are common to its
 /// rows. A family has an offset of its own (random intercept; Gelman and Hill 2007, §12.2), so that
@@ -37,12 +37,24 @@ const ROW_SPREAD: f64 = 0.15;
 /// among them tells the rest.
 const FAMILY_SPREAD: f64 = 0.12;
 
-/// Errors beyond this, in ln, pull with constant force (Huber 1964).
-const HUBER: f64 = 0.15;
+/// Scatter of the models, devices and formats of a family, in ln: what the physics lacks of one of them
+/// is common to its rows too.
+const KIND_SPREAD: f64 = 0.1;
+
+/// Distance of a row from its family's middle, in ln, at which it counts half, and less and less beyond
+/// (weights of a Cauchy likelihood; Holland and Welsch 1977): a row that something else decides, such as a
+/// network without peer access, must not bend the rest.
+const NEAR_ROW: f64 = 0.2;
+
+/// The same of a family's middle from what was predicted.
+const NEAR_FAMILY: f64 = 0.4;
 
 /// Sources whose throughput includes start-up (whole-run averages, by the notes of the collection):
 /// predicted, but not fitted.
 const WHOLE_RUNS: [&str; 2] = [" hf-llama", " hf-mistral"];
+
+/// Degrees of freedom.
+const TAIL: f64 = 10.0;
 
 /// Sweeps over all stacks and Gauss–Newton steps of one stack in each.
 const SWEEPS: usize = 2;
@@ -66,6 +78,8 @@ pub struct Case {
     pub line: Vec<String>,
     /// Source with its version numbers stripped.
     pub family: String,
+    /// Model, device and format: what the rows of one have in common is an offset of their own.
+    pub kind: String,
     /// What makes two rows the same configuration.
     pub twin: String,
     /// ln of measured tokens per second and device.
@@ -123,7 +137,9 @@ pub fn cases(rows: &[Row], catalog: &Catalog, start: Start) -> Vec<Case> {
             "recompute",
         ];
         let twin: Vec<&str> = columns.iter().map(|c| text.text(c).unwrap_or("")).collect();
+        let kind = ["model", "accelerator", "precision"].map(|c| text.text(c).unwrap_or(""));
         Some(Case {
+            kind: kind.join("|"),
             row,
             machine: scenario.machine(),
             scenario,
@@ -275,33 +291,93 @@ pub fn fit(cases: &[&Case], start: &Shifts) -> Shifts {
 /// What a row adds to a step: its weight, its error and how the error moves with each parameter.
 type Pull = (f64, f64, Shift);
 
-/// Normal equations of generalized least squares with an offset for each family: the inverse of
-/// `diag(σ²/w) + τ²·11ᵀ` is `W − W11ᵀW/(1/τ² + 1ᵀW1)` with `W = diag(w/σ²)` (Sherman and Morrison 1950).
+/// Less weight to rows that lie far from the middle of their family, or whose whole family lies far off.
+fn robust(cases: &[&Case], mut rows: Vec<Pull>) -> Vec<Pull> {
+    let mut families: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for (case, row) in cases.iter().zip(&rows) {
+        families.entry(&case.family).or_default().push(row.1);
+    }
+    let middles: BTreeMap<&str, f64> = families
+        .into_iter()
+        .map(|(name, mut list)| {
+            list.sort_by(f64::total_cmp);
+            (name, quantile(&list, 0.5))
+        })
+        .collect();
+    for (case, row) in cases.iter().zip(&mut rows) {
+        let middle = middles.get(case.family.as_str()).copied().unwrap_or_default();
+        let far = |distance: f64, near: f64| 1.0 / (1.0 + (distance / near) * (distance / near));
+        row.0 *= far(row.1 - middle, NEAR_ROW) * far(middle, NEAR_FAMILY);
+    }
+    rows
+}
+
+/// Sums over rows that share an offset.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    /// Of the weights.
+    weight: f64,
+    /// Of weight and error.
+    error: f64,
+    /// Of weight and slope.
+    slope: Shift,
+}
+
+impl Sums {
+    /// What an offset of spread `spread` common to them leaves of the sums, and what it takes from the
+    /// normal equations: the inverse of `V + τ²·11ᵀ` is `V⁻¹ − V⁻¹11ᵀV⁻¹/(1/τ² + 1ᵀV⁻¹1)` (Sherman and
+    /// Morrison 1950).
+    fn share(&self, spread: f64, normal: &mut [Shift; N_PARAMETERS], right: &mut Shift) -> Sums {
+        let taken = 1.0 / (1.0 / (spread * spread) + self.weight);
+        for i in 0..N_PARAMETERS {
+            right[i] += self.slope[i] * self.error * taken;
+            for j in 0..N_PARAMETERS {
+                normal[i][j] -= self.slope[i] * self.slope[j] * taken;
+            }
+        }
+        let left = 1.0 - self.weight * taken;
+        Sums {
+            weight: self.weight * left,
+            error: self.error * left,
+            slope: self.slope.map(|s| s * left),
+        }
+    }
+
+    fn add(&mut self, other: &Sums) {
+        self.weight += other.weight;
+        self.error += other.error;
+        self.slope.iter_mut().zip(other.slope).for_each(|(a, b)| *a += b);
+    }
+}
+
+/// Normal equations of generalized least squares with an offset for each family and, in it, for each
+/// model, device and format.
 fn normal_equations(cases: &[&Case], rows: &[Pull]) -> ([Shift; N_PARAMETERS], Shift) {
     let mut normal = [[0.0; N_PARAMETERS]; N_PARAMETERS];
     let mut right = [0.0; N_PARAMETERS];
-    let mut families: BTreeMap<&str, Pull> = BTreeMap::new();
+    let mut kinds: BTreeMap<(&str, &str), Sums> = BTreeMap::new();
     for (case, (weight, error, slope)) in cases.iter().zip(rows) {
         let weight = weight / (ROW_SPREAD * ROW_SPREAD);
-        let sum = families.entry(&case.family).or_default();
-        sum.0 += weight;
-        sum.1 += weight * error;
+        let row = Sums {
+            weight,
+            error: weight * error,
+            slope: slope.map(|s| weight * s),
+        };
+        kinds.entry((&case.family, &case.kind)).or_default().add(&row);
         for i in 0..N_PARAMETERS {
-            sum.2[i] += weight * slope[i];
-            right[i] -= weight * slope[i] * error;
+            right[i] -= row.slope[i] * error;
             for j in 0..N_PARAMETERS {
-                normal[i][j] += weight * slope[i] * slope[j];
+                normal[i][j] += row.slope[i] * slope[j];
             }
         }
     }
-    for (weight, error, slope) in families.values() {
-        let shrink = 1.0 / (1.0 / (FAMILY_SPREAD * FAMILY_SPREAD) + weight);
-        for i in 0..N_PARAMETERS {
-            right[i] += slope[i] * error * shrink;
-            for j in 0..N_PARAMETERS {
-                normal[i][j] -= slope[i] * slope[j] * shrink;
-            }
-        }
+    let mut families: BTreeMap<&str, Sums> = BTreeMap::new();
+    for ((family, _), sums) in &kinds {
+        let left = sums.share(KIND_SPREAD, &mut normal, &mut right);
+        families.entry(family).or_default().add(&left);
+    }
+    for sums in families.values() {
+        sums.share(FAMILY_SPREAD, &mut normal, &mut right);
     }
     (normal, right)
 }
@@ -321,9 +397,10 @@ fn improve(name: &str, cases: &[&Case], shifts: &mut Shifts) -> f64 {
                 moved[i] += STEP;
                 *slope = (ln_error(case, &moved) - error) / STEP;
             }
-            (case.weight * (HUBER / error.abs().max(HUBER)), error, slope)
+            (case.weight, error, slope)
         })
         .collect();
+    let rows = robust(cases, rows);
     let (mut normal, mut right) = normal_equations(cases, &rows);
     let is_root = cases.iter().all(|c| c.line.last().is_some_and(|root| root == name));
     let spreads = if is_root { &ROOT_SPREAD } else { &PRIOR_SPREAD };
@@ -331,7 +408,7 @@ fn improve(name: &str, cases: &[&Case], shifts: &mut Shifts) -> f64 {
         // Student's t with two degrees of freedom (Lange et al. 1989): a stack that lies far off says
         // more of itself than of its parent.
         let far = own[i] / spreads[i];
-        let prior = 1.0 / (spreads[i] * spreads[i] * (1.0 + far * far / 2.0));
+        let prior = 1.0 / (spreads[i] * spreads[i] * (1.0 + far * far / TAIL));
         normal[i][i] += prior;
         right[i] -= prior * own[i];
     }
