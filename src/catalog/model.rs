@@ -240,6 +240,8 @@ pub struct Model {
     pub learned_positions: bool,
     /// Linear layers and norms carry biases.
     pub biases: bool,
+    /// A learned logit per head takes part in the softmax (attention sinks).
+    pub attention_sinks: bool,
     /// Attention kind.
     pub attention: Attention,
     /// Sliding window, if any.

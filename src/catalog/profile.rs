@@ -244,6 +244,8 @@ pub struct Stack {
     pub early_attention: bool,
     /// Time of attention cores over that of the profile's kernel.
     pub attention_factor: f64,
+    /// Time of attention with sinks over that without: fused kernels for it came late.
+    pub sink_factor: f64,
     /// Attention skips masked blocks, so causal work is half.
     pub skips_masked: bool,
     /// Passes over memory of element-wise operations, relative to a fully fused kernel.
@@ -308,7 +310,7 @@ pub struct Stack {
     pub straggler_sigma: f64,
     /// Gradients are accumulated and reduced in fp32.
     pub fp32_gradients: bool,
-    /// Sustained factor, passes, launch and slot time and attention factor before the fit to published
+    /// Sustained factor, passes, launch time, sink factor and attention factor before the fit to published
     /// runs: where a fit starts, and what a run is predicted with whose like was left out.
     pub unfitted: [f64; 5],
     /// Tenth percentile of predicted over measured throughput of runs that were left out of the fit.

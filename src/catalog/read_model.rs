@@ -28,6 +28,7 @@ impl Entity for Model {
             tied_embeddings: r.flag("tied_embeddings").unwrap_or(false),
             learned_positions: r.flag("learned_positions").unwrap_or(false),
             biases: r.flag("biases").unwrap_or(false),
+            attention_sinks: r.flag("attention_sinks").unwrap_or(false),
             attention: r.table("mla").map_or(Attention::MultiHead, |t| Attention::Latent(latent(&t))),
             sliding: r.table("sliding").map(|t| sliding(&t)),
             moe: r.table("moe").map(|t| moe(&t)),

@@ -181,6 +181,7 @@ impl Entity for Stack {
             asynchronous_attention: flag("asynchronous_attention"),
             early_attention: r.flag("early_attention").unwrap_or(false),
             attention_factor: r.number("attention_factor", Unit::One, Within(0.1, 20.0)).unwrap_or(1.0),
+            sink_factor: r.number("sink_factor", Unit::One, Within(0.5, 50.0)).unwrap_or(1.0),
             skips_masked: flag("skips_masked"),
             passes: r.need("passes", Unit::One, Within(0.1, 20.0)),
             selective_keeps_alternate: r.flag("selective_keeps_alternate").unwrap_or(false),
@@ -220,7 +221,7 @@ impl Entity for Stack {
             unfitted("unfitted_sustained_factor", Unit::One, stack.sustained_factor),
             unfitted("unfitted_passes", Unit::One, stack.passes),
             unfitted("unfitted_launch_s", Unit::S, stack.launch_s),
-            unfitted("unfitted_slot_host_s", Unit::S, stack.slot_host_s),
+            unfitted("unfitted_sink_factor", Unit::One, stack.sink_factor),
             unfitted("unfitted_attention_factor", Unit::One, stack.attention_factor),
         ];
         stack

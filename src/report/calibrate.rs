@@ -61,7 +61,7 @@ fn parameters(stack: &Stack) -> [f64; PARAMETERS.len()] {
         stack.sustained_factor,
         stack.passes,
         stack.launch_s,
-        stack.slot_host_s,
+        stack.sink_factor,
         stack.attention_factor,
     ]
 }
@@ -79,18 +79,18 @@ pub fn document(fitted: &Calibrated<'_>) -> Document {
         KeyValue::new("P90 error", percent(after.p90_ape)).note(note(before.p90_ape)),
         KeyValue::new("Mean of families", percent(after.family_mean_ape)).note(note(before.family_mean_ape)),
     ];
-    let numbers = ["Rows", "Before", "After", "Sustained", "Passes", "Attention", "Launch", "Slot"].map(Column::numbers);
+    let numbers = ["Rows", "Before", "After", "Sustained", "Passes", "Attention", "Sinks", "Launch"].map(Column::numbers);
     let columns = std::iter::once(Column::words("Stack")).chain(numbers).collect();
     let mut table = Table::new("Stacks", columns);
     for (name, _, stack) in fitted.stacks() {
         let [before, after] = fitted.errors(Some(&name));
-        let [sustained, passes, launch_s, slot_s, attention] = parameters(&stack);
+        let [sustained, passes, launch_s, sinks, attention] = parameters(&stack);
         #[allow(clippy::cast_precision_loss)]
         let mut row = vec![Cell::Text(name), Cell::Count(after.n as f64)];
         let known = |v: f64| if after.n > 0 { percent(v) } else { Cell::Missing };
         row.extend([known(before.median_ape), known(after.median_ape)]);
-        row.extend([sustained, passes, attention].map(|v| Cell::quantity(v, Kind::Plain(2))));
-        row.extend([launch_s, slot_s].map(|v| Cell::quantity(v, Kind::Duration)));
+        row.extend([sustained, passes, attention, sinks].map(|v| Cell::quantity(v, Kind::Plain(2))));
+        row.push(Cell::quantity(launch_s, Kind::Duration));
         table.rows.push(row);
     }
     table

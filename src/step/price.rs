@@ -11,7 +11,7 @@ pub use play::Phase;
 pub use spans::{OpSpan, spans};
 pub use time::{communicate, flop, time};
 
-use super::lower::{self, GroupName, Op, Pass, Role};
+use super::lower::{self, GroupName, Op, Pass, Role, Work};
 use super::machine::Machine;
 use super::overlap::{Slowdown, exposed_s};
 use crate::catalog::{N_KINDS, Stack};
@@ -240,7 +240,7 @@ pub fn prices(workload: &Workload, layout: &Layout, machine: &Machine, groups: &
         }
         let ops = lower::layer(workload, layout, kind, stack, groups);
         let mixture = if kind.feed == Feed::Mixture { stack.kernels_per_mixture } else { 0.0 };
-        let mut out = price(&ops, &terms, stack.kernels_per_layer + mixture);
+        let mut out = price(&ops, &terms, stack.kernels_per_layer + mixture + expert_launches(&ops));
         copy_bound(&mut out, copy_s(workload, layout, machine, kind));
         out
     });
@@ -250,6 +250,16 @@ pub fn prices(workload: &Workload, layout: &Layout, machine: &Machine, groups: &
         head: price(&lower::head(workload, layout, stack), &terms, 6.0),
         slot_host_s: stack.slot_host_s,
     }
+}
+
+/// Launches of the forward multiplies of a layer's experts, one by one; an 8- or 4-bit one needs its input
+/// and its weight cast before (Transformer Engine `GroupedLinear` loops over experts).
+fn expert_launches(ops: &[Op]) -> f64 {
+    let launches = |op: &Op| match op.work {
+        Work::Experts(shape) if op.pass == Pass::Forward => shape.batch * if shape.dtype.bytes() < 2.0 { 3.0 } else { 1.0 },
+        _ => 0.0,
+    };
+    ops.iter().map(launches).sum()
 }
 
 /// Seconds of a layer's activations over the host link, either way; none where they stay.

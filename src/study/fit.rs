@@ -19,13 +19,13 @@ use std::collections::BTreeMap;
 pub const N_PARAMETERS: usize = 5;
 
 /// Names of the fitted parameters, as keys of a stack.
-pub const PARAMETERS: [&str; N_PARAMETERS] = ["sustained_factor", "passes", "launch_s", "slot_host_s", "attention_factor"];
+pub const PARAMETERS: [&str; N_PARAMETERS] = ["sustained_factor", "passes", "launch_s", "sink_factor", "attention_factor"];
 
 /// How far a stack's parameter is expected to lie from its parent's, in ln.
-const PRIOR_SPREAD: [f64; N_PARAMETERS] = [0.12, 0.3, 0.5, 0.7, 0.3];
+const PRIOR_SPREAD: [f64; N_PARAMETERS] = [0.12, 0.3, 0.5, 1.5, 0.3];
 
 /// The same of the root from its catalog value: what every stack inherits must be what most show.
-const ROOT_SPREAD: [f64; N_PARAMETERS] = [0.04, 0.15, 0.3, 0.5, 0.12];
+const ROOT_SPREAD: [f64; N_PARAMETERS] = [0.04, 0.15, 0.3, 1.5, 0.12];
 
 /// Scatter of the runs of one family about a right model, in ln: repeated configurations differ by
 /// 5 % in the median, releases by more (accuracy notes of the run collection).
@@ -211,7 +211,7 @@ pub fn shifted(stack: &Stack, shift: &Shift) -> Stack {
         sustained_factor: stack.sustained_factor * shift[0].exp(),
         passes: stack.passes * shift[1].exp(),
         launch_s: stack.launch_s * shift[2].exp(),
-        slot_host_s: stack.slot_host_s * shift[3].exp(),
+        sink_factor: stack.sink_factor * shift[3].exp(),
         attention_factor: stack.attention_factor * shift[4].exp(),
         ..stack.clone()
     }
@@ -220,12 +220,12 @@ pub fn shifted(stack: &Stack, shift: &Shift) -> Stack {
 /// A stack as it was before any fit.
 #[must_use]
 pub fn unfitted(stack: &Stack) -> Stack {
-    let [sustained_factor, passes, launch_s, slot_host_s, attention_factor] = stack.unfitted;
+    let [sustained_factor, passes, launch_s, sink_factor, attention_factor] = stack.unfitted;
     Stack {
         sustained_factor,
         passes,
         launch_s,
-        slot_host_s,
+        sink_factor,
         attention_factor,
         ..stack.clone()
     }

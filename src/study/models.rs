@@ -98,7 +98,8 @@ pub fn overlay(origin: &Arc<Origin>, catalog: Catalog) -> Result<Models> {
         ignored_keys.extend(table.entries.keys().filter(|k| !is_known(k)).cloned());
         first = first.or(Some(item));
         match entry(table, item) {
-            Some(entry) => {
+            Some(mut entry) => {
+                inherit(&mut entry, name, &catalog);
                 models.edit().insert(name.clone(), at(item, Value::Table(entry)));
             }
             None => incomplete.push(name.clone()),
@@ -119,6 +120,18 @@ pub fn overlay(origin: &Arc<Origin>, catalog: Catalog) -> Result<Models> {
         incomplete,
         ignored_keys,
     })
+}
+
+/// What the schema has no key for and a run's time depends on, from the catalog's model of the name.
+const SILENT: [&str; 3] = ["learned_positions", "biases", "attention_sinks"];
+
+fn inherit(entry: &mut Tree, name: &str, catalog: &Catalog) {
+    let Ok(known) = catalog.entry(Kind::Model, name) else { return };
+    for key in SILENT {
+        if let Some(item) = known.tree.get(key).filter(|_| entry.get(key).is_none()) {
+            entry.edit().insert(key.to_string(), item.clone());
+        }
+    }
 }
 
 fn is_known(key: &str) -> bool {

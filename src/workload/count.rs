@@ -262,6 +262,7 @@ mod tests {
             tied_embeddings: false,
             learned_positions: false,
             biases: false,
+            attention_sinks: false,
             attention: Attention::MultiHead,
             sliding: None,
             mamba: None,
@@ -322,6 +323,7 @@ mod tests {
             n_kv_heads: 128,
             ffn_hidden: 18432,
             vocab: 129_280,
+            attention_sinks: false,
             attention: Attention::Latent(latent),
             moe: Some(moe),
             ..llama3_405b()
