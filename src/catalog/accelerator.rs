@@ -136,6 +136,8 @@ pub struct Accelerator {
     pub embodied_kg_co2e: Option<f64>,
     /// Street price of one device, if a value is known.
     pub price: Option<Money3>,
+    /// Share of the 16-bit peak that large matrix products reach, where no profile says it and it is known.
+    pub matrix_efficiency: Option<f64>,
     /// Name of the kernel profile that times its operations, if one was measured.
     pub profile: Option<String>,
 }

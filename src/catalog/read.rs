@@ -84,6 +84,7 @@ impl Entity for Accelerator {
             idle_w: r.number("idle_w", Unit::W, POWER).unwrap_or(0.0),
             embodied_kg_co2e: r.number("embodied_kg_co2e", Unit::KgCo2e, Within(0.0, 1e12)),
             price: money(r, "price"),
+            matrix_efficiency: r.number("matrix_efficiency", Unit::Fraction, Within(0.01, 1.0)),
             profile: r.text("profile"),
         }
     }

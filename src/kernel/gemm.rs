@@ -205,13 +205,18 @@ fn sheet_wave(device: &Device, dtype: DType) -> GemmWave {
     }
 }
 
-/// Correction of the stated efficiencies for an architecture; see [`CDNA3_FACTOR`].
+/// Correction of the stated efficiencies for a device: by its measured ceiling, else by its architecture;
+/// see [`CDNA3_FACTOR`].
 pub(super) fn architecture_factor(device: &Device) -> f64 {
-    if device.accelerator.architecture.starts_with("cdna3") {
+    let by_architecture = if device.accelerator.architecture.starts_with("cdna3") {
         CDNA3_FACTOR
     } else {
         1.0
-    }
+    };
+    device
+        .accelerator
+        .matrix_efficiency
+        .map_or(by_architecture, |reached| reached / SHEET_EFFICIENCY_16)
 }
 
 /// The formula at the head of this file without its quantization term.
