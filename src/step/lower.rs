@@ -244,8 +244,9 @@ impl List<'_> {
         self.linear = 0;
     }
 
-    /// The two low-rank factors beside a frozen linear, with their gradients. Routed experts, router
-    /// and vocabulary carry none.
+    /// The two low-rank factors beside a frozen linear, with their gradients, the dropout before and the
+    /// scaled sum after them (Hu et al., arXiv 2106.09685 §4.1; PEFT `lora.Linear`, NeMo `AdapterWrapper`).
+    /// Routed experts, router and vocabulary carry none.
     fn adapted(&mut self, adapter: Adapter, name: &str, dims: [f64; 3]) {
         let mixer = !name.starts_with("feed-forward");
         let plain = !(name.starts_with("expert") || name.starts_with("router") || name.starts_with("output head"));
@@ -265,12 +266,17 @@ impl List<'_> {
                 accumulate_fp32: false,
             })
         };
+        // Read and written in 16 bits each: the input by dropout, the adapter's output by its scale, that and
+        // the linear's by their sum; backward the same, with a sum of input gradients.
+        let (input, output) = (m * k, m * n);
+        self.both("adapter dropout", 4.0 * input, 10.0 * input);
         for work in [shape(m, rank, k), shape(m, n, rank)] {
             self.push("adapter", Pass::Forward, work);
         }
         for work in [shape(m, rank, n), shape(m, k, rank), shape(rank, n, m), shape(k, rank, m)] {
             self.push("adapter", Pass::Backward, work);
         }
+        self.both("adapter sum", 10.0 * output, 4.0 * output);
     }
 
     /// 8- and 4-bit multiplies read 16-bit inputs once and write them and their transpose narrow

@@ -32,6 +32,7 @@ struct Rule {
     stack: String,
     known: bool,
     usual_precision: Option<String>,
+    adapts_all: bool,
 }
 
 /// Something that a row says of its configuration, with what that means for the stack.
@@ -64,6 +65,8 @@ pub struct Ran {
     pub known: bool,
     /// Format that it usually computes in, where a row does not say.
     pub usual_precision: Option<&'static str>,
+    /// Its adapters usually sit beside every linear, not only those of attention.
+    pub adapts_all: bool,
 }
 
 fn table() -> &'static Table {
@@ -116,6 +119,7 @@ fn rule(r: &Reader<'_>) -> Rule {
         stack: r.need_text("stack"),
         known: r.flag("known").unwrap_or(true),
         usual_precision: r.text("usual_precision"),
+        adapts_all: r.flag("adapts_all").unwrap_or(false),
     };
     r.finish();
     rule
@@ -208,11 +212,13 @@ pub fn ran(row: &Row) -> Ran {
             stack: "megatron-core",
             known: false,
             usual_precision: None,
+            adapts_all: false,
         },
         |rule| Ran {
             stack: &rule.stack,
             known: rule.known,
             usual_precision: rule.usual_precision.as_deref(),
+            adapts_all: rule.adapts_all,
         },
     )
 }
