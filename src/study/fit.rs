@@ -47,14 +47,14 @@ const KIND_SPREAD: f64 = 0.1;
 const NEAR_ROW: f64 = 0.2;
 
 /// The same of a family's middle from what was predicted.
-const NEAR_FAMILY: f64 = 0.4;
+const NEAR_FAMILY: f64 = 0.25;
 
 /// Sources whose throughput includes start-up (whole-run averages, by the notes of the collection):
 /// predicted, but not fitted.
 const WHOLE_RUNS: [&str; 2] = [" hf-llama", " hf-mistral"];
 
 /// Degrees of freedom.
-const TAIL: f64 = 10.0;
+const TAIL: f64 = 4.0;
 
 /// Sweeps over all stacks and Gauss–Newton steps of one stack in each.
 const SWEEPS: usize = 2;
