@@ -100,6 +100,7 @@ fn case() -> Case {
             idle_w: 50.0,
             embodied_kg_co2e: None,
             price: None,
+            matrix_efficiency: None,
             profile: None,
         },
         region: Region {

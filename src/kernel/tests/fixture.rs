@@ -45,6 +45,8 @@ pub fn profile(name: &str, units: u32, memory_bytes_per_s: f64, tiles: &[(u32, u
         scale_up: None,
         n_compute_units: units,
         memory_bytes_per_s,
+        tdp_w: None,
+        power_factor: 1.0,
         peak_flop_per_s: BTreeMap::new(),
         tiles: tiles.to_vec(),
         gemm: BTreeMap::new(),
@@ -124,6 +126,7 @@ pub fn accelerator(name: &str, architecture: &str) -> Accelerator {
         idle_w: 70.0,
         embodied_kg_co2e: None,
         price: None,
+        matrix_efficiency: None,
         profile: None,
     }
 }
