@@ -68,9 +68,17 @@ impl Class {
     /// What it is, for people.
     #[must_use]
     pub fn title(self) -> String {
-        let stack = if self.known_stack { "known stack" } else { "stack that no run was fitted for" };
+        let stack = if self.known_stack {
+            "known stack"
+        } else {
+            "stack that no run was fitted for"
+        };
         let model = if self.experts { "mixture of experts" } else { "dense model" };
-        let device = if self.tried_device { "tried device" } else { "device that no run was fitted for" };
+        let device = if self.tried_device {
+            "tried device"
+        } else {
+            "device that no run was fitted for"
+        };
         format!("{stack}, {model}, {device}")
     }
 }

@@ -2,7 +2,9 @@
 
 use super::read::{COMMON, Entity, common};
 use super::reader::{Bounds, Reader};
-use super::{AffinePieces, AttentionWave, Catalog, Collective, ContextExchange, DType, GemmWave, GroupedWave, Kind, OwnBand, Profile, Stack};
+use super::{
+    AffinePieces, AttentionWave, Catalog, Collective, ContextExchange, DType, GemmWave, GroupedWave, Kind, OwnBand, Profile, Stack,
+};
 use crate::units::Unit;
 use Bounds::{NonNegative, Within};
 use std::collections::BTreeMap;

@@ -92,7 +92,9 @@ fn own_runs(path: &Path, rows: &[Row], catalog: &Catalog, args: &CalibrateArgs, 
     some(&cases)?;
     if cases.len() < rows.len() {
         let n = rows.len() - cases.len();
-        console.note(&format!("{n} rows are no steps that can be fitted; `exaplan validate --runs` says why"));
+        console.note(&format!(
+            "{n} rows are no steps that can be fitted; `exaplan validate --runs` says why"
+        ));
     }
     let fitted = fit_own(&cases);
     let own = Own {
@@ -119,13 +121,18 @@ fn write_bands(path: &Path, rows: &[Row], catalog: &Catalog, console: &Console) 
     some(&cases)?;
     let families = cases.iter().map(|c| c.family.as_str()).collect::<BTreeSet<_>>().len();
     if families < 2 {
-        return Err(Diagnostic::new("bands are the errors of one family of sources predicted by the others, and there is one only")
-            .help("give runs of several sources, or leave --bands out")
-            .into());
+        return Err(
+            Diagnostic::new("bands are the errors of one family of sources predicted by the others, and there is one only")
+                .help("give runs of several sources, or leave --bands out")
+                .into(),
+        );
     }
     let progress = console.progress(families, "families");
     let list = cross(&cases, &|| progress.step());
     progress.end();
-    let source = format!("exaplan calibrate on {} runs of {families} families of sources, each family left out", cases.len());
+    let source = format!(
+        "exaplan calibrate on {} runs of {families} families of sources, each family left out",
+        cases.len()
+    );
     source::write_whole(path, bands::toml(&list, &source).as_bytes())
 }

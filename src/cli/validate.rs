@@ -117,9 +117,11 @@ pub fn run(args: &ValidateArgs, console: &Console) -> Done {
 fn write(validated: &Validated<'_>, target: &Target, console: &Console) -> Done {
     let picture = || match shown::scatter(validated) {
         Some(chart) => Ok(svg::render(&Chart::Scatter(chart))),
-        None => Err(Diagnostic::new("there is nothing to draw: no row has a prediction and a measurement")
-            .help("fill tokens_per_s_per_device; `exaplan validate` says why rows are left out")
-            .into()),
+        None => Err(
+            Diagnostic::new("there is nothing to draw: no row has a prediction and a measurement")
+                .help("fill tokens_per_s_per_device; `exaplan validate` says why rows are left out")
+                .into(),
+        ),
     };
     let forms = Forms {
         screen: &|| document(validated),
@@ -168,7 +170,12 @@ fn left_out(rows: &[Row], catalog: &Catalog, args: &ValidateArgs, provenance: &s
         rows: &|| report::rows(&list, &id),
         json: &|| report::json(&list, &id, provenance),
         trace: &|| no_form("a validation has no trace of a step", NO_TRACE),
-        svg: &|| no_form("left-out runs have no picture", "leave out --cross, or give a name in .html, .md, .csv or .json"),
+        svg: &|| {
+            no_form(
+                "left-out runs have no picture",
+                "leave out --cross, or give a name in .html, .md, .csv or .json",
+            )
+        },
     };
     args.target.write(console, &forms)
 }

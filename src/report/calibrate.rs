@@ -27,7 +27,9 @@ impl Calibrated<'_> {
     fn errors(&self, stack: Option<&str>) -> [Errors; 2] {
         let of = |shift: &dyn Fn(&Case) -> Shift| {
             let chosen = self.cases.iter().filter(|c| stack.is_none_or(|s| c.line[0] == s));
-            let list: Vec<LeftOut> = chosen.map(|c| left_out(c, c.scenario.class(true, true), ln_error(c, &shift(c)))).collect();
+            let list: Vec<LeftOut> = chosen
+                .map(|c| left_out(c, c.scenario.class(true, true), ln_error(c, &shift(c))))
+                .collect();
             errors(&list)
         };
         [of(&|_| Shift::default()), of(&|c| total(self.shifts, &c.line))]

@@ -78,9 +78,10 @@ fn table(title: &str, groups: &[Group<'_>]) -> Table {
         }
         table.rows.push(row);
     }
-    table
-        .notes
-        .push("In band: measured within the band that the other families give, 80 % are meant to. Width: upper over lower end of the band.".to_string());
+    table.notes.push(
+        "In band: measured within the band that the other families give, 80 % are meant to. Width: upper over lower end of the band."
+            .to_string(),
+    );
     table
 }
 
@@ -94,9 +95,10 @@ fn band_table(list: &[ClassBand]) -> Table {
         row.extend([low, high].map(|v| Cell::quantity(v.exp_m1(), Kind::Percent)));
         table.rows.push(row);
     }
-    table
-        .notes
-        .push("Predicted over measured throughput less one, eight runs of ten. `exaplan calibrate --bands FILE` writes them for the catalog.".to_string());
+    table.notes.push(
+        "Predicted over measured throughput less one, eight runs of ten. `exaplan calibrate --bands FILE` writes them for the catalog."
+            .to_string(),
+    );
     table
 }
 
@@ -109,7 +111,9 @@ pub fn rows(list: &[LeftOut], ids: &dyn Fn(usize) -> String) -> Table {
     let ratio = |ln: f64| Cell::quantity(ln.exp_m1(), Kind::Percent);
     let row = |p: &LeftOut| {
         let words = [ids(p.row), p.family.clone(), p.stack.clone(), p.accelerator.clone(), p.class.name()];
-        let band = p.band.map_or([Cell::Missing, Cell::Missing], |(low, high)| [ratio(low), ratio(high)]);
+        let band = p
+            .band
+            .map_or([Cell::Missing, Cell::Missing], |(low, high)| [ratio(low), ratio(high)]);
         words.map(Cell::Text).into_iter().chain([ratio(p.ln_error)]).chain(band).collect()
     };
     table.rows = list.iter().map(row).collect();

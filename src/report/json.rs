@@ -114,8 +114,7 @@ fn lines(chart: &Lines) -> Value {
 
 fn scatter(chart: &Scatter) -> Value {
     let dot = |d: &Dot| json!({ "label": d.label, "x": d.x, "y": d.y });
-    let group =
-        |(name, dots): &(String, Vec<Dot>)| json!({ "name": name, "points": dots.iter().map(dot).collect::<Vec<_>>() });
+    let group = |(name, dots): &(String, Vec<Dot>)| json!({ "name": name, "points": dots.iter().map(dot).collect::<Vec<_>>() });
     json!({
         "title": chart.title,
         "unit": chart.kind.suffix(),

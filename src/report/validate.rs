@@ -127,10 +127,34 @@ fn human(rate: f64) -> String {
 /// Every row with its prediction, for spreadsheets.
 #[must_use]
 pub fn rows(shown: &Validated<'_>) -> Table {
-    let words = ["id", "source", "kind", "model", "accelerator", "precision", "stack", "known stack", "fitted", "class"];
-    let numbers = ["devices", "predicted", "p10", "p90", "measured", "error", "peak memory", "measured peak memory"];
+    let words = [
+        "id",
+        "source",
+        "kind",
+        "model",
+        "accelerator",
+        "precision",
+        "stack",
+        "known stack",
+        "fitted",
+        "class",
+    ];
+    let numbers = [
+        "devices",
+        "predicted",
+        "p10",
+        "p90",
+        "measured",
+        "error",
+        "peak memory",
+        "measured peak memory",
+    ];
     let more = ["layout", "fits memory", "features", "assumed", "likely reasons", "left out"];
-    let columns = words.map(Column::words).into_iter().chain(numbers.map(Column::numbers)).chain(more.map(Column::words));
+    let columns = words
+        .map(Column::words)
+        .into_iter()
+        .chain(numbers.map(Column::numbers))
+        .chain(more.map(Column::words));
     let mut table = Table::new("", columns.collect());
     let others = reasons::Others::new(shown.predictions);
     table.rows = shown.predictions.iter().map(|p| row(p, &others)).collect();

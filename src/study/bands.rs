@@ -104,7 +104,9 @@ pub fn band_each(list: &mut [LeftOut]) {
 
 /// Drawn towards the class around by how many families it has.
 fn pooled(own: Option<[f64; 3]>, around: Option<[f64; 3]>, n_families: usize) -> Option<[f64; 3]> {
-    let (Some(own), Some(around)) = (own, around) else { return own.or(around) };
+    let (Some(own), Some(around)) = (own, around) else {
+        return own.or(around);
+    };
     #[allow(clippy::cast_precision_loss)]
     let n = n_families as f64;
     let share = n / (n + OF_PARENT);

@@ -99,7 +99,10 @@ fn weights(cases: &[&Case]) -> Vec<f64> {
     for case in cases {
         *times.entry(case.twin.as_str()).or_default() += 1.0;
     }
-    cases.iter().map(|c| 1.0 / times.get(c.twin.as_str()).copied().unwrap_or(1.0)).collect()
+    cases
+        .iter()
+        .map(|c| 1.0 / times.get(c.twin.as_str()).copied().unwrap_or(1.0))
+        .collect()
 }
 
 /// Change of ln(predicted / measured) with the ln of each parameter.
@@ -174,7 +177,9 @@ fn choose(normal: &Square, n_distinct: usize) -> ([Verdict; N_PARAMETERS], [bool
 /// The parameter, of those that move, whose effect is most like that of another.
 fn nearest(normal: &Square, of: usize, moved: &[bool; N_PARAMETERS]) -> Option<usize> {
     let alike = |j: usize| (normal[of][j] / (normal[of][of] * normal[j][j]).sqrt()).abs();
-    (0..N_PARAMETERS).filter(|j| moved[*j]).max_by(|a, b| alike(*a).total_cmp(&alike(*b)))
+    (0..N_PARAMETERS)
+        .filter(|j| moved[*j])
+        .max_by(|a, b| alike(*a).total_cmp(&alike(*b)))
 }
 
 /// Singular values of the scaled elasticities: roots of the eigenvalues of their normal matrix, by
@@ -206,10 +211,9 @@ fn rotate(a: &mut Square, p: usize, q: usize) {
         let (x, y) = (row[p], row[q]);
         (row[p], row[q]) = (c * x - s * y, s * x + c * y);
     }
-    for k in 0..N_PARAMETERS {
-        let (x, y) = (a[p][k], a[q][k]);
-        (a[p][k], a[q][k]) = (c * x - s * y, s * x + c * y);
-    }
+    let (first, second) = (a[p], a[q]);
+    a[p] = std::array::from_fn(|k| c * first[k] - s * second[k]);
+    a[q] = std::array::from_fn(|k| s * first[k] + c * second[k]);
 }
 
 /// The moves that meet the runs best, each drawn to none by the prior.
@@ -228,7 +232,10 @@ fn descend(cases: &[&Case], weights: &[f64], moved: &[bool; N_PARAMETERS]) -> Sh
         });
         let Some(step) = solve(left, right) else { break };
         let step = step.map(|s| s.clamp(-LARGEST_MOVE, LARGEST_MOVE));
-        shift.iter_mut().zip(step).for_each(|(value, s)| *value = (*value + s).clamp(-FARTHEST, FARTHEST));
+        shift
+            .iter_mut()
+            .zip(step)
+            .for_each(|(value, s)| *value = (*value + s).clamp(-FARTHEST, FARTHEST));
         if step.iter().all(|s| s.abs() < 1e-6) {
             break;
         }
@@ -242,7 +249,11 @@ fn descend(cases: &[&Case], weights: &[f64], moved: &[bool; N_PARAMETERS]) -> Sh
 pub fn left_out_errors(cases: &[&Case]) -> Vec<f64> {
     let one = |case: &&Case| {
         let others: Vec<&Case> = cases.iter().copied().filter(|c| c.twin != case.twin).collect();
-        let shift = if others.is_empty() { Shift::default() } else { fit_one(&case.line[0], &others).shift };
+        let shift = if others.is_empty() {
+            Shift::default()
+        } else {
+            fit_one(&case.line[0], &others).shift
+        };
         ln_error(case, &shift)
     };
     cases.iter().map(one).collect()
@@ -271,7 +282,10 @@ pub fn own_band(cases: &[&Case], class: &Band) -> Option<OwnBand> {
     let half = student_90(n - 1.0) * spread * (1.0 + 1.0 / n).sqrt();
     let share = n / (n + OF_CLASS);
     let drawn = |own: f64, class: f64| (class + share * (own - class)).exp();
-    let (low, high) = (drawn(middle - half, class.low_ratio.ln()), drawn(middle + half, class.high_ratio.ln()));
+    let (low, high) = (
+        drawn(middle - half, class.low_ratio.ln()),
+        drawn(middle + half, class.high_ratio.ln()),
+    );
     Some(OwnBand {
         // Never narrower than repeats of one run scatter, and about the prediction itself.
         low_ratio: low.min((-NORMAL_90 * REPEAT_SPREAD).exp()),
@@ -296,5 +310,53 @@ pub fn verdict_text(verdict: Verdict) -> String {
         Verdict::Held => "held: too few runs".to_string(),
         Verdict::Alike(other) => format!("held: like {}", PARAMETERS[other]),
         Verdict::Unseen => "not identifiable".to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The normal matrix of elasticities, one row per run, other parameters not seen.
+    fn of(slopes: &[(f64, f64)]) -> Square {
+        let rows: Vec<Shift> = slopes
+            .iter()
+            .map(|(a, b)| {
+                let mut row = Shift::default();
+                (row[0], row[1]) = (*a, *b);
+                row
+            })
+            .collect();
+        normal(&rows, &vec![1.0; rows.len()])
+    }
+
+    #[test]
+    fn what_runs_tell_apart_moves_and_the_rest_is_held() {
+        let apart = of(&[(-1.0, 0.0), (0.0, -1.0), (-0.5, -0.5)]);
+        let (verdicts, _) = choose(&apart, 3);
+        assert_eq!(&verdicts[..2], [Verdict::Moved, Verdict::Moved]);
+        assert!(verdicts[2..].iter().all(|v| *v == Verdict::Unseen));
+        // The same in every run: one stands for both, however many runs there are.
+        let alike = of(&[(-0.6, -0.4); 9]);
+        let (verdicts, moved) = choose(&alike, 9);
+        assert_eq!((verdicts[1], moved[0]), (Verdict::Alike(0), true));
+        // Two configurations carry one parameter.
+        let (verdicts, _) = choose(&apart, 2);
+        assert_eq!(verdicts.iter().filter(|v| **v == Verdict::Moved).count(), 1);
+        assert!(verdicts.contains(&Verdict::Held));
+    }
+
+    #[test]
+    fn singular_values_are_those_of_the_elasticities() {
+        // Orthogonal columns of length 5 and 2, in units of scatter over prior spread.
+        let scale = REPEAT_SPREAD / SPREAD;
+        let turned = of(&[(3.0 * scale, -1.6 * scale), (4.0 * scale, 1.2 * scale)]);
+        let [first, second, third, ..] = singular(&turned);
+        assert!(
+            (first - 5.0).abs() < 1e-9 && (second - 2.0).abs() < 1e-9 && third.abs() < 1e-9,
+            "{first} {second}"
+        );
+        let told = resolution(&turned, &[true; N_PARAMETERS]).unwrap();
+        assert!((told[0][0] - 25.0 / 26.0).abs() < 1e-9);
     }
 }

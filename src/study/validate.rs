@@ -232,6 +232,10 @@ fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
         Ok((scenario, layout, fits)) => {
             let (workload, machine) = (&scenario.workload, scenario.machine());
             let step = simulate(workload, &machine, &layout);
+            if !(step.time_s.is_finite() && step.time_s > 0.0) {
+                out.skipped = Some("its sizes are beyond what can be computed".to_string());
+                return out;
+            }
             let rate = |time_s: f64| Some(step.tokens_per_s_per_device() * step.time_s / time_s);
             out.closed_tokens_per_s_per_device = rate(closed_parts(workload, &machine, &layout).total_s());
             out.textbook_tokens_per_s_per_device = rate(textbook_parts(workload, &machine, &layout).total_s());

@@ -58,7 +58,10 @@ impl Own<'_> {
     fn band(&self, stack: &str) -> Option<OwnBand> {
         let cases = self.cases(stack);
         let scenario = &cases.first()?.scenario;
-        let class = scenario.class(self.catalog.knows_stack(stack), self.catalog.knows_device(&scenario.accelerator.name));
+        let class = scenario.class(
+            self.catalog.knows_stack(stack),
+            self.catalog.knows_device(&scenario.accelerator.name),
+        );
         own_band(&cases, &self.catalog.band(class)?)
     }
 
@@ -145,10 +148,7 @@ fn medians(residuals: &[Residual<'_>]) -> [f64; 3] {
 
 #[allow(clippy::cast_precision_loss)]
 fn parameter_table(own: &Own<'_>, fitted: &Fitted) -> Table {
-    let title = format!(
-        "{}: {} runs, {} configurations",
-        fitted.stack, fitted.n_runs, fitted.n_distinct
-    );
+    let title = format!("{}: {} runs, {} configurations", fitted.stack, fitted.n_runs, fitted.n_distinct);
     let columns = vec![
         Column::words("Parameter"),
         Column::numbers("Before"),
@@ -263,8 +263,10 @@ pub fn json(own: &Own<'_>) -> Value {
     let rows: Vec<Value> = residuals
         .iter()
         .map(|r| {
-            let utilization: serde_json::Map<String, Value> =
-                utilization(r.case).iter().map(|(name, v)| ((*name).to_string(), object!(v))).collect();
+            let utilization: serde_json::Map<String, Value> = utilization(r.case)
+                .iter()
+                .map(|(name, v)| ((*name).to_string(), object!(v)))
+                .collect();
             object!({ "id": (own.id)(r.case.row), "stack": r.case.line[0],
                 "measured_tokens_per_s_per_device": r.case.ln_measured.exp(),
                 "relative_error_before": r.before.exp_m1(), "relative_error_after": r.after.exp_m1(),
@@ -319,7 +321,11 @@ pub fn overlay(own: &Own<'_>) -> String {
     let mut out = String::from("format = 1\n");
     for fitted in own.fitted {
         let name = &fitted.stack;
-        let _ = write!(out, "\n# {} runs of {} configurations. In a scenario:\n# [software]\n# stack = \"{name}\"\n", fitted.n_runs, fitted.n_distinct);
+        let _ = write!(
+            out,
+            "\n# {} runs of {} configurations. In a scenario:\n# [software]\n# stack = \"{name}\"\n",
+            fitted.n_runs, fitted.n_distinct
+        );
         let _ = writeln!(out, "[stack.{name}]\nextends = \"{name}\"");
         let source = format!("exaplan calibrate on {} runs", fitted.n_runs);
         let mut sources: BTreeMap<&str, &str> = BTreeMap::new();

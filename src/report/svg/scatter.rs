@@ -88,9 +88,15 @@ fn guide(ratio: f64, dash: &str, square: &Square) -> String {
 }
 
 fn group(index: usize, name: &str, dots: &[Dot], square: &Square) -> String {
-    let mut out = format!("<g {} fill-opacity=\"0.65\"><title>{}</title>\n", frame::fill(index), super::super::html::escape(name));
+    let mut out = format!(
+        "<g {} fill-opacity=\"0.65\"><title>{}</title>\n",
+        frame::fill(index),
+        super::super::html::escape(name)
+    );
     for dot in dots {
-        let (Some(x), Some(y)) = (usable(dot.x, true), usable(dot.y, true)) else { continue };
+        let (Some(x), Some(y)) = (usable(dot.x, true), usable(dot.y, true)) else {
+            continue;
+        };
         let (x, y) = square.point((x, y));
         let label = super::super::html::escape(&dot.label);
         let _ = writeln!(out, r#"<circle cx="{x:.1}" cy="{y:.1}" r="3.2"><title>{label}</title></circle>"#);

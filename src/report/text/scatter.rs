@@ -148,7 +148,10 @@ mod tests {
             x: "measured".to_string(),
             y: "predicted".to_string(),
             groups: vec![
-                ("hopper".to_string(), vec![dot(100.0, 100.0), dot(1000.0, 1400.0), dot(10_000.0, 9000.0)]),
+                (
+                    "hopper".to_string(),
+                    vec![dot(100.0, 100.0), dot(1000.0, 1400.0), dot(10_000.0, 9000.0)],
+                ),
                 ("ampere".to_string(), vec![dot(300.0, 150.0), dot(f64::NAN, 1.0), dot(-1.0, 3.0)]),
             ],
             band: Some((0.7, 1.4)),
@@ -167,7 +170,10 @@ mod tests {
             assert!(text.is_ascii());
             assert!(text.lines().all(|l| l.len() <= width.max(40)), "{width}:\n{text}");
         }
-        let none = Scatter { groups: Vec::new(), ..chart() };
+        let none = Scatter {
+            groups: Vec::new(),
+            ..chart()
+        };
         assert!(write(&none, Options::default()).ends_with("no data\n"));
         let one = Chart::Scatter(chart());
         assert_eq!(one.title(), "Predicted over measured");

@@ -61,7 +61,9 @@ fn row(p: &Prediction, others: &Others<'_>) -> Value {
         .collect();
     let utilization = |rate: Option<f64>| {
         let list = p.flop?.utilization(rate?);
-        Some(Value::Object(list.into_iter().map(|(name, v)| (name.to_string(), json!(v))).collect()))
+        Some(Value::Object(
+            list.into_iter().map(|(name, v)| (name.to_string(), json!(v))).collect(),
+        ))
     };
     json!({
         "id": p.id,

@@ -83,10 +83,13 @@ impl<'a> Others<'a> {
         let high = list.iter().copied().fold(0.0, f64::max);
         let spread = high / low - 1.0;
         let text = || {
+            let apart = match spread {
+                s if s < 1.0 => percent(s),
+                s => format!("a factor of {:.1}", s + 1.0),
+            };
             format!(
-                "{} rows of this configuration were measured up to {} apart: something that no column states differs",
-                list.len(),
-                percent(spread)
+                "{} rows of this configuration were measured up to {apart} apart: something that no column states differs",
+                list.len()
             )
         };
         (list.len() > 1 && spread > REPEATS_DIFFER_FRACTION).then(|| reason("repeats-differ", text()))
@@ -147,7 +150,12 @@ fn guessed_stack(p: &Prediction) -> Option<Reason> {
 
 fn new_to_the_fit(p: &Prediction) -> Option<Reason> {
     let unseen = p.known_stack && p.class.is_some_and(|c| !c.known_stack);
-    let text = || format!("no run of {} was fitted: its parameters are those of the stack that it extends", p.stack);
+    let text = || {
+        format!(
+            "no run of {} was fitted: its parameters are those of the stack that it extends",
+            p.stack
+        )
+    };
     unseen.then(|| reason("stack-not-fitted", text()))
 }
 
@@ -181,7 +189,10 @@ fn searched(p: &Prediction, ln_error: f64) -> Option<Reason> {
 
 fn assumed_batch(p: &Prediction) -> Option<Reason> {
     let batch = p.assumed.iter().find(|a| a.starts_with("global batch"))?;
-    Some(reason("assumed-batch", format!("the source states no batch: {batch} sequences assumed")))
+    Some(reason(
+        "assumed-batch",
+        format!("the source states no batch: {batch} sequences assumed"),
+    ))
 }
 
 /// A large part that is not math: hidden in the run if we are too slow, and larger if we are too fast.

@@ -61,7 +61,9 @@ fn title(p: &Prediction) -> Vec<Span> {
 fn facts(p: &Prediction, others: &Others<'_>) -> Vec<KeyValue> {
     let percent = |share: f64| format!("{:.0} %", 100.0 * share);
     let parts = largest_parts(p).into_iter();
-    let parts: Vec<String> = parts.map(|(name, share)| format!("{} {}", part_name(name), percent(share))).collect();
+    let parts: Vec<String> = parts
+        .map(|(name, share)| format!("{} {}", part_name(name), percent(share)))
+        .collect();
     let evidence: Vec<String> = p
         .evidence
         .iter()
@@ -70,7 +72,11 @@ fn facts(p: &Prediction, others: &Others<'_>) -> Vec<KeyValue> {
         .collect();
     let known = if p.known_stack { "by its software" } else { "a guess" };
     let fitted = if p.fitted { "one of the fitted runs" } else { "not fitted" };
-    let memory = if p.fits_memory { "fits" } else { "does not fit by the memory model" };
+    let memory = if p.fits_memory {
+        "fits"
+    } else {
+        "does not fit by the memory model"
+    };
     let reasons: Vec<String> = others.reasons(p).into_iter().map(|r| r.text).collect();
     let list = [
         ("Layout", p.layout.map_or(String::new(), |l| l.to_string())),
@@ -81,11 +87,20 @@ fn facts(p: &Prediction, others: &Others<'_>) -> Vec<KeyValue> {
         ("Evidence", evidence.join(", ")),
         ("Memory", memory.to_string()),
         ("Utilization", utilization(p)),
-        ("Likely", if reasons.is_empty() { "nothing of the row tells".to_string() } else { reasons.join("; ") }),
+        (
+            "Likely",
+            if reasons.is_empty() {
+                "nothing of the row tells".to_string()
+            } else {
+                reasons.join("; ")
+            },
+        ),
     ];
     let shown = list.into_iter().filter(|(_, text)| !text.is_empty());
     // As a note, so that a terminal wraps it.
-    shown.map(|(key, text)| KeyValue::new(key, Cell::Text(String::new())).note(text)).collect()
+    shown
+        .map(|(key, text)| KeyValue::new(key, Cell::Text(String::new())).note(text))
+        .collect()
 }
 
 /// Measured and predicted utilization by the convention of the plan and that of most papers.
