@@ -104,10 +104,25 @@ pub struct Dot {
     pub label: String,
 }
 
+impl Dot {
+    /// Whether it has a place on logarithmic axes.
+    #[must_use]
+    pub fn is_drawable(&self) -> bool {
+        [self.x, self.y].iter().all(|v| v.is_finite() && *v > 0.0)
+    }
+}
+
 impl Scatter {
-    /// All points.
+    /// Each group with those of its points that can be drawn.
+    pub fn drawable(&self) -> impl Iterator<Item = (&str, Vec<&Dot>)> {
+        self.groups
+            .iter()
+            .map(|(name, dots)| (name.as_str(), dots.iter().filter(|d| d.is_drawable()).collect()))
+    }
+
+    /// All points that can be drawn.
     pub fn dots(&self) -> impl Iterator<Item = &Dot> {
-        self.groups.iter().flat_map(|(_, dots)| dots)
+        self.drawable().flat_map(|(_, dots)| dots)
     }
 }
 
@@ -207,9 +222,9 @@ fn scatter_table(chart: &Scatter) -> Table {
     let mut table = Table::new(&chart.title, columns.into_iter().collect());
     #[allow(clippy::cast_precision_loss)]
     let count = |n: usize| Cell::Count(n as f64);
-    for (name, dots) in &chart.groups {
+    for (name, dots) in chart.drawable() {
         let above = dots.iter().filter(|d| d.y > d.x).count();
-        table.rows.push(vec![Cell::from(name.as_str()), count(dots.len()), count(above)]);
+        table.rows.push(vec![Cell::from(name), count(dots.len()), count(above)]);
     }
     table
 }

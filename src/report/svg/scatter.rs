@@ -41,8 +41,8 @@ pub(super) fn render(chart: &Scatter) -> String {
     };
     body += &axes(&square, &format!("{}, {unit}", chart.x));
     body += &guides(chart, &square);
-    for (index, (name, dots)) in chart.groups.iter().enumerate() {
-        body += &group(index, name, dots, &square);
+    for (index, (name, dots)) in chart.drawable().enumerate() {
+        body += &group(index, name, &dots, &square);
     }
     frame::wrap(&chart.title, &describe(chart), top + SIDE + 2.0 * LINE + 4.0, &body)
 }
@@ -87,7 +87,7 @@ fn guide(ratio: f64, dash: &str, square: &Square) -> String {
     format!(r##"<line class="rim" stroke="#8a94a3"{dash} x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}"/>"##) + "\n"
 }
 
-fn group(index: usize, name: &str, dots: &[Dot], square: &Square) -> String {
+fn group(index: usize, name: &str, dots: &[&Dot], square: &Square) -> String {
     let mut out = format!(
         "<g {} fill-opacity=\"0.65\"><title>{}</title>\n",
         frame::fill(index),
@@ -106,8 +106,7 @@ fn group(index: usize, name: &str, dots: &[Dot], square: &Square) -> String {
 
 fn describe(chart: &Scatter) -> String {
     let groups: Vec<String> = chart
-        .groups
-        .iter()
+        .drawable()
         .map(|(name, dots)| {
             let above = dots.iter().filter(|d| d.y > d.x).count();
             format!("{name}: {} points, {above} of them predicted too high", dots.len())

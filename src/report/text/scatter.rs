@@ -47,8 +47,8 @@ impl Plot {
 /// `chart` as text; ends with a line end.
 pub(super) fn write(chart: &Scatter, options: Options) -> String {
     let mut out = super::styled(&chart.title, Style::Answer, options);
-    let values = || chart.dots().flat_map(|d| [d.x, d.y]).filter(|v| v.is_finite() && *v > 0.0);
-    let (low, high) = values().fold((f64::INFINITY, 0.0_f64), |(l, h), v| (l.min(v), h.max(v)));
+    let values = chart.dots().flat_map(|d| [d.x, d.y]);
+    let (low, high) = values.fold((f64::INFINITY, 0.0_f64), |(l, h), v| (l.min(v), h.max(v)));
     if low > high {
         return out + "no data\n";
     }
@@ -76,9 +76,11 @@ pub(super) fn write(chart: &Scatter, options: Options) -> String {
         out += format!("{mark:>margin$} |{text}").trim_end();
         out.push('\n');
     }
-    let gap = width.saturating_sub(label(low).width() + label(high).width()).max(1);
     out += &format!("{:margin$} +{}\n", "", "-".repeat(width));
-    out += &format!("{:margin$}  {}{}{}\n", "", label(low), " ".repeat(gap), label(high));
+    // Both axes span the same; where the lower one has no room, the upper tells it.
+    if let Some(gap) = width.checked_sub(label(low).width() + label(high).width() + 1) {
+        out += &format!("{:margin$}  {}{} {}\n", "", label(low), " ".repeat(gap), label(high));
+    }
     out += &super::styled(&legend(chart), Style::Provenance, options);
     out
 }
@@ -99,7 +101,7 @@ fn guides(chart: &Scatter, plot: &mut Plot) {
 /// Each cell shows the group that has most points in it; the first on a tie.
 fn points(chart: &Scatter, plot: &mut Plot) {
     let mut counts = vec![vec![vec![0_u32; chart.groups.len()]; plot.width()]; plot.cells.len()];
-    for (group, (_, dots)) in chart.groups.iter().enumerate() {
+    for (group, (_, dots)) in chart.drawable().enumerate() {
         for (column, line) in dots.iter().filter_map(|d| plot.place(d.x, d.y)) {
             counts[line][column][group] += 1;
         }
@@ -119,7 +121,7 @@ fn letter(group: usize) -> char {
 }
 
 fn legend(chart: &Scatter) -> String {
-    let groups = chart.groups.iter().enumerate();
+    let groups = chart.drawable().enumerate();
     let mut words: Vec<String> = groups
         .map(|(i, (name, dots))| format!("{} {name} ({})", letter(i), dots.len()))
         .collect();
@@ -160,7 +162,30 @@ mod tests {
 
     #[test]
     fn points_stand_about_the_diagonal() {
-        insta::assert_snapshot!(write(&chart(), Options { width: 60, color: false }));
+        insta::assert_snapshot!(write(&chart(), Options { width: 60, color: false }), @r##"
+        Predicted over measured
+        11,000 tokens/s |                                    ...//a
+                        |                                  ...///..
+                        |                               ...///...
+                        |                            ...///....
+                        |                          ...///...
+                        |                       ...///...
+                        |                    .a.///....
+                        |                  ...///...
+                        |               ...///....
+                        |             ..///....
+                        |          ...///...
+                        |       ...///....
+                        |     ...//....
+                        |  ...///...
+                        |..///.... b
+          90.9 tokens/s |a//...
+                        +------------------------------------------
+                         90.9 tokens/s              11,000 tokens/s
+        Up: predicted. Right: measured. a hopper (3), b ampere (1),
+        / predicted as measured, . eight of ten left-out runs lie
+        between.
+        "##);
     }
 
     #[test]
