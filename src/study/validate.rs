@@ -103,13 +103,13 @@ pub struct Prediction {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FlopPerToken {
     /// Model operations, attention over the causal half: what the plan's MFU counts.
-    pub causal: f64,
+    pub causal_flop: f64,
     /// The same with attention over the full square: `6N + 12·L·H·Q·T` (PaLM, arXiv 2204.02311, appendix B).
-    pub full: f64,
+    pub full_flop: f64,
     /// `6N` and no attention, N being the parameters that a token uses (Kaplan et al., arXiv 2001.08361, §2.1).
-    pub six_n: f64,
+    pub six_n_flop: f64,
     /// What the devices execute, recomputation included: HFU (PaLM, appendix B).
-    pub hardware: f64,
+    pub hardware_flop: f64,
     /// Dense peak of a device in the format of the run.
     pub peak_flop_per_s: f64,
 }
@@ -119,10 +119,10 @@ impl FlopPerToken {
     #[must_use]
     pub fn list(&self) -> [(&'static str, f64); 4] {
         [
-            ("mfu_causal", self.causal),
-            ("mfu_full_attention", self.full),
-            ("mfu_6n", self.six_n),
-            ("hfu", self.hardware),
+            ("mfu_causal", self.causal_flop),
+            ("mfu_full_attention", self.full_flop),
+            ("mfu_6n", self.six_n_flop),
+            ("hfu", self.hardware_flop),
         ]
     }
 
@@ -142,10 +142,10 @@ impl FlopPerToken {
     fn of(scenario: &Scenario, step: &Step) -> FlopPerToken {
         let counts = count(&scenario.workload.model, scenario.workload.seq_len_tokens);
         FlopPerToken {
-            causal: step.model_flop / step.tokens,
-            full: step.model_flop_full_attention / step.tokens,
-            six_n: 6.0 * counts.params_active,
-            hardware: step.hardware_flop / step.tokens,
+            causal_flop: step.model_flop / step.tokens,
+            full_flop: step.model_flop_full_attention / step.tokens,
+            six_n_flop: 6.0 * counts.params_active,
+            hardware_flop: step.hardware_flop / step.tokens,
             peak_flop_per_s: step.model_flop / (step.mfu * step.time_s * step.n_devices),
         }
     }

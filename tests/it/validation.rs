@@ -235,7 +235,9 @@ fn the_error_table_is_known() {
             100.0 * s.bias
         )
     };
-    let mut table = line("all", &summary(&predictions));
+    let (steps, whole): (Vec<&Prediction>, Vec<&Prediction>) = predictions.iter().partition(|p| p.is_step());
+    let mut table = line("all steps", &summary(steps));
+    table += &line("end to end", &summary(whole));
     for (name, s) in By::Stack.summaries(&predictions) {
         table += &line(&name, &s);
     }
