@@ -64,23 +64,21 @@ impl Class {
         let [.., leaf] = self.line();
         leaf
     }
+}
 
-    /// What it is, for people.
-    #[must_use]
-    pub fn title(self) -> String {
-        let stack = if self.known_stack {
-            "known stack"
-        } else {
-            "stack that no run was fitted for"
-        };
-        let model = if self.experts { "mixture of experts" } else { "dense model" };
-        let device = if self.tried_device {
-            "tried device"
-        } else {
-            "device that no run was fitted for"
-        };
-        format!("{stack}, {model}, {device}")
-    }
+/// What a class is, for people, by its name.
+#[must_use]
+pub fn title(name: &str) -> String {
+    let word = |part: &str| match part {
+        "known" => "stack that other families of sources ran",
+        "unknown" => "stack that no other family ran",
+        "dense" => "dense model",
+        "experts" => "mixture of experts",
+        "tried" => "device that other families ran on",
+        "new" => "device that no other family ran on, or timed by its data sheet",
+        _ => "all runs",
+    };
+    name.split('-').map(word).collect::<Vec<_>>().join(", ")
 }
 
 impl Entity for Band {

@@ -1,5 +1,6 @@
 //! Bands as a catalog file.
 
+use crate::catalog::band::title;
 use crate::study::bands::table;
 use crate::study::cross::LeftOut;
 use std::collections::BTreeSet;
@@ -21,8 +22,11 @@ pub fn toml(list: &[LeftOut], source: &str) -> String {
         let (low, high) = (band.ln_error.0.exp().min(1.0), band.ln_error.1.exp().max(1.0));
         let _ = write!(
             out,
-            "\n[band.{}]\nlow_ratio = {low:.3}\nhigh_ratio = {high:.3}\nn_families = {}\nn_runs = {}\n",
-            band.class, band.n_families, band.n_runs
+            "\n[band.{}]\ntitle = \"{}\"\nlow_ratio = {low:.3}\nhigh_ratio = {high:.3}\nn_families = {}\nn_runs = {}\n",
+            band.class,
+            title(&band.class),
+            band.n_families,
+            band.n_runs
         );
         // The class of all runs stands first.
         if number == 0 {
