@@ -53,7 +53,8 @@ fn largest_parts(p: &Prediction) -> Vec<(&'static str, f64)> {
     let Some(parts) = p.parts else { return Vec::new() };
     let whole = parts.total_s();
     let mut list: Vec<(&str, f64)> = parts.list().into_iter().map(|(name, s)| (name, s / whole)).collect();
-    list.retain(|(_, share)| *share > 0.0);
+    // What rounds to nothing is no part worth a name.
+    list.retain(|(_, share)| *share >= 0.005);
     list.sort_by(|a, b| b.1.total_cmp(&a.1));
     list.truncate(N_PARTS);
     list

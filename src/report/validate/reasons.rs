@@ -152,7 +152,7 @@ fn new_to_the_fit(p: &Prediction) -> Option<Reason> {
     let unseen = p.known_stack && p.class.is_some_and(|c| !c.known_stack);
     let text = || {
         format!(
-            "no run of {} was fitted: its parameters are those of the stack that it extends",
+            "no run of {} itself was fitted: it has what the stacks around it have in common",
             p.stack
         )
     };
