@@ -1,6 +1,7 @@
 //! The catalog: named things with a source, in layers of which later ones win.
 
 pub mod accelerator;
+pub mod band;
 pub mod cluster;
 pub mod diff;
 pub mod entry;
@@ -20,12 +21,15 @@ pub mod show;
 pub mod source;
 
 pub use accelerator::{Accelerator, DType, Money3, Peak};
+pub use band::{Band, Class};
 pub use cluster::{Cluster, Level, Node, Reliability};
 pub use entry::{Entry, Index, Kind, Layer};
 pub use fabric::{Fabric, Topology};
 pub use market::{Commitment, Finance, Grid, Offer, Region};
 pub use model::{Attention, Delta, Feed, Latent, LayerKind, Mamba, Mixer, Model, Moe, N_KINDS, Sliding};
-pub use profile::{AffinePieces, AttentionWave, Collective, ContextExchange, GemmWave, GroupedWave, Profile, Stack, UsualRecompute};
+pub use profile::{
+    AffinePieces, AttentionWave, Collective, ContextExchange, GemmWave, GroupedWave, OwnBand, Profile, Stack, UsualRecompute,
+};
 pub use read::{Entity, default_storage};
 
 use crate::error::{At, Diagnostic, Error, Origin, Result};

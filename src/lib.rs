@@ -49,7 +49,7 @@
 //! | room | what it knows |
 //! |---|---|
 //! | [`units`], [`error`], [`fit`] | quantities as people write and read them; diagnostics with a place and a way out; small linear systems |
-//! | [`catalog`] | accelerators, networks, nodes, prices, grids, models, profiles, stacks: each value with its source |
+//! | [`catalog`] | accelerators, networks, nodes, prices, grids, models, profiles, stacks, bands of errors: each value with its source |
 //! | [`workload`] | parameters and FLOPs of a model, number formats, batch and tokens |
 //! | [`kernel`] | seconds of one matrix multiply, attention, memory pass or collective, and the evidence for it |
 //! | [`layout`] | how a model is cut, which layers a stage holds, what it needs in memory, why a layout falls |
@@ -59,7 +59,7 @@
 //! | [`search`] | every legal layout judged; ties, Pareto front, reasons of the others |
 //! | [`plan`] | scenario in, plan out |
 //! | [`lint`] | what is worth a second look |
-//! | [`study`] | questions over many steps or plans: what to change next, slow devices and jitter, published runs, fits to them |
+//! | [`study`] | questions over many steps or plans: what to change next, slow devices and jitter, published runs, fits to them and to one's own, bands of their errors |
 //! | [`report`] | typed tables drawn as text, Markdown, CSV, JSON and HTML; a step as chart and trace |
 //! | [`bench`] | measures this machine; never reads a prediction |
 //! | [`tui`], [`cli`] | faces; they show no number that the library cannot return |

@@ -9,7 +9,7 @@ pub mod scenario;
 pub use ranges::{Quantiles, Ranges, ranges};
 
 use crate::bill::{Bill, BillInput, bill};
-use crate::catalog::{Accelerator, Catalog, Cluster, Fabric, Finance, Offer, Profile, Region, Stack, Topology};
+use crate::catalog::{Accelerator, Band, Catalog, Class, Cluster, Fabric, Finance, Offer, Profile, Region, Stack, Topology};
 use crate::error::{Error, Result};
 use crate::kernel::{Network, ScaleOut, ScaleUp};
 use crate::layout::memory::device_params;
@@ -63,6 +63,8 @@ pub struct Scenario {
     pub region: Region,
     /// The software.
     pub stack: Stack,
+    /// How far predictions of left-out runs of its class were off.
+    pub band: Option<Band>,
     /// What of the layout is fixed.
     pub choice: Choice,
     /// Fixed interval between checkpoints.
@@ -109,7 +111,13 @@ impl Scenario {
         let accelerator: Accelerator = catalog.get(&case.cluster.node.accelerator)?;
         let measured: Option<Profile> = accelerator.profile.as_deref().map(|name| catalog.get(name)).transpose()?;
         let profile = measured.map(|p| p.on(&accelerator, &case.cluster.node.scale_up));
+        let class = Class {
+            known_stack: catalog.knows_stack(&case.stack.name),
+            experts: case.workload.model.moe.is_some(),
+            tried_device: profile.is_some() && catalog.knows_device(&accelerator.name),
+        };
         Ok(Scenario {
+            band: catalog.band_of(&case.stack, class),
             scale_up: catalog.get(&case.cluster.node.scale_up)?,
             scale_out: catalog.get(&case.cluster.node.scale_out)?,
             region: catalog.get(&case.cluster.region)?,
@@ -130,6 +138,16 @@ impl Scenario {
             overrides: Vec::new(),
             digest: String::new(),
         })
+    }
+
+    /// The class of its errors, given whether runs of its stack and on its device were fitted.
+    #[must_use]
+    pub fn class(&self, known_stack: bool, known_device: bool) -> Class {
+        Class {
+            known_stack,
+            experts: self.workload.model.moe.is_some(),
+            tried_device: known_device && self.profile.is_some(),
+        }
     }
 
     /// The same on devices with another amount of memory.

@@ -2,6 +2,7 @@
 //!
 //! Values stay unrounded SI numbers until a format for people asks for their text.
 
+pub mod bands;
 pub mod calibrate;
 pub mod cell;
 pub mod cross;

@@ -31,11 +31,13 @@ pub enum Kind {
     Profile,
     /// Software stacks.
     Stack,
+    /// Errors of left-out runs by class.
+    Band,
 }
 
 impl Kind {
     /// Every kind with its name in files and the folder of its built-in entries.
-    pub const ALL: [(&'static str, Kind, &'static str); 12] = [
+    pub const ALL: [(&'static str, Kind, &'static str); 13] = [
         ("accelerator", Kind::Accelerator, "hardware/accelerators/"),
         ("fabric", Kind::Fabric, "hardware/fabrics/"),
         ("node", Kind::Node, "hardware/nodes/"),
@@ -48,6 +50,7 @@ impl Kind {
         ("model", Kind::Model, "scenarios/models/"),
         ("profile", Kind::Profile, "profiles/devices/"),
         ("stack", Kind::Stack, "profiles/stacks/"),
+        ("band", Kind::Band, "profiles/bands/"),
     ];
 
     /// The name used in files and on the command line.

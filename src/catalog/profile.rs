@@ -229,6 +229,17 @@ impl UsualRecompute {
     ];
 }
 
+/// How far the predictions of one's own runs of a stack were off, each left out of the calibration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OwnBand {
+    /// Tenth percentile of predicted over measured throughput.
+    pub low_ratio: f64,
+    /// Its ninetieth percentile.
+    pub high_ratio: f64,
+    /// Runs.
+    pub n_runs: u32,
+}
+
 /// How a software stack runs a step: few parameters, shared by every run of that stack.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stack {
@@ -313,10 +324,8 @@ pub struct Stack {
     /// Sustained factor, passes, launch time, sink factor and attention factor before the fit to published
     /// runs: where a fit starts, and what a run is predicted with whose like was left out.
     pub unfitted: [f64; 5],
-    /// Tenth percentile of predicted over measured throughput of runs that were left out of the fit.
-    pub error_low_ratio: Option<f64>,
-    /// Its ninetieth percentile.
-    pub error_high_ratio: Option<f64>,
+    /// Errors of runs on one's own machine, where they were calibrated.
+    pub own: Option<OwnBand>,
     /// Cross-entropy is fused and keeps no fp32 copy of the logits.
     pub fused_loss: bool,
 }

@@ -3,7 +3,7 @@
 use super::ranges::{BANDWIDTH, MAX_NODE_DEVICES, MAX_NODES, MONEY, MTBF, PAUSE, POWER, RENT};
 use super::reader::{Bounds, Problems, Reader};
 use super::{
-    Accelerator, Catalog, Cluster, Commitment, DType, Fabric, Finance, Grid, Kind, Level, Model, Money3, Node, Offer, Peak, Profile,
+    Accelerator, Band, Catalog, Cluster, Commitment, DType, Fabric, Finance, Grid, Kind, Level, Model, Money3, Node, Offer, Peak, Profile,
     Region, Reliability, Stack, Topology,
 };
 use crate::error::{Diagnostic, Error};
@@ -428,5 +428,6 @@ pub(super) fn check(kind: Kind, name: &str, catalog: &Catalog) -> Vec<Diagnostic
         Kind::Model => of::<Model>(name, catalog),
         Kind::Profile => of::<Profile>(name, catalog),
         Kind::Stack => of::<Stack>(name, catalog),
+        Kind::Band => of::<Band>(name, catalog),
     }
 }

@@ -2,7 +2,10 @@
 
 use super::read::{COMMON, Entity, common};
 use super::reader::{Bounds, Reader};
-use super::{AffinePieces, AttentionWave, Catalog, Collective, ContextExchange, DType, GemmWave, GroupedWave, Kind, Profile, Stack, UsualRecompute};
+use super::{
+    AffinePieces, AttentionWave, Catalog, Collective, ContextExchange, DType, GemmWave, GroupedWave, Kind, OwnBand, Profile, Stack,
+    UsualRecompute,
+};
 use crate::units::Unit;
 use Bounds::{NonNegative, Within};
 use std::collections::BTreeMap;
@@ -164,12 +167,28 @@ fn bus(r: &Reader<'_>) -> BTreeMap<Collective, f64> {
     out
 }
 
+/// Errors of one's own runs; they hold for the stack that they name, not for those that extend it.
+fn own(name: &str, r: &Reader<'_>) -> Option<OwnBand> {
+    let table = r.table("own")?;
+    common(&table);
+    let of = table.need_text("of");
+    let own = OwnBand {
+        low_ratio: table.need("low_ratio", Unit::One, Within(0.01, 1.0)),
+        high_ratio: table.need("high_ratio", Unit::One, Within(1.0, 100.0)),
+        n_runs: table.need_count("n_runs", 1),
+    };
+    table.finish();
+    (of == name).then_some(own)
+}
+
 impl Entity for Stack {
     const KIND: Kind = Kind::Stack;
 
     fn read(name: &str, r: &Reader<'_>, _: &Catalog) -> Self {
         let title = r.text("title").unwrap_or_else(|| name.to_string());
         common(r);
+        // What a stack said of its errors before there were bands of classes.
+        r.skip(&["error_low_ratio", "error_high_ratio"]);
         let share = |key: &str| r.need(key, Unit::Fraction, Within(0.0, 1.0));
         let flag = |key: &str| r.flag(key).unwrap_or(true);
         let bounds = Within(0.0, 100.0);
@@ -213,8 +232,7 @@ impl Entity for Stack {
             straggler_sigma: r.need("straggler_sigma", Unit::Fraction, Within(0.0, 1.0)),
             fp32_gradients: flag("fp32_gradients"),
             fused_loss: flag("fused_loss"),
-            error_low_ratio: r.number("error_low_ratio", Unit::One, Within(0.05, 1.0)),
-            error_high_ratio: r.number("error_high_ratio", Unit::One, Within(1.0, 20.0)),
+            own: own(name, r),
             unfitted: [0.0; 5],
         };
         stack.unfitted = [

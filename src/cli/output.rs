@@ -30,6 +30,8 @@ pub enum Format {
     Html,
     /// The bars of one step, for Perfetto or chrome://tracing
     Trace,
+    /// The picture alone
+    Svg,
 }
 
 /// What the user asked about output, and what the terminal is.
@@ -157,6 +159,8 @@ pub struct Forms<'a> {
     pub json: &'a dyn Fn() -> Value,
     /// For trace viewers.
     pub trace: &'a dyn Fn() -> Result<String>,
+    /// The picture alone.
+    pub svg: &'a dyn Fn() -> Result<String>,
 }
 
 impl Target {
@@ -194,10 +198,11 @@ impl Target {
             "csv" => Ok(Format::Csv),
             "json" => Ok(Format::Json),
             "html" | "htm" => Ok(Format::Html),
+            "svg" => Ok(Format::Svg),
             _ => {
                 let text = format!("the name `{}` tells no format", file.display());
                 Err(Diagnostic::new(text)
-                    .help("end it in .txt, .md, .csv, .json, .html or .trace.json, or give --format")
+                    .help("end it in .txt, .md, .csv, .json, .html, .svg or .trace.json, or give --format")
                     .into())
             }
         }
@@ -224,6 +229,7 @@ impl Target {
             Format::Json => pretty(&(forms.json)()),
             Format::Html => html::document(&(forms.page)()),
             Format::Trace => (forms.trace)()?,
+            Format::Svg => (forms.svg)()?,
         };
         match to_file {
             Some(path) => source::write_whole(path, text.as_bytes())?,
@@ -237,6 +243,14 @@ impl Target {
 fn without_charts(mut document: Document) -> Document {
     document.blocks.retain(|b| !matches!(b, Block::Chart(_)));
     document
+}
+
+/// A form that a result does not have.
+///
+/// # Errors
+/// Always: that is what it says.
+pub fn no_form(what: &str, has: &str) -> Result<String> {
+    Err(Diagnostic::new(what).help(has).into())
 }
 
 /// A document that has no contract of its own: text, or its generic JSON.

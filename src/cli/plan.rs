@@ -1,6 +1,6 @@
 //! `exaplan plan`.
 
-use super::output::{Console, Forms, Target};
+use super::output::{Console, Forms, Target, no_form};
 use super::{DONE, Done, Input, NO, layers};
 use crate::error::{Diagnostic, Error, Result};
 use crate::lint;
@@ -47,6 +47,12 @@ pub fn write(plan: &Plan, target: &Target, console: &Console) -> Done {
         rows: &|| json::rows(plan),
         json: &|| json::plan(plan),
         trace: &|| Ok(trace::text(plan, &drawn(plan)?)),
+        svg: &|| {
+            no_form(
+                "a plan is more than one picture",
+                "give a name in .html: its page holds the charts as SVG",
+            )
+        },
     };
     target.write(console, &forms)
 }

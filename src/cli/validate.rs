@@ -1,11 +1,12 @@
 //! `exaplan validate`.
 
-use super::output::{Console, emit_json, show};
-use super::{BAD_INPUT, DONE, Done, Layers, layers};
-use crate::catalog::{Catalog, digest_text, source};
-use crate::error::{Error, Origin, Result};
+use super::output::{Console, Forms, Target, no_form};
+use super::{BAD_INPUT, Done, Layers, layers};
+use crate::catalog::{Band, Catalog, digest_text, source};
+use crate::error::{Diagnostic, Error, Origin, Result};
 use crate::report::cross as report;
-use crate::report::validate::{Validated, document, json};
+use crate::report::svg::{self, Chart};
+use crate::report::validate::{self as shown, Validated, document, json};
 use crate::study::cross::cross;
 use crate::study::fit::{Start, cases, some};
 use crate::study::models;
@@ -18,7 +19,13 @@ const EXAMPLES: &str = "\
 Examples:
   exaplan validate
   exaplan validate --runs our-runs.csv --models our-models.toml --by stack
-  exaplan validate --cross";
+  exaplan validate --cross
+  exaplan validate -o validation.html";
+
+/// What `--runs` should be, for those who gave something else.
+pub(super) const RUNS: &str = "a CSV file of measured runs, with a header line as in scenarios/published";
+/// What `--models` should be.
+pub(super) const MODELS: &str = "a TOML file with one table per model";
 
 /// Compare predictions with measured runs.
 #[derive(Debug, clap::Args)]
@@ -36,9 +43,11 @@ pub struct ValidateArgs {
     /// Fit the stacks with one family of sources left out after another, and predict that one
     #[arg(long)]
     cross: bool,
-    /// Show this many rows with the largest errors
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    /// Explain this many rows with the largest errors
+    #[arg(long, value_name = "N", default_value_t = 5)]
     top: usize,
+    #[command(flatten)]
+    target: Target,
     #[command(flatten)]
     layers: Layers,
 }
@@ -51,52 +60,84 @@ enum Group {
     Accelerator,
     /// Software
     Stack,
+    /// Number format
+    Precision,
+    /// Steady steps or runs from end to end
+    Kind,
+}
+
+impl Group {
+    fn by(self) -> By {
+        match self {
+            Group::Source => By::Source,
+            Group::Accelerator => By::Accelerator,
+            Group::Stack => By::Stack,
+            Group::Precision => By::Precision,
+            Group::Kind => By::Kind,
+        }
+    }
 }
 
 /// Predict and compare.
 pub fn run(args: &ValidateArgs, console: &Console) -> Done {
+    // A name that tells no format fails before minutes of work.
+    args.target.format(console)?;
     let mut catalog = layers::catalog(&args.layers, console)?;
     let mut files = match &args.runs {
-        Some(path) => vec![source::read(path)?],
+        Some(path) => vec![source::read_as(path, RUNS)?],
         None => source::published(),
     };
     let Rows { rows, problems } = rows(&files, console)?;
     if let Some(path) = &args.models {
-        let origin = source::read(path)?;
+        let origin = source::read_as(path, MODELS)?;
         catalog = with_models(&origin, catalog, console)?;
         files.push(origin);
     }
+    let provenance = provenance(&files, &catalog);
     if args.cross {
-        return left_out(&rows, &catalog, args, &provenance(&files, &catalog), console);
+        return left_out(&rows, &catalog, args, &provenance, console);
     }
     let progress = console.progress(rows.len(), "rows");
     let predictions = predict_telling(&rows, &catalog, &|| progress.step());
     progress.end();
-    let provenance = provenance(&files, &catalog);
-    let shown = Validated {
+    let validated = Validated {
         predictions: &predictions,
         origin: &origin(args),
-        by: match args.by {
-            Group::Source => By::Source,
-            Group::Accelerator => By::Accelerator,
-            Group::Stack => By::Stack,
-        },
+        by: args.by.by(),
         n_worst: args.top,
+        band: catalog.get::<Band>("all").ok().map(|b| (b.low_ratio, b.high_ratio)),
         provenance: &provenance,
     };
-    let done = if console.json {
-        emit_json(&json(&shown))?;
-        DONE
-    } else {
-        show(console, &document(&shown))?
-    };
+    let done = write(&validated, &args.target, console)?;
     // Rows without a model are an answer; a file of which nothing could be used is not.
     let none_ran = predictions.iter().all(|p| p.skipped.is_some());
     Ok(if none_ran && !problems.is_empty() { BAD_INPUT } else { done })
 }
 
+fn write(validated: &Validated<'_>, target: &Target, console: &Console) -> Done {
+    let picture = || match shown::scatter(validated) {
+        Some(chart) => Ok(svg::render(&Chart::Scatter(chart))),
+        None => Err(
+            Diagnostic::new("there is nothing to draw: no row has a prediction and a measurement")
+                .help("fill tokens_per_s_per_device; `exaplan validate` says why rows are left out")
+                .into(),
+        ),
+    };
+    let forms = Forms {
+        screen: &|| document(validated),
+        page: &|| document(validated),
+        rows: &|| shown::rows(validated),
+        json: &|| json(validated),
+        trace: &|| no_form("a validation has no trace of a step", NO_TRACE),
+        svg: &picture,
+    };
+    target.write(console, &forms)
+}
+
+const NO_TRACE: &str = "give a name in .html, .md, .csv, .json, .svg or .txt";
+
 /// All rows; what is wrong with the others is told.
-fn rows(files: &[Arc<Origin>], console: &Console) -> Result<Rows> {
+pub(super) fn rows(files: &[Arc<Origin>], console: &Console) -> Result<Rows> {
     let mut all = Rows::default();
     for file in files {
         let read = read_rows(file)?;
@@ -121,12 +162,22 @@ fn left_out(rows: &[Row], catalog: &Catalog, args: &ValidateArgs, provenance: &s
     let progress = console.progress(families, "families");
     let list = cross(&cases, &|| progress.step());
     progress.end();
-    if console.json {
-        let id = |row: usize| rows.get(row).map_or_else(String::new, |r| r.id.clone());
-        emit_json(&report::json(&list, &id, provenance))?;
-        return Ok(DONE);
-    }
-    show(console, &report::document(&list, &origin(args), provenance))
+    let id = |row: usize| rows.get(row).map_or_else(String::new, |r| r.id.clone());
+    let page = || report::document(&list, &origin(args), provenance);
+    let forms = Forms {
+        screen: &page,
+        page: &page,
+        rows: &|| report::rows(&list, &id),
+        json: &|| report::json(&list, &id, provenance),
+        trace: &|| no_form("a validation has no trace of a step", NO_TRACE),
+        svg: &|| {
+            no_form(
+                "left-out runs have no picture",
+                "leave out --cross, or give a name in .html, .md, .csv or .json",
+            )
+        },
+    };
+    args.target.write(console, &forms)
 }
 
 fn origin(args: &ValidateArgs) -> String {

@@ -14,7 +14,7 @@ pub struct Quantiles {
     pub p90: f64,
 }
 
-/// Ranges that follow from how far predictions of left-out runs of the same software were off.
+/// Ranges that follow from how far predictions of left-out runs of the same class were off.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ranges {
     /// Step time.
@@ -27,15 +27,15 @@ pub struct Ranges {
     pub energy_j: Quantiles,
 }
 
-/// The ranges of a plan; nothing when its stack states no errors.
+/// The ranges of a plan; nothing when the catalog has no band for its class.
 ///
 /// A run whose throughput was predicted `r` times too high takes `r` times the predicted step time.
-/// The stack states the tenth and ninetieth percentile of `r`; run and bill are worked out again
+/// The band states the tenth and ninetieth percentile of `r`; run and bill are worked out again
 /// for both. Prices, failures and grids are held: their spread is not in it.
 #[must_use]
 pub fn ranges(plan: &Plan) -> Option<Ranges> {
-    let stack = &plan.scenario.stack;
-    let (low, high) = (stack.error_low_ratio?, stack.error_high_ratio?);
+    let band = plan.scenario.band.as_ref()?;
+    let (low, high) = (band.low_ratio, band.high_ratio);
     let at = |ratio: f64| outcome(&plan.scenario, &slower(&plan.step, ratio));
     let (short, long) = (at(low), at(high));
     let quantiles = |p10, p50, p90| Quantiles { p10, p50, p90 };

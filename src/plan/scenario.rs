@@ -149,7 +149,12 @@ impl Builder<'_> {
         self.note_entries(&cluster);
         let offer = self.offer(&cost, &accelerator, &region);
         let finance = self.get(&cost.finance, root.at())?;
-        Some(Scenario {
+        // Switches of its own make it another stack than the one that was fitted.
+        let changed = self.section(root, "software").is_some_and(|s| changes_stack(s.keys()));
+        let known = !changed && self.catalog.knows_stack(&stack.name);
+        let known_device = self.catalog.knows_device(&accelerator.name);
+        let mut scenario = Scenario {
+            band: None,
             name,
             workload,
             accelerator,
@@ -169,7 +174,9 @@ impl Builder<'_> {
             assumptions: self.assumptions,
             overrides: overrides.to_vec(),
             digest: digest_text(&format!("{read}\0{}", overrides.join("\0"))),
-        })
+        };
+        scenario.band = self.catalog.band_of(&scenario.stack, scenario.class(known, known_device));
+        Some(scenario)
     }
 
     fn model(&mut self, root: &Reader<'_>) -> Option<Model> {

@@ -1,8 +1,10 @@
 //! A fit of stacks: what it changed, what it left, and the stacks as a catalog file.
 
+pub mod own;
+
 use super::{Block, Cell, Column, Document, KeyValue, Kind, Table};
 use crate::catalog::{Catalog, Stack};
-use crate::study::cross::{Errors, LeftOut, errors};
+use crate::study::cross::{Errors, LeftOut, errors, left_out};
 use crate::study::fit::{Case, PARAMETERS, Shift, Shifts, Start, line, ln_error, shifted, total, unfitted};
 use serde_json::{Value, json as object};
 use std::fmt::Write;
@@ -26,13 +28,7 @@ impl Calibrated<'_> {
         let of = |shift: &dyn Fn(&Case) -> Shift| {
             let chosen = self.cases.iter().filter(|c| stack.is_none_or(|s| c.line[0] == s));
             let list: Vec<LeftOut> = chosen
-                .map(|c| LeftOut {
-                    row: c.row,
-                    family: c.family.clone(),
-                    stack: c.line[0].clone(),
-                    known: true,
-                    ln_error: ln_error(c, &shift(c)),
-                })
+                .map(|c| left_out(c, c.scenario.class(true, true), ln_error(c, &shift(c))))
                 .collect();
             errors(&list)
         };

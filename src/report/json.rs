@@ -1,6 +1,6 @@
 //! JSON: unrounded SI numbers under keys with units.
 
-use super::svg::{Bars, Lines, Tracks};
+use super::svg::{Bars, Dot, Lines, Scatter, Tracks};
 use super::{Block, Cell, Chart, Document, KeyValue, Span, Table, Warning, cell};
 use serde_json::{Map, Value, json};
 
@@ -75,6 +75,7 @@ fn block(block: &Block) -> Value {
         Block::Chart(Chart::Bars(chart)) => json!({ "bars": bars(chart) }),
         Block::Chart(Chart::Lines(chart)) => json!({ "lines": lines(chart) }),
         Block::Chart(Chart::Tracks(chart)) => json!({ "tracks": tracks(chart) }),
+        Block::Chart(Chart::Scatter(chart)) => json!({ "scatter": scatter(chart) }),
         Block::Warnings(list) => json!({ "warnings": list.iter().map(warning).collect::<Vec<_>>() }),
     }
 }
@@ -109,6 +110,19 @@ fn lines(chart: &Lines) -> Value {
         .collect();
     let axis = |axis: &super::svg::Axis| json!({ "label": axis.label, "unit": axis.kind.suffix(), "log": axis.log });
     json!({ "title": chart.title, "x": axis(&chart.x), "y": axis(&chart.y), "series": series })
+}
+
+fn scatter(chart: &Scatter) -> Value {
+    let dot = |d: &Dot| json!({ "label": d.label, "x": d.x, "y": d.y });
+    let group = |(name, dots): &(String, Vec<Dot>)| json!({ "name": name, "points": dots.iter().map(dot).collect::<Vec<_>>() });
+    json!({
+        "title": chart.title,
+        "unit": chart.kind.suffix(),
+        "x": chart.x,
+        "y": chart.y,
+        "band": chart.band,
+        "groups": chart.groups.iter().map(group).collect::<Vec<_>>(),
+    })
 }
 
 /// Seconds of each work in each row.

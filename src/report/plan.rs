@@ -13,7 +13,7 @@ use crate::plan::{Plan, Provenance, Quantiles, Ranges, Scenario, ranges};
 use crate::units;
 use serde_json::{Value, json};
 
-/// What stands where there is no range: the stack has no measured runs to tell it from.
+/// What stands where there is no range: the catalog has no band for its class of runs.
 pub const NO_RANGE: &str = "no range yet";
 
 /// How much of a plan to show.
@@ -155,6 +155,16 @@ fn answers(plan: &Plan) -> Vec<KeyValue> {
         KeyValue::new("Model rate", Cell::quantity(full, Kind::Si("FLOP/s")))
             .note("per device, attention counted over the full square as Megatron-LM does"),
     ]
+}
+
+/// On what a range rests.
+fn range_note(plan: &Plan) -> String {
+    plan.scenario.band.as_ref().map_or_else(String::new, |b| {
+        format!(
+            "step-time error of left-out runs, class {} ({} runs of {} families); prices, failures and grids held",
+            b.name, b.n_runs, b.n_families
+        )
+    })
 }
 
 /// `70 to 95 days in 8 cases of 10`, or that nobody knows.

@@ -7,6 +7,7 @@ mod axis;
 mod bars;
 mod frame;
 mod lines;
+mod scatter;
 mod tracks;
 
 pub use tracks::{Mark, Row, Slice, Tracks, Work, empty, note_hidden};
@@ -22,6 +23,8 @@ pub enum Chart {
     Lines(Lines),
     /// Rows of bars over time.
     Tracks(Tracks),
+    /// Points of two measures of the same quantity.
+    Scatter(Scatter),
 }
 
 /// Horizontal bars over one value axis that contains zero.
@@ -73,6 +76,56 @@ pub struct Lines {
     pub series: Vec<Series>,
 }
 
+/// Points of a quantity that is known twice, on logarithmic axes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scatter {
+    /// What it shows.
+    pub title: String,
+    /// How people see the values, which are in its base unit.
+    pub kind: Kind,
+    /// What stands on the horizontal axis.
+    pub x: String,
+    /// What stands on the vertical axis.
+    pub y: String,
+    /// Named groups of points; one that is not positive is left out.
+    pub groups: Vec<(String, Vec<Dot>)>,
+    /// Ratios of y to x between which a line is drawn.
+    pub band: Option<(f64, f64)>,
+}
+
+/// One point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dot {
+    /// Its horizontal value.
+    pub x: f64,
+    /// Its vertical value.
+    pub y: f64,
+    /// What it is.
+    pub label: String,
+}
+
+impl Dot {
+    /// Whether it has a place on logarithmic axes.
+    #[must_use]
+    pub fn is_drawable(&self) -> bool {
+        [self.x, self.y].iter().all(|v| v.is_finite() && *v > 0.0)
+    }
+}
+
+impl Scatter {
+    /// Each group with those of its points that can be drawn.
+    pub fn drawable(&self) -> impl Iterator<Item = (&str, Vec<&Dot>)> {
+        self.groups
+            .iter()
+            .map(|(name, dots)| (name.as_str(), dots.iter().filter(|d| d.is_drawable()).collect()))
+    }
+
+    /// All points that can be drawn.
+    pub fn dots(&self) -> impl Iterator<Item = &Dot> {
+        self.drawable().flat_map(|(_, dots)| dots)
+    }
+}
+
 /// `chart` as one `svg` element.
 #[must_use]
 pub fn render(chart: &Chart) -> String {
@@ -80,6 +133,7 @@ pub fn render(chart: &Chart) -> String {
         Chart::Bars(chart) => bars::render(chart),
         Chart::Lines(chart) => lines::render(chart),
         Chart::Tracks(chart) => tracks::render(chart),
+        Chart::Scatter(chart) => scatter::render(chart),
     }
 }
 
@@ -91,6 +145,7 @@ impl Chart {
             Chart::Bars(chart) => &chart.title,
             Chart::Lines(chart) => &chart.title,
             Chart::Tracks(chart) => &chart.title,
+            Chart::Scatter(chart) => &chart.title,
         }
     }
 
@@ -101,6 +156,7 @@ impl Chart {
             Chart::Bars(chart) => bars_table(chart),
             Chart::Lines(chart) => lines_table(chart),
             Chart::Tracks(chart) => tracks_table(chart),
+            Chart::Scatter(chart) => scatter_table(chart),
         }
     }
 }
@@ -157,6 +213,18 @@ fn tracks_table(chart: &Tracks) -> Table {
     for (label, marks) in chart.tracks() {
         let seconds = used.iter().map(|(i, _)| Cell::quantity(Tracks::seconds(marks, *i), Kind::Duration));
         table.rows.push(std::iter::once(Cell::from(label)).chain(seconds).collect());
+    }
+    table
+}
+
+fn scatter_table(chart: &Scatter) -> Table {
+    let columns = [Column::words(""), Column::numbers("points"), Column::numbers("too high")];
+    let mut table = Table::new(&chart.title, columns.into_iter().collect());
+    #[allow(clippy::cast_precision_loss)]
+    let count = |n: usize| Cell::Count(n as f64);
+    for (name, dots) in chart.drawable() {
+        let above = dots.iter().filter(|d| d.y > d.x).count();
+        table.rows.push(vec![Cell::from(name), count(dots.len()), count(above)]);
     }
     table
 }

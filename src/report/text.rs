@@ -1,6 +1,7 @@
 //! Text for terminals: aligned by display width, safe to print, color only when asked for.
 
 mod grid;
+mod scatter;
 mod tracks;
 
 use super::{Align, Block, Chart, Document, KeyValue, Shown, Span, Table, Warning, cell};
@@ -107,6 +108,7 @@ fn block(block: &Block, options: Options) -> String {
         Block::Paragraph(spans) => paragraph(spans, options),
         Block::KeyValues(list) => key_values(list, options),
         Block::Table(t) => table(t, options),
+        Block::Chart(Chart::Scatter(chart)) => scatter::write(chart, options),
         Block::Chart(Chart::Tracks(chart)) => tracks::write(chart, options),
         Block::Chart(chart) => table(&chart.table(), options),
         Block::Warnings(list) => list.iter().map(|w| warning(w, options)).collect(),

@@ -1,9 +1,16 @@
-//! Predictions beside measurements: for people as a document, for programs as `exaplan.validate/1`.
+//! Predictions beside measurements: for people as a document and a picture, for spreadsheets as rows,
+//! for programs as `exaplan.validate/1`.
 
-use super::{Block, Cell, Column, Document, KeyValue, Kind, Table, Warning};
+mod json;
+pub mod reasons;
+mod worst;
+
+pub use json::json;
+
+use super::svg::{Dot, Scatter};
+use super::{Block, Cell, Chart, Column, Document, KeyValue, Kind, Table, Warning};
 use crate::study::spread::{Spread, of_pipelines};
 use crate::study::validate::{By, Prediction, Summary, skipped, summary};
-use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// What a validation is shown with.
@@ -17,103 +24,53 @@ pub struct Validated<'a> {
     pub by: By,
     /// Rows shown with the largest errors.
     pub n_worst: usize,
+    /// Ratios of predicted to measured between which eight of ten runs of any class lie.
+    pub band: Option<(f64, f64)>,
     /// Program, catalog and files in one line.
     pub provenance: &'a str,
 }
 
 /// Reasons shown to people.
 const N_REASONS: usize = 12;
+/// Parts of a step shown for a row.
+const N_PARTS: usize = 3;
+/// Groups of the picture that have a color of their own.
+const N_COLORS: usize = 7;
 
-/// `validate --json`.
-#[must_use]
-pub fn json(shown: &Validated<'_>) -> Value {
-    let group = |by: By| {
-        let all = by.summaries(shown.predictions);
-        Value::Object(all.iter().map(|(name, s)| (name.clone(), summary_json(s))).collect())
-    };
-    json!({
-        "schema": "exaplan.validate/1",
-        "rows": shown.predictions.iter().map(row_json).collect::<Vec<_>>(),
-        "summary": summary_json(&summary(shown.predictions)),
-        "by": {
-            "source": group(By::Source),
-            "accelerator": group(By::Accelerator),
-            "stack": group(By::Stack),
-        },
-        "pipeline_spread": of_pipelines(shown.predictions).iter().map(spread_json).collect::<Vec<_>>(),
-        "provenance": shown.provenance,
-    })
-}
-
-fn spread_json(s: &Spread) -> Value {
-    json!({
-        "source": s.source,
-        "n": s.n_rows,
-        "engine": s.engine_fraction,
-        "closed_form": s.closed_fraction,
-        "textbook": s.textbook_fraction,
-    })
-}
-
-fn row_json(p: &Prediction) -> Value {
-    let evidence: Map<_, _> = p
-        .evidence
+/// The rows with the largest errors.
+fn worst_rows<'a>(shown: &Validated<'a>) -> Vec<&'a Prediction> {
+    let mut list: Vec<(&Prediction, f64)> = shown
+        .predictions
         .iter()
-        .map(|(grade, share)| (grade.name().to_string(), json!(share)))
+        .filter_map(|p| Some((p, p.relative_error()?.ln_1p().abs())))
         .collect();
-    let predicted = p.skipped.is_none();
-    json!({
-        "id": p.id,
-        "predicted_tokens_per_s_per_device": p.predicted_tokens_per_s_per_device,
-        "closed_form_tokens_per_s_per_device": p.closed_tokens_per_s_per_device,
-        "measured_tokens_per_s_per_device": p.measured_tokens_per_s_per_device,
-        "relative_error": p.relative_error(),
-        "p10": p.band_tokens_per_s_per_device.map(|(low, _)| low),
-        "p90": p.band_tokens_per_s_per_device.map(|(_, high)| high),
-        "fits_memory": predicted.then_some(p.fits_memory),
-        "stack": p.stack,
-        "known_stack": p.known_stack,
-        "features": p.features,
-        "assumed": p.assumed,
-        "evidence": predicted.then_some(evidence),
-        "skipped": p.skipped,
-        "source": p.source,
-        "accelerator": p.accelerator,
-        "layout": p.layout.as_ref().map(super::plan::json::layout),
-        "peak_allocated_bytes": p.peak_allocated_bytes,
-        "measured_peak_allocated_bytes": p.measured_peak_allocated_bytes,
-        "memory_relative_error": p.memory_error(),
-    })
+    list.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.id.cmp(&b.0.id)));
+    list.into_iter().take(shown.n_worst).map(|(p, _)| p).collect()
 }
 
-/// Quantities of no rows are absent, not 0.
-fn summary_json(s: &Summary) -> Value {
-    let of = |n: u64, value: f64| (n > 0).then_some(value);
-    json!({
-        "n": s.n,
-        "n_skipped": s.n_skipped,
-        "n_unmeasured": s.n_unmeasured,
-        "n_over_memory": s.n_over_memory,
-        "median_ape": of(s.n, s.median_ape),
-        "mean_ape": of(s.n, s.mean_ape),
-        "p90_ape": of(s.n, s.p90_ape),
-        "bias": of(s.n, s.bias),
-        "coverage_80": of(s.n_banded, s.coverage_fraction),
-        "n_memory": s.n_memory,
-        "memory_median_ape": of(s.n_memory, s.memory_median_ape),
-        "memory_bias": of(s.n_memory, s.memory_bias),
-    })
+/// The parts that most of a predicted step goes to, with their share.
+fn largest_parts(p: &Prediction) -> Vec<(&'static str, f64)> {
+    let Some(parts) = p.parts else { return Vec::new() };
+    let whole = parts.total_s();
+    let mut list: Vec<(&str, f64)> = parts.list().into_iter().map(|(name, s)| (name, s / whole)).collect();
+    // What rounds to nothing is no part worth a name.
+    list.retain(|(_, share)| *share >= 0.005);
+    list.sort_by(|a, b| b.1.total_cmp(&a.1));
+    list.truncate(N_PARTS);
+    list
 }
 
-/// The validation for people: how good, for whom, and where it is worst.
+/// The validation for people: how good, for whom, and where it is worst and why.
 #[must_use]
 pub fn document(shown: &Validated<'_>) -> Document {
-    let all = summary(shown.predictions);
-    let mut blocks = vec![Block::KeyValues(answers(&all))];
-    blocks.push(Block::Table(groups(shown)));
-    if all.n > 0 && shown.n_worst > 0 {
-        blocks.push(Block::Table(worst(shown)));
+    let (steps, rest): (Vec<&Prediction>, Vec<&Prediction>) = shown.predictions.iter().partition(|p| p.is_step());
+    let steps = summary(steps.iter().copied());
+    let rest = summary(rest.iter().copied());
+    let mut blocks = vec![Block::KeyValues(answers(shown, &steps, &rest))];
+    if let Some(chart) = scatter(shown) {
+        blocks.push(Block::Chart(Chart::Scatter(chart)));
     }
+    blocks.push(Block::Table(groups(shown)));
     let spreads = of_pipelines(shown.predictions);
     if !spreads.is_empty() {
         blocks.push(Block::Table(spread(&spreads)));
@@ -122,17 +79,122 @@ pub fn document(shown: &Validated<'_>) -> Document {
     if !reasons.is_empty() {
         blocks.push(Block::Table(left_out(&reasons)));
     }
-    if all.n_over_memory > 0 {
-        let message = format!("{} rows ran although the memory model says that they do not fit", all.n_over_memory);
+    let n_over_memory = steps.n_over_memory + rest.n_over_memory;
+    if n_over_memory > 0 {
+        let message = format!("{n_over_memory} rows ran although the memory model says that they do not fit");
         let help = "they are predicted all the same; `fits_memory` of --json marks them".to_string();
         blocks.push(Block::Warnings(vec![Warning { message, help: Some(help) }]));
     }
+    blocks.extend(worst::blocks(shown));
     Document {
         title: "Predictions against measurements".to_string(),
         subtitle: format!("{} rows of {}", shown.predictions.len(), shown.origin),
         blocks,
         provenance: shown.provenance.to_string(),
     }
+}
+
+/// Every compared row as a point, by architecture of its device; nothing when nothing was compared.
+#[must_use]
+pub fn scatter(shown: &Validated<'_>) -> Option<Scatter> {
+    let mut groups: BTreeMap<&str, Vec<Dot>> = BTreeMap::new();
+    for p in shown.predictions {
+        let (Some(x), Some(y)) = (p.measured_tokens_per_s_per_device, p.predicted_tokens_per_s_per_device) else {
+            continue;
+        };
+        let label = format!("{}: predicted {}, measured {}", p.id, human(y), human(x));
+        groups.entry(&p.architecture).or_default().push(Dot { x, y, label });
+    }
+    let mut list: Vec<(String, Vec<Dot>)> = groups.into_iter().map(|(name, dots)| (name.to_string(), dots)).collect();
+    list.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then_with(|| a.0.cmp(&b.0)));
+    if list.len() > N_COLORS + 1 {
+        let others = list.split_off(N_COLORS).into_iter().flat_map(|(_, dots)| dots).collect();
+        list.push(("others".to_string(), others));
+    }
+    (!list.is_empty()).then(|| Scatter {
+        title: "Predicted over measured throughput".to_string(),
+        kind: Kind::Rate("tokens/s"),
+        x: "measured per device".to_string(),
+        y: "predicted per device".to_string(),
+        groups: list,
+        band: shown.band,
+    })
+}
+
+fn human(rate: f64) -> String {
+    Kind::Rate("tokens/s").human(rate)
+}
+
+/// Every row with its prediction, for spreadsheets.
+#[must_use]
+pub fn rows(shown: &Validated<'_>) -> Table {
+    let words = [
+        "id",
+        "source",
+        "kind",
+        "model",
+        "accelerator",
+        "precision",
+        "stack",
+        "known stack",
+        "fitted",
+        "class",
+    ];
+    let numbers = [
+        "devices",
+        "predicted",
+        "p10",
+        "p90",
+        "measured",
+        "error",
+        "peak memory",
+        "measured peak memory",
+    ];
+    let more = ["layout", "fits memory", "features", "assumed", "likely reasons", "left out"];
+    let columns = words
+        .map(Column::words)
+        .into_iter()
+        .chain(numbers.map(Column::numbers))
+        .chain(more.map(Column::words));
+    let mut table = Table::new("", columns.collect());
+    let others = reasons::Others::new(shown.predictions);
+    table.rows = shown.predictions.iter().map(|p| row(p, &others)).collect();
+    table
+}
+
+fn row(p: &Prediction, others: &reasons::Others<'_>) -> Vec<Cell> {
+    let text = |t: &str| if t.is_empty() { Cell::Missing } else { Cell::from(t) };
+    let flag = |b: bool| Cell::from(if b { "yes" } else { "no" });
+    let of = |value: Option<f64>, kind: Kind| value.map_or(Cell::Missing, |v| Cell::quantity(v, kind));
+    let rate = |value: Option<f64>| of(value, Kind::Rate("tokens/s"));
+    let class = p.class.map_or(String::new(), crate::catalog::Class::name);
+    let why: Vec<String> = others.reasons(p).into_iter().map(|r| r.text).collect();
+    vec![
+        text(&p.id),
+        text(&p.source),
+        text(&p.kind),
+        text(&p.model),
+        text(&p.accelerator),
+        text(&p.precision),
+        text(p.stack),
+        flag(p.known_stack),
+        flag(p.fitted),
+        text(&class),
+        p.n_devices.map_or(Cell::Missing, |n| Cell::Count(f64::from(n))),
+        rate(p.predicted_tokens_per_s_per_device),
+        rate(p.band_tokens_per_s_per_device.map(|b| b.0)),
+        rate(p.band_tokens_per_s_per_device.map(|b| b.1)),
+        rate(p.measured_tokens_per_s_per_device),
+        of(p.relative_error(), Kind::Percent),
+        of(p.peak_allocated_bytes, Kind::Bytes),
+        of(p.measured_peak_allocated_bytes, Kind::Bytes),
+        text(&p.layout.map_or(String::new(), |l| l.to_string())),
+        if p.skipped.is_none() { flag(p.fits_memory) } else { Cell::Missing },
+        text(&p.features.join(", ")),
+        text(&p.assumed.join(", ")),
+        text(&why.join("; ")),
+        text(p.skipped.as_deref().unwrap_or("")),
+    ]
 }
 
 /// Scatter of the rows with a pipeline, by how the pipeline is timed.
@@ -171,40 +233,65 @@ fn percent(n: u64, value: f64) -> Cell {
     }
 }
 
-fn answers(all: &Summary) -> Vec<KeyValue> {
+fn answers(shown: &Validated<'_>, steps: &Summary, rest: &Summary) -> Vec<KeyValue> {
     let mut left = Vec::new();
-    if all.n_skipped > 0 {
-        left.push(format!("{} left out", all.n_skipped));
+    if steps.n_skipped > 0 {
+        left.push(format!("{} left out", steps.n_skipped));
     }
-    if all.n_unmeasured > 0 {
-        left.push(format!("{} predicted whose source states no throughput", all.n_unmeasured));
+    if steps.n_unmeasured > 0 {
+        left.push(format!("{} predicted whose source states no throughput", steps.n_unmeasured));
     }
     let mut out = vec![
-        KeyValue::new("Compared", count(all.n)).note(left.join(", ")),
-        KeyValue::new("Median error", percent(all.n, all.median_ape))
-            .note("of tokens/s per device, without sign")
+        KeyValue::new("Steps compared", count(steps.n)).note(left.join(", ")),
+        KeyValue::new("Median error", percent(steps.n, steps.median_ape))
+            .note(in_sample(shown))
             .answer(),
-        KeyValue::new("P90 error", percent(all.n, all.p90_ape)).note("nine of ten rows are nearer"),
-        KeyValue::new("Bias", percent(all.n, all.bias)).note("median with sign; above zero we promise too much"),
+        KeyValue::new("P90 error", percent(steps.n, steps.p90_ape)).note("nine of ten steps are nearer"),
+        KeyValue::new("Bias", percent(steps.n, steps.bias)).note("median with sign; above zero we promise too much"),
+        KeyValue::new("In their band", percent(steps.n_banded, steps.coverage_fraction))
+            .note("of P10 to P90, meant to hold 80 % of runs that were not fitted"),
     ];
-    if all.n_memory > 0 {
-        let note = format!("median of {} measured peaks, without sign", all.n_memory);
-        out.push(KeyValue::new("Memory error", percent(all.n_memory, all.memory_median_ape)).note(note));
+    if rest.n > 0 {
+        let text = format!(
+            "median of {} runs from end to end, with start-up and evaluations; P90 {}, bias {}",
+            rest.n,
+            Kind::Percent.human(rest.p90_ape),
+            Kind::Percent.human(rest.bias)
+        );
+        out.push(KeyValue::new("End to end", percent(rest.n, rest.median_ape)).note(text));
+    }
+    if steps.n_memory > 0 {
+        let note = format!("median of {} measured peaks, without sign", steps.n_memory);
+        out.push(KeyValue::new("Memory error", percent(steps.n_memory, steps.memory_median_ape)).note(note));
     }
     out
+}
+
+/// What the median error is of, and how the steps that were not fitted fare.
+fn in_sample(shown: &Validated<'_>) -> String {
+    const OF: &str = "of tokens/s per device, without sign";
+    let steps = || shown.predictions.iter().filter(|p| p.is_step());
+    let of = |fitted: bool| {
+        let list: Vec<&Prediction> = steps().filter(|p| p.fitted == fitted).collect();
+        summary(list.iter().copied())
+    };
+    let (fitted, new) = (of(true), of(false));
+    match (fitted.n, new.n) {
+        (0, _) => format!("{OF}; none of them was fitted"),
+        (_, 0) => format!("{OF}; in sample: all were fitted, --cross tells the error of what was not"),
+        (n, m) => format!(
+            "{OF}; {} of {n} that were fitted, {} of {m} that were not",
+            Kind::Percent.human(fitted.median_ape),
+            Kind::Percent.human(new.median_ape)
+        ),
+    }
 }
 
 fn groups(shown: &Validated<'_>) -> Table {
     let summaries: BTreeMap<String, Summary> = shown.by.summaries(shown.predictions);
     let memory = summaries.values().any(|s| s.n_memory > 0);
-    let mut columns = vec![
-        Column::words(shown.by.name()),
-        Column::numbers("Rows"),
-        Column::numbers("Left out"),
-        Column::numbers("Median error"),
-        Column::numbers("P90"),
-        Column::numbers("Bias"),
-    ];
+    let numbers = ["Rows", "Left out", "Median error", "P90", "Bias", "In band"].map(Column::numbers);
+    let mut columns: Vec<Column> = std::iter::once(Column::words(shown.by.name())).chain(numbers).collect();
     if memory {
         columns.push(Column::numbers("Memory error"));
     }
@@ -213,46 +300,18 @@ fn groups(shown: &Validated<'_>) -> Table {
         .iter()
         .map(|(name, s)| {
             let name = if name.is_empty() { "not stated" } else { name };
-            let mut row = vec![
-                Cell::Text(name.to_string()),
-                count(s.n),
-                count(s.n_skipped),
-                percent(s.n, s.median_ape),
-                percent(s.n, s.p90_ape),
-                percent(s.n, s.bias),
-            ];
+            let mut row = vec![Cell::Text(name.to_string()), count(s.n), count(s.n_skipped)];
+            row.extend([s.median_ape, s.p90_ape, s.bias].map(|v| percent(s.n, v)));
+            row.push(percent(s.n_banded, s.coverage_fraction));
             if memory {
                 row.push(percent(s.n_memory, s.memory_median_ape));
             }
             row
         })
         .collect();
-    table
-}
-
-fn worst(shown: &Validated<'_>) -> Table {
-    let columns = vec![
-        Column::words("Row"),
-        Column::numbers("Predicted").unit("tokens/s"),
-        Column::numbers("Measured").unit("tokens/s"),
-        Column::numbers("Error"),
-    ];
-    let mut list: Vec<(&Prediction, f64)> = shown.predictions.iter().filter_map(|p| Some((p, p.relative_error()?))).collect();
-    list.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then_with(|| a.0.id.cmp(&b.0.id)));
-    let mut table = Table::new("Largest errors", columns);
-    let rate = |value: Option<f64>| value.map_or(Cell::Missing, |v| Cell::quantity(v, Kind::Rate("tokens/s")));
-    table.rows = list
-        .into_iter()
-        .take(shown.n_worst)
-        .map(|(p, error)| {
-            vec![
-                Cell::Text(p.id.clone()),
-                rate(p.predicted_tokens_per_s_per_device),
-                rate(p.measured_tokens_per_s_per_device),
-                Cell::quantity(error, Kind::Percent),
-            ]
-        })
-        .collect();
+    if shown.by != By::Kind {
+        table.notes.push("Steps; runs from end to end are apart: --by kind.".to_string());
+    }
     table
 }
 

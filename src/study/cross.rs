@@ -1,12 +1,14 @@
 //! Errors on runs that were not fitted: one family of sources left out after another.
 
+use super::bands::band_each;
 use super::fit::{Case, Shifts, fit, ln_error, total};
-use super::validate::quantile;
+use super::statistics::{quantile, sorted};
+use crate::catalog::Class;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One left-out prediction.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct LeftOut {
     /// Row of the input.
     pub row: usize,
@@ -14,10 +16,22 @@ pub struct LeftOut {
     pub family: String,
     /// Its stack.
     pub stack: String,
-    /// Other families ran the same stack.
-    pub known: bool,
+    /// Its device.
+    pub accelerator: String,
+    /// Class of its errors; stack and device are known when other families ran them.
+    pub class: Class,
     /// ln(predicted / measured).
     pub ln_error: f64,
+    /// Between which of these the other families' errors have it in eight cases of ten.
+    pub band: Option<(f64, f64)>,
+}
+
+impl LeftOut {
+    /// Whether the measurement lies within the band.
+    #[must_use]
+    pub fn inside(&self) -> Option<bool> {
+        self.band.map(|(low, high)| (low..=high).contains(&self.ln_error))
+    }
 }
 
 /// Predict every family with parameters fitted on the others. Rows of other families that ran the
@@ -40,20 +54,36 @@ pub fn cross(cases: &[Case], told: &(dyn Fn() + Sync)) -> Vec<LeftOut> {
         // From nothing: a fit to all would bring what the held ones said along.
         let shifts = fit(&others, &Shifts::new());
         let stacks: BTreeSet<&str> = others.iter().map(|c| c.line[0].as_str()).collect();
+        let devices: BTreeSet<&str> = others.iter().map(|c| c.scenario.accelerator.name.as_str()).collect();
         told();
         held.iter()
-            .map(|case| LeftOut {
-                row: case.row,
-                family: case.family.clone(),
-                stack: case.line[0].clone(),
-                known: stacks.contains(case.line[0].as_str()),
-                ln_error: ln_error(case, &total(&shifts, &case.line)),
+            .map(|case| {
+                let class = case.scenario.class(
+                    stacks.contains(case.line[0].as_str()),
+                    devices.contains(case.scenario.accelerator.name.as_str()),
+                );
+                left_out(case, class, ln_error(case, &total(&shifts, &case.line)))
             })
             .collect::<Vec<_>>()
     };
     let mut out: Vec<LeftOut> = families.par_iter().map(one).collect::<Vec<_>>().concat();
     out.sort_by_key(|p| p.row);
+    band_each(&mut out);
     out
+}
+
+/// A case with its error.
+#[must_use]
+pub fn left_out(case: &Case, class: Class, ln_error: f64) -> LeftOut {
+    LeftOut {
+        row: case.row,
+        family: case.family.clone(),
+        stack: case.line[0].clone(),
+        accelerator: case.scenario.accelerator.name.clone(),
+        class,
+        ln_error,
+        band: None,
+    }
 }
 
 /// Errors of predictions in a few numbers.
@@ -69,8 +99,14 @@ pub struct Errors {
     pub family_mean_ape: f64,
     /// Median of predicted / measured − 1.
     pub bias: f64,
-    /// Share of them within the band that the other families' errors give: 80 % are meant to be.
+    /// Families of sources.
+    pub n_families: usize,
+    /// Predictions with a band.
+    pub n_banded: usize,
+    /// Share of those within the band that the other families' errors give: 80 % are meant to be.
     pub coverage_fraction: f64,
+    /// Median of ln(upper / lower end) of the bands.
+    pub width_ln: f64,
 }
 
 /// Summarize.
@@ -87,52 +123,23 @@ pub fn errors<'a>(list: impl IntoIterator<Item = &'a LeftOut>) -> Errors {
     let family_mean_ape = medians.iter().sum::<f64>() / medians.len().max(1) as f64;
     let apes = sorted(list.iter().map(|p| ape(p)).collect());
     let signed = sorted(list.iter().map(|p| p.ln_error.exp() - 1.0).collect());
-    let inside = list.iter().filter(|p| {
-        let others = list.iter().filter(|q| q.family != p.family);
-        band(others.copied()).is_none_or(|(low, high)| (low..=high).contains(&p.ln_error))
-    });
+    let banded: Vec<bool> = list.iter().filter_map(|p| p.inside()).collect();
     #[allow(clippy::cast_precision_loss)]
-    let coverage_fraction = inside.count() as f64 / list.len().max(1) as f64;
+    let coverage_fraction = banded.iter().filter(|b| **b).count() as f64 / banded.len().max(1) as f64;
+    let widths = list.iter().filter_map(|p| p.band).map(|(low, high)| high - low);
     Errors {
         n: list.len(),
         median_ape: quantile(&apes, 0.5),
         p90_ape: quantile(&apes, 0.9),
         family_mean_ape,
         bias: quantile(&signed, 0.5),
+        n_families: families_of(&list),
+        n_banded: banded.len(),
         coverage_fraction,
+        width_ln: quantile(&sorted(widths.collect()), 0.5),
     }
 }
 
-/// Tenth and ninetieth percentile of ln errors in which every family counts as the root of its rows:
-/// where a run of another family will lie (split conformal prediction over families; Vovk et al.
-/// 2005, with the weights of Tibshirani et al., arXiv 1904.06019 §2).
-#[must_use]
-pub fn band<'a>(list: impl IntoIterator<Item = &'a LeftOut>) -> Option<(f64, f64)> {
-    let list: Vec<&LeftOut> = list.into_iter().collect();
-    let mut rows: BTreeMap<&str, f64> = BTreeMap::new();
-    for p in &list {
-        *rows.entry(&p.family).or_default() += 1.0;
-    }
-    let mut weighted: Vec<(f64, f64)> = list
-        .iter()
-        .map(|p| (p.ln_error, 1.0 / rows.get(p.family.as_str()).copied().unwrap_or(1.0).sqrt()))
-        .collect();
-    weighted.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let whole: f64 = weighted.iter().map(|w| w.1).sum();
-    let at = |share: f64| {
-        let mut sum = 0.0;
-        weighted
-            .iter()
-            .find(|(_, w)| {
-                sum += w;
-                sum >= share * whole
-            })
-            .map(|w| w.0)
-    };
-    Some((at(0.1)?, at(0.9)?))
-}
-
-fn sorted(mut list: Vec<f64>) -> Vec<f64> {
-    list.sort_by(f64::total_cmp);
-    list
+fn families_of(list: &[&LeftOut]) -> usize {
+    list.iter().map(|p| p.family.as_str()).collect::<BTreeSet<_>>().len()
 }

@@ -6,7 +6,8 @@
 //! the other. Hundreds of near-identical rows of one source are few independent facts, and weigh so.
 
 use super::runs::Row;
-use super::validate::{quantile, resolve};
+use super::statistics::quantile;
+use super::validate::resolve;
 use crate::catalog::{Catalog, Kind, Stack};
 use crate::error::{Diagnostic, Result};
 use crate::layout::Layout;

@@ -1,6 +1,7 @@
 //! Slow devices and jitter: what they cost a step. Draws are made here, from a seeded stream;
 //! the step itself stays free of chance.
 
+use super::statistics::quantile;
 use crate::error::{Diagnostic, Result};
 use crate::plan::Plan;
 use crate::step::engine::Noise;
@@ -142,17 +143,6 @@ impl Spread {
     }
 }
 
-/// Linear between the order statistics (Hyndman and Fan 1996, definition 7).
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    #[allow(clippy::cast_precision_loss)]
-    let place = share * sorted.len().saturating_sub(1) as f64;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let below = place.floor() as usize;
-    let low = sorted.get(below).copied().unwrap_or(f64::NAN);
-    let high = sorted.get(below + 1).copied().unwrap_or(low);
-    low + (high - low) * place.fract()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,14 +208,5 @@ mod tests {
         );
         assert!(even_s < little.mean_s && little.mean_s < much.mean_s);
         assert!(much.p10_s < much.p50_s && much.p50_s < much.p90_s);
-    }
-
-    #[test]
-    fn quantiles_lie_between_order_statistics() {
-        let sorted = [1.0, 2.0, 4.0];
-        assert_eq!(quantile(&sorted, 0.5), 2.0);
-        assert_eq!(quantile(&sorted, 0.75), 3.0);
-        assert_eq!(quantile(&sorted, 1.0), 4.0);
-        assert_eq!(quantile(&[5.0], 0.1), 5.0);
     }
 }

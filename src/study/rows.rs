@@ -41,7 +41,7 @@ impl Row {
 }
 
 fn is_count(value: f64) -> bool {
-    (value - value.round()).abs() < 1e-3
+    (value == 0.0 || value >= 0.5) && (value - value.round()).abs() < 1e-3
 }
 
 /// Columns that hold counts.
@@ -166,12 +166,16 @@ fn unreadable(column: &str, cell: &str) -> Option<&'static str> {
     }
     let value = cell.parse::<f64>().ok().filter(|v| v.is_finite() && *v >= 0.0);
     let count = COUNTS.contains(&column);
-    let wanted = if count { "a whole number" } else { "a number" };
     match value {
+        Some(v) if v >= LARGEST && !MEASURED.contains(&column) => Some("below 1e9"),
         Some(v) if !count || is_count(v) => None,
-        _ => Some(wanted),
+        _ if count => Some("a whole number"),
+        _ => Some("a number"),
     }
 }
+
+/// No machine, model or batch has so much of anything.
+const LARGEST: f64 = 1e9;
 
 /// A row of these cells, for tests.
 #[cfg(test)]

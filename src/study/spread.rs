@@ -1,6 +1,7 @@
 //! How much errors scatter within a source: what a better structure of the model narrows, while a
 //! constant factor of a source's software or machine leaves it as it is.
 
+use super::statistics::{quantile, sorted};
 use super::validate::Prediction;
 use std::collections::BTreeMap;
 
@@ -76,7 +77,6 @@ fn log_errors(p: &Prediction) -> Option<[f64; 3]> {
     Some(ways.map(|predicted| (predicted / measured).ln()))
 }
 
-fn median(mut list: Vec<f64>) -> f64 {
-    list.sort_by(f64::total_cmp);
-    super::validate::quantile(&list, 0.5)
+fn median(list: Vec<f64>) -> f64 {
+    quantile(&sorted(list), 0.5)
 }

@@ -1,16 +1,41 @@
 //! Predictions against published runs.
 
-use super::runs::{Row, assumed, scenario};
+pub use super::summary::{By, Summary, skipped, summary};
+
+use super::runs::{Row, assumed, read_rows, scenario};
 use super::software::{features, ran};
-use crate::catalog::{Catalog, UsualRecompute};
+use crate::catalog::{Band, Catalog, Class, UsualRecompute, source};
 use crate::kernel::Evidence;
 use crate::layout::{Choice, Layout, MemoryBudget, Recompute, Space};
 use crate::plan::Scenario;
 use crate::search::{Options, search};
-use crate::step::{Step, closed_parts, simulate, textbook_parts};
+use crate::step::{Parts, Step, closed_parts, simulate, textbook_parts};
 use crate::units::GIB_BYTES;
+use crate::workload::count;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+/// Kind of a row that measures steady steps, and of one that does not say.
+const STEP: &str = "step";
+
+/// Columns that make two rows the same configuration.
+const CONFIGURATION: [&str; 14] = [
+    "model",
+    "accelerator",
+    "devices",
+    "precision",
+    "seq_len",
+    "global_batch_seqs",
+    "micro_batch_seqs",
+    "tp",
+    "pp",
+    "vpp",
+    "cp",
+    "ep",
+    "sharding",
+    "recompute",
+];
 
 /// One row with what we say of it.
 #[derive(Debug, Clone)]
@@ -21,6 +46,20 @@ pub struct Prediction {
     pub source: String,
     /// Accelerator of the row.
     pub accelerator: String,
+    /// Architecture of the device, without its generation's number; empty where the row is left out.
+    pub architecture: String,
+    /// Its kind: `step`, or an end-to-end measurement.
+    pub kind: String,
+    /// Its number format, as the source names it.
+    pub precision: String,
+    /// Its model.
+    pub model: String,
+    /// Its devices.
+    pub n_devices: Option<u32>,
+    /// Rows with the same text here ran the same configuration.
+    pub configuration: String,
+    /// It is one of the published steps that the stacks were fitted to: its error is one in sample.
+    pub fitted: bool,
     /// Stack that it was given.
     pub stack: &'static str,
     /// A rule knows the row's software; otherwise the stack is a guess.
@@ -37,8 +76,15 @@ pub struct Prediction {
     pub closed_tokens_per_s_per_device: Option<f64>,
     /// The same by the usual formula for the bubble of equal stages.
     pub textbook_tokens_per_s_per_device: Option<f64>,
-    /// In eight cases of ten the measurement is meant to lie between these, by the errors that the stack states.
+    /// In eight cases of ten the measurement is meant to lie between these, by the errors of left-out
+    /// runs of its class.
     pub band_tokens_per_s_per_device: Option<(f64, f64)>,
+    /// Its class.
+    pub class: Option<Class>,
+    /// Where the predicted step time goes.
+    pub parts: Option<Parts>,
+    /// Floating-point operations of its step by each convention.
+    pub flop: Option<FlopPerToken>,
     /// The source's.
     pub measured_tokens_per_s_per_device: Option<f64>,
     /// The layout that was simulated.
@@ -53,7 +99,72 @@ pub struct Prediction {
     pub measured_peak_allocated_bytes: Option<f64>,
 }
 
+/// What different sources count as the operations of a token, and what they divide by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FlopPerToken {
+    /// Model operations, attention over the causal half: what the plan's MFU counts.
+    pub causal_flop: f64,
+    /// The same with attention over the full square: `6N + 12·L·H·Q·T` (PaLM, arXiv 2204.02311, appendix B).
+    pub full_flop: f64,
+    /// `6N` and no attention, N being the parameters that a token uses (Kaplan et al., arXiv 2001.08361, §2.1).
+    pub six_n_flop: f64,
+    /// What the devices execute, recomputation included: HFU (PaLM, appendix B).
+    pub hardware_flop: f64,
+    /// Dense peak of a device in the format of the run.
+    pub peak_flop_per_s: f64,
+}
+
+impl FlopPerToken {
+    /// Name and operations of each convention.
+    #[must_use]
+    pub fn list(&self) -> [(&'static str, f64); 4] {
+        [
+            ("mfu_causal", self.causal_flop),
+            ("mfu_full_attention", self.full_flop),
+            ("mfu_6n", self.six_n_flop),
+            ("hfu", self.hardware_flop),
+        ]
+    }
+
+    /// Utilization at a throughput by each convention.
+    #[must_use]
+    pub fn utilization(&self, tokens_per_s_per_device: f64) -> [(&'static str, f64); 4] {
+        self.list()
+            .map(|(name, flop)| (name, flop * tokens_per_s_per_device / self.peak_flop_per_s))
+    }
+
+    /// Of a scenario with a layout.
+    #[must_use]
+    pub fn of_layout(scenario: &Scenario, layout: &Layout) -> FlopPerToken {
+        FlopPerToken::of(scenario, &simulate(&scenario.workload, &scenario.machine(), layout))
+    }
+
+    fn of(scenario: &Scenario, step: &Step) -> FlopPerToken {
+        let counts = count(&scenario.workload.model, scenario.workload.seq_len_tokens);
+        FlopPerToken {
+            causal_flop: step.model_flop / step.tokens,
+            full_flop: step.model_flop_full_attention / step.tokens,
+            six_n_flop: 6.0 * counts.params_active,
+            hardware_flop: step.hardware_flop / step.tokens,
+            peak_flop_per_s: step.model_flop / (step.mfu * step.time_s * step.n_devices),
+        }
+    }
+}
+
 impl Prediction {
+    /// Whether it is a steady step, not a run from end to end.
+    #[must_use]
+    pub fn is_step(&self) -> bool {
+        self.kind == STEP
+    }
+
+    /// Whether the measurement lies within the band.
+    #[must_use]
+    pub fn inside_band(&self) -> Option<bool> {
+        let (low, high) = self.band_tokens_per_s_per_device?;
+        Some((low..=high).contains(&self.measured_tokens_per_s_per_device?))
+    }
+
     /// Predicted over measured throughput, less one.
     #[must_use]
     pub fn relative_error(&self) -> Option<f64> {
@@ -90,6 +201,13 @@ fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
         id: row.id.clone(),
         source: row.text("source").unwrap_or("").to_string(),
         accelerator: row.text("accelerator").unwrap_or("").to_string(),
+        architecture: String::new(),
+        kind: row.text("kind").unwrap_or(STEP).to_string(),
+        precision: row.text("precision").unwrap_or("").to_string(),
+        model: row.text("model").unwrap_or("").to_string(),
+        n_devices: row.degree("devices"),
+        configuration: CONFIGURATION.map(|c| row.text(c).unwrap_or("")).join("|"),
+        fitted: false,
         stack: ran.stack,
         known_stack: ran.known,
         features: features(row, catalog),
@@ -99,6 +217,9 @@ fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
         closed_tokens_per_s_per_device: None,
         textbook_tokens_per_s_per_device: None,
         band_tokens_per_s_per_device: None,
+        class: None,
+        parts: None,
+        flop: None,
         measured_tokens_per_s_per_device: row.number("tokens_per_s_per_device"),
         layout: None,
         fits_memory: false,
@@ -111,6 +232,10 @@ fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
         Ok((scenario, layout, fits)) => {
             let (workload, machine) = (&scenario.workload, scenario.machine());
             let step = simulate(workload, &machine, &layout);
+            if !(step.time_s.is_finite() && step.time_s > 0.0) {
+                out.skipped = Some("its sizes are beyond what can be computed".to_string());
+                return out;
+            }
             let rate = |time_s: f64| Some(step.tokens_per_s_per_device() * step.time_s / time_s);
             out.closed_tokens_per_s_per_device = rate(closed_parts(workload, &machine, &layout).total_s());
             out.textbook_tokens_per_s_per_device = rate(textbook_parts(workload, &machine, &layout).total_s());
@@ -118,14 +243,41 @@ fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
             out.layout = Some(layout);
             out.evidence.clone_from(&step.evidence);
             out.predicted_tokens_per_s_per_device = Some(step.tokens_per_s_per_device());
-            let stack = &scenario.stack;
-            let band = stack.error_high_ratio.zip(stack.error_low_ratio);
+            let (class, band) = band(&scenario, ran.known, catalog);
             let predicted = step.tokens_per_s_per_device();
-            out.band_tokens_per_s_per_device = band.map(|(high, low)| (predicted / high, predicted / low));
+            out.band_tokens_per_s_per_device = band.map(|b| (predicted / b.high_ratio, predicted / b.low_ratio));
+            out.class = Some(class);
+            out.architecture = architecture(&scenario.accelerator.architecture);
+            out.parts = Some(step.parts);
+            out.flop = Some(FlopPerToken::of(&scenario, &step));
+            out.fitted = out.is_step() && out.measured_tokens_per_s_per_device.is_some() && is_published(row);
             out.peak_allocated_bytes = Some(peak_allocated(&step));
         }
     }
     out
+}
+
+/// `tpu` of `tpu-v5p`.
+fn architecture(name: &str) -> String {
+    name.chars().take_while(|c| c.is_alphabetic()).collect()
+}
+
+/// The class of a row and its band; software that is guessed is a stack that nobody knows.
+fn band(scenario: &Scenario, told: bool, catalog: &Catalog) -> (Class, Option<Band>) {
+    let known_stack = told && catalog.knows_stack(&scenario.stack.name);
+    let class = scenario.class(known_stack, catalog.knows_device(&scenario.accelerator.name));
+    (class, catalog.band_of(&scenario.stack, class))
+}
+
+/// Whether a row is one of those that the program ships, unchanged.
+fn is_published(row: &Row) -> bool {
+    static ROWS: OnceLock<BTreeMap<String, Row>> = OnceLock::new();
+    let rows = ROWS.get_or_init(|| {
+        let files = source::published();
+        let rows = files.iter().filter_map(|f| read_rows(f).ok()).flat_map(|read| read.rows);
+        rows.map(|row| (row.id.clone(), row)).collect()
+    });
+    rows.get(&row.id) == Some(row)
 }
 
 /// The scenario of a row, the layout that is simulated, and whether our memory model lets it fit.
@@ -205,163 +357,4 @@ fn fastest(scenario: &Scenario, room: &[f64]) -> Result<(Layout, bool), String> 
     } else {
         nearest.unwrap_or_else(|| "no legal layout".to_string())
     })
-}
-
-/// How good a set of predictions is.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Summary {
-    /// Rows with prediction and measurement.
-    pub n: u64,
-    /// Rows left out.
-    pub n_skipped: u64,
-    /// Rows predicted whose source states no throughput.
-    pub n_unmeasured: u64,
-    /// Rows that ran although our memory model says they do not fit.
-    pub n_over_memory: u64,
-    /// Median of the absolute relative error.
-    pub median_ape: f64,
-    /// Mean of it.
-    pub mean_ape: f64,
-    /// Its 90th percentile.
-    pub p90_ape: f64,
-    /// Median of the signed relative error.
-    pub bias: f64,
-    /// Rows with a band, and the share of them whose measurement lies in it.
-    pub n_banded: u64,
-    /// Share of those within their band.
-    pub coverage_fraction: f64,
-    /// Rows with predicted and measured memory.
-    pub n_memory: u64,
-    /// Median of the absolute relative error of peak memory.
-    pub memory_median_ape: f64,
-    /// Median of its signed relative error.
-    pub memory_bias: f64,
-}
-
-/// Summarize.
-#[must_use]
-pub fn summary<'a>(predictions: impl IntoIterator<Item = &'a Prediction> + Clone) -> Summary {
-    let all = || predictions.clone().into_iter();
-    let count = |holds: &dyn Fn(&Prediction) -> bool| all().filter(|p| holds(p)).count() as u64;
-    let (signed, absolute) = sorted(all().filter_map(Prediction::relative_error).collect());
-    let (memory_signed, memory_absolute) = sorted(all().filter_map(Prediction::memory_error).collect());
-    #[allow(clippy::cast_precision_loss)]
-    let mean_ape = if absolute.is_empty() {
-        0.0
-    } else {
-        absolute.iter().sum::<f64>() / absolute.len() as f64
-    };
-    let within = |p: &Prediction| {
-        let measured = p.measured_tokens_per_s_per_device?;
-        let (low, high) = p.band_tokens_per_s_per_device?;
-        Some((low..=high).contains(&measured))
-    };
-    let n_banded = count(&|p| within(p).is_some());
-    #[allow(clippy::cast_precision_loss)]
-    let coverage_fraction = count(&|p| within(p) == Some(true)) as f64 / n_banded.max(1) as f64;
-    Summary {
-        n_banded,
-        coverage_fraction,
-        n: signed.len() as u64,
-        n_skipped: count(&|p| p.skipped.is_some()),
-        n_unmeasured: count(&|p| p.skipped.is_none() && p.relative_error().is_none()),
-        n_over_memory: count(&|p| p.skipped.is_none() && !p.fits_memory),
-        median_ape: quantile(&absolute, 0.5),
-        mean_ape,
-        p90_ape: quantile(&absolute, 0.9),
-        bias: quantile(&signed, 0.5),
-        n_memory: memory_signed.len() as u64,
-        memory_median_ape: quantile(&memory_absolute, 0.5),
-        memory_bias: quantile(&memory_signed, 0.5),
-    }
-}
-
-/// Errors with their sign and without it, each in order.
-fn sorted(mut signed: Vec<f64>) -> (Vec<f64>, Vec<f64>) {
-    let mut absolute: Vec<f64> = signed.iter().map(|e| e.abs()).collect();
-    signed.sort_by(f64::total_cmp);
-    absolute.sort_by(f64::total_cmp);
-    (signed, absolute)
-}
-
-/// What predictions are grouped by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
-    /// Publication.
-    Source,
-    /// Device.
-    Accelerator,
-    /// Software.
-    Stack,
-}
-
-impl By {
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            By::Source => "source",
-            By::Accelerator => "accelerator",
-            By::Stack => "stack",
-        }
-    }
-
-    /// The group of a prediction.
-    #[must_use]
-    pub fn of(self, prediction: &Prediction) -> &str {
-        match self {
-            By::Source => &prediction.source,
-            By::Accelerator => &prediction.accelerator,
-            By::Stack => prediction.stack,
-        }
-    }
-
-    /// A summary per group, by name.
-    #[must_use]
-    pub fn summaries(self, predictions: &[Prediction]) -> BTreeMap<String, Summary> {
-        let mut groups: BTreeMap<&str, Vec<&Prediction>> = BTreeMap::new();
-        for prediction in predictions {
-            groups.entry(self.of(prediction)).or_default().push(prediction);
-        }
-        let one = |(name, list): (&str, Vec<&Prediction>)| (name.to_string(), summary(list.iter().copied()));
-        groups.into_iter().map(one).collect()
-    }
-}
-
-/// Reasons why rows were left out, with counts, the most frequent first.
-#[must_use]
-pub fn skipped(predictions: &[Prediction]) -> Vec<(String, u64)> {
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for reason in predictions.iter().filter_map(|p| p.skipped.as_deref()) {
-        *counts.entry(reason).or_default() += 1;
-    }
-    let mut list: Vec<(String, u64)> = counts.into_iter().map(|(r, n)| (r.to_string(), n)).collect();
-    list.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    list
-}
-
-/// Linear interpolation between order statistics of a sorted list (Hyndman and Fan 1996, type 7).
-pub(super) fn quantile(sorted: &[f64], q: f64) -> f64 {
-    if sorted.is_empty() {
-        return 0.0;
-    }
-    #[allow(clippy::cast_precision_loss)]
-    let position = q * (sorted.len() - 1) as f64;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let low = position.floor() as usize;
-    let high = (low + 1).min(sorted.len() - 1);
-    sorted[low] + (position - position.floor()) * (sorted[high] - sorted[low])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_interpolate() {
-        let list = [1.0, 2.0, 3.0, 4.0];
-        assert!((quantile(&list, 0.5) - 2.5).abs() < 1e-12);
-        assert!((quantile(&list, 1.0) - 4.0).abs() < 1e-12);
-        assert!(quantile(&[], 0.5).abs() < 1e-12);
-    }
 }

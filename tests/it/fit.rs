@@ -1,8 +1,8 @@
 //! The joint fit of stacks and the errors of what was left out.
 
 use exaplan::Catalog;
-use exaplan::catalog::source;
-use exaplan::study::cross::{LeftOut, band, cross, errors};
+use exaplan::catalog::{Class, source};
+use exaplan::study::cross::{cross, errors};
 use exaplan::study::fit::{Case, PARAMETERS, Shift, Shifts, Start, cases, family, fit, ln_error, total, weigh};
 use exaplan::study::runs::{Row, read_csv};
 
@@ -93,19 +93,29 @@ fn what_is_left_out_is_predicted_once_and_by_others() {
     }
 }
 
+/// The built-in bands: each class has one, what is less known is wider, and all hold the prediction.
 #[test]
-fn a_band_holds_the_share_it_claims() {
-    let one = |i: usize| LeftOut {
-        row: i,
-        family: format!("family {}", i % 10),
-        stack: "s".to_string(),
-        known: true,
-        ln_error: (i as f64 * 0.618_034).fract() - 0.5,
+fn bands_are_catalog_data_and_wider_where_less_is_known() {
+    let catalog = Catalog::builtin();
+    let width = |class: Class| {
+        let band = catalog.band(class).unwrap();
+        assert_eq!(band.name, class.name());
+        assert!(band.low_ratio < 1.0 && 1.0 < band.high_ratio, "{band:?}");
+        band.high_ratio / band.low_ratio
     };
-    let list: Vec<LeftOut> = (0..1000).map(one).collect();
-    let (low, high) = band(&list).unwrap();
-    assert!((low + 0.4).abs() < 0.02 && (high - 0.4).abs() < 0.02, "{low} {high}");
-    let e = errors(&list);
-    assert!((e.coverage_fraction - 0.8).abs() < 0.03, "{e:?}");
-    assert!(band(&[]).is_none());
+    for class in Class::all().into_iter().filter(|c| c.known_stack && c.tried_device) {
+        let (stack, device) = (
+            Class {
+                known_stack: false,
+                ..class
+            },
+            Class {
+                tried_device: false,
+                ..class
+            },
+        );
+        assert!(width(class) <= width(stack) && width(class) < width(device), "{class:?}");
+    }
+    assert!(catalog.knows_stack("megatron-deepspeed") && !catalog.knows_stack("no-such-stack"));
+    assert!(catalog.knows_device("h100-sxm-80gb") && !catalog.knows_device("tpu-v7"));
 }

@@ -1,7 +1,8 @@
 //! Predictions against published measurements. The tables are printed (`cargo test validation --
 //! --nocapture`), so a change of the model shows row by row.
 
-use exaplan::catalog::{Catalog, source};
+use exaplan::catalog::{Catalog, Class, source};
+use exaplan::layout::Layout;
 use exaplan::study::runs::{Row, read_csv};
 use exaplan::study::validate::{By, Prediction, Summary, predict, summary};
 
@@ -100,12 +101,25 @@ fn csv_of(text: impl Into<String>) -> std::sync::Arc<exaplan::error::Origin> {
 }
 
 /// Everything that is said of a row but its measurement.
-type Told = (Option<f64>, &'static str, bool, Vec<&'static str>, Vec<String>, Option<String>);
+type Told = (
+    Option<f64>,
+    Option<(f64, f64)>,
+    Option<Class>,
+    Option<Layout>,
+    &'static str,
+    bool,
+    Vec<&'static str>,
+    Vec<String>,
+    Option<String>,
+);
 
 fn told(rows: &[Row]) -> Vec<Told> {
     let one = |p: Prediction| {
         (
             p.predicted_tokens_per_s_per_device,
+            p.band_tokens_per_s_per_device,
+            p.class,
+            p.layout,
             p.stack,
             p.known_stack,
             p.features,
@@ -221,7 +235,9 @@ fn the_error_table_is_known() {
             100.0 * s.bias
         )
     };
-    let mut table = line("all", &summary(&predictions));
+    let (steps, whole): (Vec<&Prediction>, Vec<&Prediction>) = predictions.iter().partition(|p| p.is_step());
+    let mut table = line("all steps", &summary(steps));
+    table += &line("end to end", &summary(whole));
     for (name, s) in By::Stack.summaries(&predictions) {
         table += &line(&name, &s);
     }

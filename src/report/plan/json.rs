@@ -4,6 +4,7 @@
 //! is not finite, so NaN cannot appear.
 
 use crate::bill::Bill;
+use crate::catalog::Band;
 use crate::layout::memory::MemoryBudget;
 use crate::layout::{Layout, Split};
 use crate::lint;
@@ -34,7 +35,8 @@ pub fn plan(plan: &Plan) -> Value {
         "run": run(plan),
         "bill": bill(&plan.bill, &plan.scenario),
         "ranges": ranges(plan).as_ref().map(ranges_json),
-        "ranges_note": ranges(plan).map_or(super::NO_RANGE, |_| RANGES_NOTE),
+        "ranges_note": ranges(plan).map_or_else(|| super::NO_RANGE.to_string(), |_| super::range_note(plan)),
+        "band": plan.scenario.band.as_ref().map(band),
         "warnings": lint::warnings(plan).iter().map(|w| json!({"code": w.code, "message": w.message, "remedy": w.remedy})).collect::<Vec<_>>(),
         "evidence": plan.step.evidence.iter().map(|(grade, share)| (grade.name().to_string(), json!(share))).collect::<Map<_, _>>(),
         "assumptions": plan.scenario.assumptions.iter().map(|a| json!({"key": a.key, "value": a.value, "source": a.source})).collect::<Vec<_>>(),
@@ -155,8 +157,16 @@ fn step(s: &Step) -> Value {
     })
 }
 
-/// What the ranges are.
-const RANGES_NOTE: &str = "step-time error of left-out runs of this stack; prices, failures and grids held";
+/// What the ranges rest on.
+fn band(b: &Band) -> Value {
+    json!({
+        "class": b.name,
+        "low_ratio": b.low_ratio,
+        "high_ratio": b.high_ratio,
+        "n_families": b.n_families,
+        "n_runs": b.n_runs,
+    })
+}
 
 fn ranges_json(r: &Ranges) -> Value {
     let of = |q: &Quantiles| json!({ "p10": q.p10, "p50": q.p50, "p90": q.p90 });

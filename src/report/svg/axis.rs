@@ -50,6 +50,11 @@ impl Ruler {
         }
     }
 
+    /// Its first and last value.
+    pub(super) fn ends(&self) -> (f64, f64) {
+        (self.lo, self.hi)
+    }
+
     /// Where a usable value stands, between 0 and 1.
     pub(super) fn place(&self, value: f64) -> f64 {
         // Halves first: the difference of two huge values would overflow.

@@ -181,3 +181,43 @@ fn names_are_text() {
     assert!(!svg.contains("<script") && !svg.contains('\x1b') && !svg.contains('\u{202e}'));
     assert!(svg.contains("role=\"img\"") && svg.contains("<desc>"));
 }
+
+fn scatter(points: Vec<(f64, f64)>, band: Option<(f64, f64)>) -> Chart {
+    let dot = |(x, y): (f64, f64)| Dot {
+        x,
+        y,
+        label: HOSTILE.to_string(),
+    };
+    Chart::Scatter(Scatter {
+        title: HOSTILE.to_string(),
+        kind: Kind::Rate("tokens/s"),
+        x: HOSTILE.to_string(),
+        y: "predicted".to_string(),
+        groups: vec![
+            (HOSTILE.to_string(), points.into_iter().map(dot).collect()),
+            ("none".to_string(), Vec::new()),
+        ],
+        band,
+    })
+}
+
+#[test]
+fn points_of_the_same_value_lie_on_the_diagonal() {
+    let svg = render(&scatter(
+        vec![(10.0, 10.0), (1000.0, 1000.0), (0.0, 5.0), (f64::NAN, 1.0)],
+        Some((0.5, 2.0)),
+    ));
+    check(&svg);
+    assert_eq!(svg.matches("<circle").count(), 2);
+    // The diagonal and both ends of the band, and words for those who do not see them.
+    assert!(svg.matches("stroke-dasharray").count() == 2 && svg.contains("<desc>") && svg.contains("role=\"img\""));
+    assert!(svg.contains("2 points, 0 of them predicted too high"));
+    check(&render(&scatter(Vec::new(), None)));
+}
+
+proptest! {
+    #[test]
+    fn any_points_make_a_sound_scatter(points in prop::collection::vec((any::<f64>(), any::<f64>()), 0..20), low in 1e-3f64..1.0, high in 1.0f64..1e3) {
+        check(&render(&scatter(points, Some((low, high)))));
+    }
+}

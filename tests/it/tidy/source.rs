@@ -96,6 +96,8 @@ const NAMES: &[&str] = &[
     // A cell of a table and the points of a chart carry their unit beside them.
     "value",
     "values",
+    "x",
+    "y",
     // Absolute relative errors.
     "bias",
     "median_ape",
@@ -111,6 +113,7 @@ const NAMES: &[&str] = &[
     // Natural logarithms of ratios and rates.
     "ln_error",
     "ln_measured",
+    "width_ln",
     // FLOPs under the other convention; the suffix says which.
     "model_flop_full_attention",
     "train_flop_per_token_full",
