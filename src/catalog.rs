@@ -5,15 +5,18 @@ pub mod cluster;
 pub mod diff;
 pub mod entry;
 pub mod fabric;
+pub mod field;
 pub mod hf;
 pub mod market;
 pub mod model;
 pub mod plausible;
+pub mod points;
 pub mod profile;
 pub mod ranges;
 pub mod raw;
 mod read;
 mod read_model;
+mod read_points;
 mod read_profile;
 pub mod reader;
 pub mod show;
@@ -23,10 +26,13 @@ pub use accelerator::{Accelerator, DType, Money3, Peak};
 pub use cluster::{Cluster, Level, Node, Reliability};
 pub use entry::{Entry, Index, Kind, Layer};
 pub use fabric::{Fabric, Topology};
+pub use field::{Field, Near};
 pub use market::{Commitment, Finance, Grid, Offer, Region};
 pub use model::{Attention, Delta, Feed, Latent, LayerKind, Mamba, Mixer, Model, Moe, N_KINDS, Sliding};
-pub use profile::{AffinePieces, AttentionWave, Collective, ContextExchange, GemmWave, GroupedWave, Profile, Stack};
+pub use points::{AttentionKey, AttentionPoint, GemmKey, GemmPoint, Measured, Points};
+pub use profile::{AffinePieces, AttentionWave, Collective, ContextExchange, GemmWave, GroupedWave, Profile, Relation, Stack};
 pub use read::{Entity, default_storage};
+pub use read_points::sha256;
 
 use crate::error::{At, Diagnostic, Error, Origin, Result};
 use entry::Definition;
@@ -71,6 +77,10 @@ impl Catalog {
     #[must_use]
     pub fn builtin() -> Catalog {
         let part = |(path, text): (String, &str)| {
+            // Tables are read with the profile that names them.
+            if !path.ends_with(".toml") {
+                return None;
+            }
             let (_, kind, _) = Kind::ALL
                 .iter()
                 .find(|(_, _, folder)| path.starts_with(folder) && path != source::SOFTWARE)?;

@@ -2,9 +2,11 @@
 //! the data sheet elsewhere.
 
 pub mod attention;
+pub mod calibrate;
 pub mod collective;
 pub mod gemm;
 pub mod grouped;
+mod near;
 pub mod op;
 pub mod stream;
 #[cfg(test)]

@@ -254,7 +254,13 @@ impl Builder<'_> {
     }
 
     fn profile(&mut self, accelerator: &Accelerator, scale_up: &str, at: &At) -> Option<crate::catalog::Profile> {
-        let measured: crate::catalog::Profile = self.get(accelerator.profile.as_deref()?, at)?;
+        let Some(name) = accelerator.profile.as_deref() else {
+            let measured = super::sibling::profile(accelerator, self.catalog)?;
+            let text = format!("{} is not measured; fitted kernels of its architecture", accelerator.name);
+            self.assume("profile", measured.name.clone(), text);
+            return Some(measured.on(accelerator, scale_up));
+        };
+        let measured: crate::catalog::Profile = self.get(name, at)?;
         Some(measured.on(accelerator, scale_up))
     }
 

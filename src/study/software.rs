@@ -30,6 +30,7 @@ struct Rule {
     when: Where,
     stack: String,
     known: bool,
+    profile: Option<String>,
 }
 
 /// Something that a row says of its configuration, with what that means for the stack.
@@ -59,6 +60,8 @@ pub struct Ran {
     pub stack: &'static str,
     /// A rule knows the program; otherwise the stack is a guess.
     pub known: bool,
+    /// Profile of the machine that it ran on, where that was measured apart from others of the part.
+    pub profile: Option<&'static str>,
 }
 
 fn table() -> &'static Table {
@@ -110,6 +113,7 @@ fn rule(r: &Reader<'_>) -> Rule {
         when: conditions(r, "source"),
         stack: r.need_text("stack"),
         known: r.flag("known").unwrap_or(true),
+        profile: r.text("profile"),
     };
     r.finish();
     rule
@@ -200,10 +204,12 @@ pub fn ran(row: &Row) -> Ran {
         Ran {
             stack: "megatron-core",
             known: false,
+            profile: None,
         },
         |rule| Ran {
             stack: &rule.stack,
             known: rule.known,
+            profile: rule.profile.as_deref(),
         },
     )
 }
