@@ -16,8 +16,8 @@ const SOFT: f32 = 1e-3;
 pub const EDGE: f64 = 0.5;
 /// Beyond it the value falls by e in this distance.
 const SHRINK: f64 = 2.0;
-/// Slots of the memo: a search asks for a few hundred shapes, each many thousand times.
-const N_SLOTS: usize = 2048;
+/// Slots of the memo: a search of 10,000 layouts asks for some 600 shapes.
+const N_SLOTS: usize = 8192;
 
 /// What a field says of a place.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -19,7 +19,7 @@
 use super::gemm::{architecture_factor, blend, smooth_max};
 use super::stream::stream;
 use super::{Device, Evidence, GemmShape, Source, Timed, gemm, near};
-use crate::catalog::{AttentionWave, DType, Measured, Near, Profile};
+use crate::catalog::{AttentionWave, DType, Measured, Profile};
 
 /// Attention of `batch` sequences, or of the part of them that one device holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -181,7 +181,7 @@ fn timed(device: &Device, shape: &AttentionShape, backward: bool) -> Timed {
 fn by_profile(profile: &Profile, fit: &Fit, shape: &AttentionShape, backward: bool) -> Timed {
     let serving = near::serving(profile, fit.dtype, shape);
     let training = near::training(profile, shape, backward);
-    let residual = serving.map_or(0.0, |n| n.value) + training.map_or(0.0, |n| n.value);
+    let residual = serving.map_or(0.0, |n| n.value) + training.map_or(0.0, |(n, _)| n.value);
     let model_s = wave_s(
         fit.peak_flop_per_s,
         profile.memory_bytes_per_s,
@@ -195,9 +195,10 @@ fn by_profile(profile: &Profile, fit: &Fit, shape: &AttentionShape, backward: bo
     let measured = profile.measured.is_some();
     // Points of the very kernel count; those of a serving kernel where the shape is of their kind.
     let near = training
-        .filter(|n| n.is_inside() && shape.is_self())
+        .filter(|(n, own)| n.is_inside() && *own && shape.is_self())
+        .map(|(n, _)| n)
         .or_else(|| serving.filter(|_| shape.is_fitted()));
-    let same_kernel = training.is_some_and(Near::is_exact);
+    let same_kernel = training.is_some_and(|(n, own)| own && n.is_exact());
     let (evidence, rung) = near::rung(profile, fit.is_own, same_kernel, near, !measured && shape.is_fitted());
     Timed {
         time_s: if residual == 0.0 {

@@ -162,20 +162,26 @@ fn serving_of(measured: &Measured, key: AttentionKey, shape: &AttentionShape) ->
     measured.attention_field(key, make)?.at(&place(shape))
 }
 
-/// Residual of the kernel that trains, over the serving kernel with its residual.
-pub(super) fn training(profile: &Profile, shape: &AttentionShape, backward: bool) -> Option<Near> {
+/// Residual of the kernel that trains, over the serving kernel with its residual. The flag tells that
+/// the very mask was measured; else the other one's residual serves.
+pub(super) fn training(profile: &Profile, shape: &AttentionShape, backward: bool) -> Option<(Near, bool)> {
     let measured = profile.measured.as_deref().filter(|_| !shape.is_windowed())?;
     let dtype = if shape.dtype == DType::Fp16 { DType::Bf16 } else { shape.dtype };
-    let key = AttentionKey {
+    let set = |causal| AttentionKey {
         dtype,
         training: true,
         backward,
-        causal: shape.causal,
+        causal,
     };
+    let own = training_of(measured, set(shape.causal), shape).map(|near| (near, true));
+    own.or_else(|| training_of(measured, set(!shape.causal), shape).map(|near| (near, false)))
+}
+
+fn training_of(measured: &Measured, key: AttentionKey, shape: &AttentionShape) -> Option<Near> {
     let make = |points: &[AttentionPoint]| {
         Field::new(points.iter().filter_map(|p| {
             let shape = shape_of(p, key);
-            let model_s = attention::trained_s(&measured.prior, Some(measured), &shape, backward)?;
+            let model_s = attention::trained_s(&measured.prior, Some(measured), &shape, key.backward)?;
             Some((place(&shape), (p.time_s / model_s).ln()))
         }))
     };
