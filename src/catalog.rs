@@ -135,9 +135,25 @@ impl Catalog {
     }
 
     fn overlay_dir_at(self, place: usize, dir: &Path, layer: Layer) -> Result<Catalog> {
+        self.overlay_origins(place, source::read_dir(dir)?, layer)
+    }
+
+    /// The same with one file on top, and the names of the entries of a kind that it defines.
+    ///
+    /// # Errors
+    /// As [`Catalog::overlay_dir`].
+    pub fn overlay_file(self, path: &Path, kind: Kind, layer: Layer) -> Result<(Catalog, Vec<String>)> {
+        let origin = source::read_as(path, "a catalog file in TOML")?;
+        let (tree, _) = raw::parse(&origin);
+        let names = tree.table(kind.name()).map_or(Vec::new(), |t| t.entries.keys().cloned().collect());
+        let end = self.parts.len();
+        Ok((self.overlay_origins(end, vec![origin], layer)?, names))
+    }
+
+    fn overlay_origins(self, place: usize, origins: Vec<Arc<Origin>>, layer: Layer) -> Result<Catalog> {
         let set = self.parts.iter().map(|p| p.set + 1).max().unwrap_or(0);
         let mut parts = self.parts;
-        let new = source::read_dir(dir)?.into_iter().map(|origin| {
+        let new = origins.into_iter().map(|origin| {
             Arc::new(Part {
                 origin,
                 layer,

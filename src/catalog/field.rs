@@ -25,7 +25,7 @@ pub struct Near {
     /// The interpolated value, faded.
     pub value: f64,
     /// Distance of the nearest place.
-    pub distance: f64,
+    distance: f64,
 }
 
 impl Near {

@@ -4,6 +4,7 @@ use super::accelerator::DType;
 use super::field::Field;
 use super::profile::{Collective, Profile};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// One measured matrix multiply `C[m,n] = A[m,k] · B[k,n]`.
@@ -83,7 +84,6 @@ impl Points {
 ///
 /// The fields are made when a kernel first asks for one, from the profile as it was read: a what-if
 /// that changes a rate or a latency later changes the model and leaves the residuals as they are.
-#[derive(Debug)]
 pub struct Measured {
     /// The points.
     pub points: Arc<Points>,
@@ -91,6 +91,24 @@ pub struct Measured {
     pub prior: Profile,
     gemm: BTreeMap<GemmKey, OnceLock<Field>>,
     attention: BTreeMap<AttentionKey, OnceLock<Field>>,
+}
+
+/// Its points and fields would fill pages, and what a field remembers is no part of what it is.
+impl fmt::Debug for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Points {
+            gemm,
+            attention,
+            collectives,
+        } = &*self.points;
+        let sizes = |lists: &mut dyn Iterator<Item = usize>| lists.sum::<usize>();
+        f.debug_struct("Measured")
+            .field("prior", &self.prior.name)
+            .field("gemm", &sizes(&mut gemm.values().map(Vec::len)))
+            .field("attention", &sizes(&mut attention.values().map(Vec::len)))
+            .field("collectives", &sizes(&mut collectives.values().map(Vec::len)))
+            .finish()
+    }
 }
 
 /// Two are equal when they rest on the same points and model.

@@ -259,6 +259,7 @@ pub fn stack(row: &Row, catalog: &Catalog) -> Result<Stack, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Profile;
     use crate::study::rows::row;
 
     fn text() -> &'static str {
@@ -274,6 +275,8 @@ mod tests {
         let catalog = Catalog::builtin();
         for rule in &table.rules {
             assert!(catalog.get::<Stack>(&rule.stack).is_ok(), "{}", rule.stack);
+            let profile = rule.profile.as_deref();
+            assert!(profile.is_none_or(|p| catalog.get::<Profile>(p).is_ok()), "{profile:?}");
         }
         let (last, others) = table.rules.split_last().unwrap();
         assert!(!last.known && others.iter().all(|r| r.known));

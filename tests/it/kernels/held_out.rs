@@ -202,26 +202,3 @@ fn held_out_points_are_predicted() {
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
-
-#[test]
-#[ignore]
-fn zz_simumax() {
-    let catalog = Catalog::builtin();
-    let b200: Profile = catalog.get("b200-sxm").unwrap();
-    let text = std::fs::read_to_string("profiles/devices/points/b200-sxm-simumax-gemm.csv").unwrap();
-    let mut pts = Vec::new();
-    for l in text.lines().skip(1) {
-        let c: Vec<&str> = l.split(',').collect();
-        if c[4] == "0" { pts.push(GemmPoint { m: c[1].parse().unwrap(), n: c[2].parse().unwrap(), k: c[3].parse().unwrap(), time_s: c[5].parse().unwrap() }); }
-    }
-    let key = GemmKey { dtype: DType::Bf16, accumulate_fp32: false };
-    println!("{} {:?}", pts.len(), gemm_wave(&b200, key, &pts));
-    let (kept, held) = split(&pts);
-    let w = gemm_wave(&b200, key, &kept).unwrap();
-    let mut p = b200.clone(); p.measured = None; p.gemm.insert(DType::Bf16, w);
-    let near = p.clone().with_points(Arc::new(Points { gemm: [(key, kept)].into(), ..Points::default() }));
-    for q in [&b200, &p, &near] {
-        let e = errors(held.iter().map(|x| (interpolated_gemm_s(q, &GemmShape::new(x.m, x.n, x.k, DType::Bf16)).unwrap(), x.time_s)));
-        println!("{} {}", e.mean, e.p95);
-    }
-}
