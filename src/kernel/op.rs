@@ -96,7 +96,7 @@ impl Source {
     pub fn describe(self) -> &'static str {
         match self {
             Source::ProfileGemm => "tile and wave model of matrix multiplies, parameters fitted to measured shapes",
-            Source::MeasuredGemm => "measured: this matrix multiply on this device",
+            Source::MeasuredGemm => "this very matrix multiply, timed on this device",
             Source::NearGemm => "tile and wave model of matrix multiplies, corrected by measured shapes near this one",
             Source::SiblingGemm => "tile and wave model of matrix multiplies, parameters fitted to another number format",
             Source::ArchitectureGemm => "tile and wave model of matrix multiplies, parameters fitted to another device of the architecture",
@@ -104,7 +104,7 @@ impl Source {
             Source::ProfileGrouped => "tile and wave model of the experts' multiplies, parameters fitted to measured shapes",
             Source::SheetGrouped => "tile and wave model of the experts' multiplies, data-sheet peak times a stated efficiency",
             Source::ProfileAttention => "tile and wave model of flash attention, parameters fitted to measured shapes",
-            Source::MeasuredAttention => "measured: this attention on this device, with a kernel that trains",
+            Source::MeasuredAttention => "this very attention, timed on this device with a kernel that trains",
             Source::NearAttention => "tile and wave model of flash attention, corrected by measured shapes near this one",
             Source::SiblingAttention => "tile and wave model of flash attention, parameters fitted to another number format",
             Source::ArchitectureAttention => {
@@ -113,7 +113,7 @@ impl Source {
             Source::SheetAttention => "tile and wave model of flash attention, data-sheet peak times a stated efficiency",
             Source::UnfusedAttention => "batched matrix multiplies over the full score matrix and memory passes over it",
             Source::Stream => "bytes over a stated share of memory bandwidth, plus a floor",
-            Source::MeasuredCollective => "measured: this collective, rank count and size inside one domain",
+            Source::MeasuredCollective => "this very collective, rank count and size, timed inside one domain",
             Source::NearCollective => "between measured sizes of this collective at this rank count inside one domain",
             Source::ProfileCollective => "affine pieces fitted to this collective at this rank count inside one domain",
             Source::ScaledCollective => "bus bandwidth measured in this domain at another rank count, latency rescaled",
