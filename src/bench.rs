@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod cpu;
+pub mod profile;
 
 pub use clock::{Clock, Monotonic, Protocol, Sample};
 

@@ -6,15 +6,18 @@ pub mod cluster;
 pub mod diff;
 pub mod entry;
 pub mod fabric;
+pub mod field;
 pub mod hf;
 pub mod market;
 pub mod model;
 pub mod plausible;
+pub mod points;
 pub mod profile;
 pub mod ranges;
 pub mod raw;
 mod read;
 mod read_model;
+mod read_points;
 mod read_profile;
 pub mod reader;
 pub mod show;
@@ -25,12 +28,15 @@ pub use band::{Band, Class};
 pub use cluster::{Cluster, Level, Node, Reliability};
 pub use entry::{Entry, Index, Kind, Layer};
 pub use fabric::{Fabric, Topology};
+pub use field::{Field, Near};
 pub use market::{Commitment, Finance, Grid, Offer, Region};
 pub use model::{Attention, Delta, Feed, Latent, LayerKind, Mamba, Mixer, Model, Moe, N_KINDS, Sliding};
+pub use points::{AttentionKey, AttentionPoint, GemmKey, GemmPoint, Measured, Points};
 pub use profile::{
-    AffinePieces, AttentionWave, Collective, ContextExchange, GemmWave, GroupedWave, OwnBand, Profile, Stack, UsualRecompute,
+    AffinePieces, AttentionWave, Collective, ContextExchange, GemmWave, GroupedWave, OwnBand, Profile, Relation, Stack, UsualRecompute,
 };
 pub use read::{Entity, default_storage};
+pub use read_points::sha256;
 
 use crate::error::{At, Diagnostic, Error, Origin, Result};
 use entry::Definition;
@@ -75,6 +81,10 @@ impl Catalog {
     #[must_use]
     pub fn builtin() -> Catalog {
         let part = |(path, text): (String, &str)| {
+            // Tables are read with the profile that names them.
+            if !path.ends_with(".toml") {
+                return None;
+            }
             let (_, kind, _) = Kind::ALL
                 .iter()
                 .find(|(_, _, folder)| path.starts_with(folder) && path != source::SOFTWARE)?;
@@ -129,9 +139,25 @@ impl Catalog {
     }
 
     fn overlay_dir_at(self, place: usize, dir: &Path, layer: Layer) -> Result<Catalog> {
+        self.overlay_origins(place, source::read_dir(dir)?, layer)
+    }
+
+    /// The same with one file on top, and the names of the entries of a kind that it defines.
+    ///
+    /// # Errors
+    /// As [`Catalog::overlay_dir`].
+    pub fn overlay_file(self, path: &Path, kind: Kind, layer: Layer) -> Result<(Catalog, Vec<String>)> {
+        let origin = source::read_as(path, "a catalog file in TOML")?;
+        let (tree, _) = raw::parse(&origin);
+        let names = tree.table(kind.name()).map_or(Vec::new(), |t| t.entries.keys().cloned().collect());
+        let end = self.parts.len();
+        Ok((self.overlay_origins(end, vec![origin], layer)?, names))
+    }
+
+    fn overlay_origins(self, place: usize, origins: Vec<Arc<Origin>>, layer: Layer) -> Result<Catalog> {
         let set = self.parts.iter().map(|p| p.set + 1).max().unwrap_or(0);
         let mut parts = self.parts;
-        let new = source::read_dir(dir)?.into_iter().map(|origin| {
+        let new = origins.into_iter().map(|origin| {
             Arc::new(Part {
                 origin,
                 layer,

@@ -18,7 +18,9 @@ mod search;
 mod tui;
 mod validate;
 
-use crate::error::{Error, Result};
+use crate::catalog::{Catalog, Kind, Layer};
+use crate::error::{Diagnostic, Error, Result};
+use crate::plan::Scenario;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use output::Console;
 use std::ffi::OsString;
@@ -124,6 +126,9 @@ struct Over {
     /// Override a value, with its unit; may be repeated: --set cluster.nodes=64
     #[arg(long = "set", value_name = "PATH=VALUE", help_heading = "Overrides")]
     set: Vec<String>,
+    /// Time kernels by this profile: a file that `bench run -o` wrote, or a name
+    #[arg(long = "profile", value_name = "FILE|NAME", help_heading = "Overrides", value_hint = clap::ValueHint::FilePath)]
+    profile: Option<PathBuf>,
     /// Use the model of a Hugging Face config.json instead of the scenario's
     #[arg(long = "hf", value_name = "FILE", help_heading = "Overrides")]
     hf: Option<PathBuf>,
@@ -132,6 +137,25 @@ struct Over {
 }
 
 impl Over {
+    /// A scenario with these changes, and the catalog that it was read with.
+    fn load(&self, scenario: &str, console: &Console) -> Result<(Scenario, Catalog)> {
+        let mut catalog = layers::catalog(&self.layers, console)?;
+        let mut all = self.all();
+        if let Some(path) = &self.profile {
+            let mut name = path.display().to_string();
+            if path.is_file() {
+                let (more, names) = catalog.overlay_file(path, Kind::Profile, Layer::Project)?;
+                let [one] = names.as_slice() else {
+                    let text = format!("--profile {name}: the file holds {} profiles", names.len());
+                    return Err(Diagnostic::new(text).help("give a file with one [profile.NAME]").into());
+                };
+                (catalog, name) = (more, one.clone());
+            }
+            all.insert(0, format!("cluster.profile={}", serde_json::Value::String(name)));
+        }
+        Scenario::load(scenario, &all, catalog)
+    }
+
     /// Every override as `path=value`: the configuration first, as `--set` may change it.
     fn all(&self) -> Vec<String> {
         let model = self.hf.iter().map(|path| {

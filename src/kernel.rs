@@ -1,10 +1,16 @@
-//! Seconds of one operation on one device or group: measured parameters where there are some,
-//! the data sheet elsewhere.
+//! Seconds of one operation on one device or group.
+//!
+//! A time stands on the first step of this ladder that holds; each is graded no better than the one
+//! before and errs more ([`Source::error_fraction`]): this very shape was measured; the model with what
+//! measured shapes near it say; the model with parameters fitted to the format; those of another format
+//! of the same multiplier; those of another device of the architecture; the data sheet.
 
 pub mod attention;
+pub mod calibrate;
 pub mod collective;
 pub mod gemm;
 pub mod grouped;
+mod near;
 pub mod op;
 pub mod stream;
 #[cfg(test)]

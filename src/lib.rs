@@ -51,7 +51,7 @@
 //! | [`units`], [`error`], [`fit`] | quantities as people write and read them; diagnostics with a place and a way out; small linear systems |
 //! | [`catalog`] | accelerators, networks, nodes, prices, grids, models, profiles, stacks, bands of errors: each value with its source |
 //! | [`workload`] | parameters and FLOPs of a model, number formats, batch and tokens |
-//! | [`kernel`] | seconds of one matrix multiply, attention, memory pass or collective, and the evidence for it |
+//! | [`kernel`] | seconds of one matrix multiply, attention, memory pass or collective, from a model and the measured points near it, and the evidence for it |
 //! | [`layout`] | how a model is cut, which layers a stage holds, what it needs in memory, why a layout falls |
 //! | [`step`] | one optimizer step: operations, lanes beside each other, schedules slot by slot and in closed form, where the time goes |
 //! | [`run`] | many steps with failures, checkpoints and pauses |

@@ -5,6 +5,7 @@ pub mod hf;
 mod layers;
 mod ranges;
 pub mod scenario;
+mod sibling;
 
 pub use ranges::{Quantiles, Ranges, ranges};
 
@@ -100,6 +101,8 @@ pub struct StepCase {
     pub stack: Stack,
     /// What of the layout is fixed.
     pub choice: Choice,
+    /// Profile of the machine's kernels; the accelerator's own if none.
+    pub profile: Option<String>,
 }
 
 impl Scenario {
@@ -109,7 +112,9 @@ impl Scenario {
     /// When the cluster names something that the catalog lacks.
     pub fn of_step(case: StepCase, catalog: &Catalog) -> Result<Scenario> {
         let accelerator: Accelerator = catalog.get(&case.cluster.node.accelerator)?;
-        let measured: Option<Profile> = accelerator.profile.as_deref().map(|name| catalog.get(name)).transpose()?;
+        let named = case.profile.as_deref().or(accelerator.profile.as_deref());
+        let measured: Option<Profile> = named.map(|name| catalog.get(name)).transpose()?;
+        let measured = measured.or_else(|| sibling::profile(&accelerator, catalog));
         let profile = measured.map(|p| p.on(&accelerator, &case.cluster.node.scale_up));
         let class = Class {
             known_stack: catalog.knows_stack(&case.stack.name),

@@ -1,11 +1,13 @@
 //! Measured kernel profiles and software stacks, as data.
 
 use super::accelerator::{Accelerator, DType};
+use super::points::{Measured, Points};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Parameters of the tile and wave quantization model of one matrix-multiply kernel family.
 /// Meaning and fit: see `kernel::gemm`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GemmWave {
     /// Fraction of peak inside a full tile.
     pub efficiency: f64,
@@ -48,7 +50,7 @@ pub struct GroupedWave {
 }
 
 /// Parameters of the flash attention forward model; see `kernel::attention`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AttentionWave {
     /// Fraction of peak.
     pub efficiency: f64,
@@ -142,7 +144,26 @@ pub struct Profile {
     pub collectives: BTreeMap<(Collective, u32), AffinePieces>,
     /// Largest measured bus bandwidth by collective inside the domain.
     pub bus_bytes_per_s: BTreeMap<Collective, f64>,
+    /// The measured points themselves, where the profile has tables of them.
+    pub measured: Option<Arc<Measured>>,
+    /// How the device at hand is related to the one that was measured.
+    pub relation: Relation,
 }
+
+/// Which device a profile serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Relation {
+    /// The one that it was measured on.
+    #[default]
+    Same,
+    /// One with the same units and other clocks or memory.
+    Scaled,
+    /// Another of the same architecture.
+    Architecture,
+}
+
+/// Rates of two sheets of one device differ by this much at most: sheets round.
+const SAME_RATE: f64 = 0.02;
 
 impl Profile {
     /// The profile as it serves a device: rates of that device's sheet with the fitted
@@ -150,7 +171,8 @@ impl Profile {
     /// own; collectives only on the fabric they were measured on.
     #[must_use]
     pub fn on(mut self, accelerator: &Accelerator, scale_up: &str) -> Profile {
-        self.power_factor = self.power_factor_on(accelerator);
+        self.power_factor = self.power_factor.max(self.power_factor_on(accelerator));
+        let (peaks, bandwidth) = (self.peak_flop_per_s.clone(), self.memory_bytes_per_s);
         for (dtype, rate) in &mut self.peak_flop_per_s {
             if let Some(own) = accelerator.peak.dense_flop_per_s.get(dtype) {
                 *rate = *own;
@@ -160,7 +182,37 @@ impl Profile {
         if self.scale_up.as_deref().is_some_and(|measured| measured != scale_up) {
             self.collectives.clear();
             self.bus_bytes_per_s.clear();
+            self.scale_up = None;
         }
+        let same = |before: f64, now: f64| (now / before - 1.0).abs() <= SAME_RATE;
+        let same_peaks = peaks.iter().all(|(d, peak)| same(*peak, self.peak_flop_per_s[d]));
+        if !same_peaks || !same(bandwidth, self.memory_bytes_per_s) {
+            self.relation = self.relation.max(Relation::Scaled);
+        }
+        self
+    }
+
+    /// The profile as it serves another part of its architecture: its fitted parameters with that
+    /// part's rates and units, and nothing that was measured.
+    #[must_use]
+    pub fn for_sibling(mut self, accelerator: &Accelerator) -> Profile {
+        self.relation = Relation::Architecture;
+        self.measured = None;
+        // Relative to the units and peaks that were measured, before they become this part's.
+        self.power_factor = self.power_factor_on(accelerator);
+        if accelerator.n_compute_units > 1 {
+            self.n_compute_units = accelerator.n_compute_units;
+        }
+        self.collectives.clear();
+        self.bus_bytes_per_s.clear();
+        self
+    }
+
+    /// The same with measured points, whose residuals are relative to this profile.
+    #[must_use]
+    pub fn with_points(mut self, points: Arc<Points>) -> Profile {
+        self.measured = None;
+        self.measured = (!points.is_empty()).then(|| Measured::of(&self, points));
         self
     }
 

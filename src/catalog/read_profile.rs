@@ -1,6 +1,8 @@
 //! Kernel profiles and software stacks, checked.
 
+use super::profile::Relation;
 use super::read::{COMMON, Entity, common};
+use super::read_points::{Limits, points};
 use super::reader::{Bounds, Reader};
 use super::{
     AffinePieces, AttentionWave, Catalog, Collective, ContextExchange, DType, GemmWave, GroupedWave, Kind, OwnBand, Profile, Stack,
@@ -13,10 +15,10 @@ use std::collections::BTreeMap;
 impl Entity for Profile {
     const KIND: Kind = Kind::Profile;
 
-    fn read(name: &str, r: &Reader<'_>, _: &Catalog) -> Self {
+    fn read(name: &str, r: &Reader<'_>, catalog: &Catalog) -> Self {
         common(r);
         r.skip(&["title"]);
-        Profile {
+        let profile = Profile {
             name: name.to_string(),
             measured_by: r.need_text("measured_by"),
             scale_up: r.text("scale_up"),
@@ -36,6 +38,13 @@ impl Entity for Profile {
             }),
             collectives: collectives(r),
             bus_bytes_per_s: bus(r),
+            measured: None,
+            relation: Relation::Same,
+        };
+        let limits = Limits::of(&profile.peak_flop_per_s, profile.scale_up.as_deref(), catalog);
+        match points(r, &limits) {
+            Some(points) => profile.with_points(points),
+            None => profile,
         }
     }
 }

@@ -121,6 +121,11 @@ impl<'a> Reader<'a> {
         self.problems.push(Diagnostic::new(message).at(at).help(help));
     }
 
+    /// Record problems with places of their own.
+    pub fn report(&self, problems: impl IntoIterator<Item = Diagnostic>) {
+        self.problems.extend(problems);
+    }
+
     /// The item of a key, marked as known.
     pub fn item(&self, key: &str) -> Option<&'a Item> {
         self.seen.borrow_mut().push(key.to_string());

@@ -138,6 +138,30 @@ fn plain(error: &std::io::Error) -> String {
     }
 }
 
+/// A file that a catalog file names, in its folder or below it.
+///
+/// # Errors
+/// A path that leads out of the folder; else as [`read`].
+pub fn beside(origin: &Origin, file: &str) -> Result<Arc<Origin>> {
+    let path = Path::new(file);
+    let inside = path.components().all(|c| matches!(c, std::path::Component::Normal(_)));
+    if !inside {
+        let help = "write a relative path without `..`";
+        return Err(Diagnostic::new(format!("`{file}` leads out of the folder")).help(help).into());
+    }
+    let Some(builtin) = origin.name.strip_prefix("builtin:profiles/") else {
+        let folder = Path::new(&origin.name).parent().unwrap_or(Path::new(""));
+        return read_as(&folder.join(path), "a CSV table of measured points");
+    };
+    let folder = Path::new(builtin).parent().unwrap_or(Path::new(""));
+    let text = PROFILES.get_file(folder.join(path)).and_then(include_dir::File::contents_utf8);
+    let text = text.ok_or_else(|| Diagnostic::new(format!("there is no built-in `{file}`")))?;
+    Ok(Arc::new(Origin {
+        name: format!("builtin:profiles/{}", folder.join(path).display()),
+        text: text.to_string(),
+    }))
+}
+
 /// Every `.toml` file under a catalog directory, in order. As in the built-in catalog, files directly
 /// in its `scenarios` folder are scenarios, and `config.toml` holds settings: neither is read.
 ///

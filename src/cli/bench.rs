@@ -2,18 +2,22 @@
 
 use super::output::{Console, emit, emit_json, show};
 use super::{DONE, Done, INTERRUPTED};
+use crate::bench::profile::{Environment, profile};
 use crate::bench::{self, Measurement, Options, Protocol};
+use crate::catalog::source;
 use crate::error::{Diagnostic, Error, Result};
 use crate::report::{Block, Cell, Column, Document, Table};
 use crate::units::{self, Unit};
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 const EXAMPLES: &str = "\
 Examples:
   exaplan bench list
-  exaplan bench run --suite cpu-stream --budget 10s";
+  exaplan bench run --suite cpu-stream --budget 10s
+  exaplan bench run -o this-machine.toml";
 
 /// Measure this machine.
 #[derive(Debug, clap::Subcommand)]
@@ -42,6 +46,9 @@ pub struct RunArgs {
     /// Threads of "all threads" [default: as many as the process may use]
     #[arg(short = 'j', long, value_name = "N")]
     threads: Option<usize>,
+    /// Write a kernel profile, with a CSV table beside it; `plan --profile` reads it
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    output: Option<PathBuf>,
 }
 
 /// Do it.
@@ -104,6 +111,11 @@ fn options(args: &RunArgs) -> Result<Options> {
 
 fn measure(args: &RunArgs, console: &Console) -> Done {
     let options = options(args)?;
+    let output = args
+        .output
+        .as_deref()
+        .map(|path| Ok::<_, Error>((path, profile_name(path)?)))
+        .transpose()?;
     let cancel = interrupts()?;
     let mut done = Vec::new();
     let result = bench::run(&options, &cancel, &mut |m| {
@@ -122,10 +134,39 @@ fn measure(args: &RunArgs, console: &Console) -> Done {
     } else if !done.is_empty() {
         show(console, &document(&done, complete))?;
     }
+    match output {
+        Some((path, name)) if complete => write_profile(path, &name, &done, console)?,
+        Some((path, _)) => console.say(&format!("{} is not written: not all was measured", path.display())),
+        None => {}
+    }
     if !complete {
         console.say(&format!("interrupted after {} measurements", done.len()));
     }
     Ok(if complete { DONE } else { INTERRUPTED })
+}
+
+/// The id of a profile is the name of its file: known before anything is measured.
+fn profile_name(path: &Path) -> Result<String> {
+    let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or("");
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_toml = path.extension().is_some_and(|e| e == "toml");
+    if !is_toml || stem.is_empty() || !stem.chars().all(plain) {
+        let text = format!("--output {}: not the name of a profile", path.display());
+        let help = "write lower-case letters, digits and hyphens, then .toml: this-machine.toml";
+        return Err(Diagnostic::new(text).help(help).into());
+    }
+    Ok(stem.to_string())
+}
+
+/// The table first: a profile that stands has its points.
+fn write_profile(path: &Path, name: &str, done: &[Measurement], console: &Console) -> Result<()> {
+    let system = format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH);
+    let written = profile(name, done, &Environment::here(system))?;
+    let table = path.with_file_name(&written.table_file);
+    source::write_whole(&table, written.table.as_bytes())?;
+    source::write_whole(path, written.toml.as_bytes())?;
+    console.say(&format!("wrote {} and {}", path.display(), table.display()));
+    Ok(())
 }
 
 /// Set by ctrl-c; a second one ends the program at once.

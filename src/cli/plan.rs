@@ -4,7 +4,7 @@ use super::output::{Console, Forms, Target, no_form};
 use super::{DONE, Done, Input, NO, layers};
 use crate::error::{Diagnostic, Error, Result};
 use crate::lint;
-use crate::plan::{Plan, Scenario, plan, step_gantt};
+use crate::plan::{Plan, plan, step_gantt};
 use crate::report::plan::{Detail, document, json};
 use crate::report::trace;
 use crate::step::engine::Stuck;
@@ -79,8 +79,7 @@ pub fn refused(plan: &Plan, why: Option<Refused>) -> Error {
 /// The plan of a scenario, and the catalog it was made from.
 pub fn load(input: &Input, console: &Console) -> Result<(Plan, crate::catalog::Catalog)> {
     let start = Instant::now();
-    let catalog = layers::catalog(&input.over.layers, console)?;
-    let (scenario, catalog) = Scenario::load(&input.scenario, &input.over.all(), catalog)?;
+    let (scenario, catalog) = input.over.load(&input.scenario, console)?;
     layers::tell_ignored(&scenario, console);
     let plan = plan(&scenario, &catalog)?;
     console.detail(&format!(

@@ -3,7 +3,7 @@
 use super::output::{Console, emit_json, show};
 use super::{Done, Input, NO, layers};
 use crate::layout::Choice;
-use crate::plan::{Provenance, Scenario};
+use crate::plan::Provenance;
 use crate::report::search::{Shown, document, json};
 use crate::search::{Options, search};
 use std::time::Instant;
@@ -33,8 +33,7 @@ pub struct SearchArgs {
 
 /// Search and show.
 pub fn run(args: &SearchArgs, console: &Console) -> Done {
-    let catalog = layers::catalog(&args.input.over.layers, console)?;
-    let (mut scenario, catalog) = Scenario::load(&args.input.scenario, &args.input.over.all(), catalog)?;
+    let (mut scenario, catalog) = args.input.over.load(&args.input.scenario, console)?;
     layers::tell_ignored(&scenario, console);
     let own = scenario.choice;
     if !args.keep_layout {

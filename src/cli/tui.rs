@@ -1,9 +1,8 @@
 //! `exaplan tui`.
 
 use super::output::Console;
-use super::{DEFAULT_SCENARIO, DONE, Done, Over, layers};
+use super::{DEFAULT_SCENARIO, DONE, Done, Over};
 use crate::error::{Diagnostic, Result};
-use crate::plan::Scenario;
 use crate::report::plan::{Detail, document};
 use std::io::IsTerminal;
 
@@ -35,10 +34,7 @@ pub fn run(args: &TuiArgs, console: &Console) -> Done {
             .help("use `exaplan plan`, which writes to files and pipes too")
             .into());
     }
-    let load = |name: &String| {
-        let catalog = layers::catalog(&args.over.layers, console)?;
-        Scenario::load(name, &args.over.all(), catalog)
-    };
+    let load = |name: &String| args.over.load(name, console);
     let scenarios = args.scenarios.iter().map(load).collect::<Result<Vec<_>>>()?;
     crate::tui::run(scenarios, |plan| document(plan, Detail::Screen))?;
     Ok(DONE)

@@ -18,8 +18,8 @@
 
 use super::gemm::{architecture_factor, blend, smooth_max};
 use super::stream::stream;
-use super::{Device, Evidence, GemmShape, Source, Timed, gemm};
-use crate::catalog::{AttentionWave, DType, Profile};
+use super::{Device, Evidence, GemmShape, Source, Timed, gemm, near};
+use crate::catalog::{AttentionWave, DType, Measured, Profile};
 
 /// Attention of `batch` sequences, or of the part of them that one device holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,12 +64,22 @@ impl AttentionShape {
         2.0 * self.batch * self.heads * self.query_tokens * (self.head_dim_qk + self.head_dim_v)
     }
 
+    /// As many queries as keys.
+    fn is_self(&self) -> bool {
+        self.query_tokens == self.key_tokens
+    }
+
+    /// A query does not see all keys before it.
+    pub(super) fn is_windowed(&self) -> bool {
+        self.window_tokens.is_some_and(|w| w < self.key_tokens)
+    }
+
     /// Inside the range that the fits were made on: causal self attention of 512 to 16384 tokens.
     fn is_fitted(&self) -> bool {
         self.causal
-            && self.query_tokens == self.key_tokens
+            && self.is_self()
             && (512.0..=16_384.0).contains(&self.query_tokens)
-            && self.window_tokens.is_none_or(|w| w >= self.key_tokens)
+            && !self.is_windowed()
             && self.head_dim_qk == self.head_dim_v
             && (64.0..=256.0).contains(&self.head_dim_qk)
     }
@@ -139,53 +149,113 @@ pub fn attention_backward(device: &Device, shape: &AttentionShape) -> Timed {
     timed(device, shape, true)
 }
 
+/// Backward over forward time of a shape.
+fn pass_ratio(wave: &AttentionWave, shape: &AttentionShape, backward: bool) -> f64 {
+    let wide = if shape.head_dim_qk > shape.head_dim_v {
+        WIDE_KEY_BACKWARD_FACTOR
+    } else {
+        1.0
+    };
+    if backward { wave.backward_ratio * wide } else { 1.0 }
+}
+
 fn timed(device: &Device, shape: &AttentionShape, backward: bool) -> Timed {
     if shape.flop() <= 0.0 {
         return Timed::ZERO;
     }
-    let ratio = |wave: &AttentionWave| {
-        let wide = if shape.head_dim_qk > shape.head_dim_v {
-            WIDE_KEY_BACKWARD_FACTOR
-        } else {
-            1.0
-        };
-        if backward { wave.backward_ratio * wide } else { 1.0 }
-    };
-    if let Some((wave, peak)) = device.profile.and_then(|p| fitted(p, shape.dtype)) {
-        let units = device.profile.map_or(1, |p| p.n_compute_units);
-        let time_s = wave_s(peak, device.memory_bytes_per_s(), units, wave, shape) * TRAINING_OVER_SERVING * ratio(wave);
-        let evidence = if shape.is_fitted() {
-            Evidence::Interpolated
-        } else {
-            Evidence::Extrapolated
-        };
-        return Timed {
-            time_s,
-            evidence,
-            source: Source::ProfileAttention,
-        };
+    let known = device.profile.and_then(|p| Some((p, fitted(p, shape.dtype)?)));
+    if let Some((profile, fit)) = known {
+        return by_profile(profile, &fit, shape, backward);
     }
     let efficiency = SHEET_WAVE.efficiency * architecture_factor(device);
     let wave = AttentionWave { efficiency, ..SHEET_WAVE };
     let (peak, units) = (device.sheet_flop_per_s(shape.dtype), device.accelerator.n_compute_units);
-    let time_s = wave_s(peak, device.accelerator.memory_bytes_per_s, units, &wave, shape) * TRAINING_OVER_SERVING * ratio(&wave);
+    let model_s = wave_s(peak, device.accelerator.memory_bytes_per_s, units, &wave, shape);
     Timed {
-        time_s,
+        time_s: model_s * TRAINING_OVER_SERVING * pass_ratio(&wave, shape, backward),
         evidence: Evidence::Datasheet,
         source: Source::SheetAttention,
     }
 }
 
-/// Forward time as the profile's source measured it, in a serving engine; `None` where the
-/// profile has no parameters. For checking a profile, not for planning.
+fn by_profile(profile: &Profile, fit: &Fit, shape: &AttentionShape, backward: bool) -> Timed {
+    let serving = near::serving(profile, fit.dtype, shape);
+    let training = near::training(profile, shape, backward);
+    let residual = serving.map_or(0.0, |n| n.value) + training.map_or(0.0, |(n, _)| n.value);
+    let model_s = wave_s(
+        fit.peak_flop_per_s,
+        profile.memory_bytes_per_s,
+        profile.n_compute_units,
+        &fit.wave,
+        shape,
+    );
+    let model_s = model_s * TRAINING_OVER_SERVING * pass_ratio(&fit.wave, shape, backward);
+    // Five products backward against two forward.
+    let flop = if backward { 2.5 * shape.flop() } else { shape.flop() };
+    let measured = profile.measured.is_some();
+    // Points of the very kernel count; those of a serving kernel where the shape is of their kind.
+    let near = training
+        .filter(|(n, own)| n.is_inside() && *own && shape.is_self())
+        .map(|(n, _)| n)
+        .or_else(|| serving.filter(|_| shape.is_fitted()));
+    let same_kernel = training.is_some_and(|(n, own)| own && n.is_exact());
+    let (evidence, rung) = near::rung(profile, fit.is_own, same_kernel, near, !measured && shape.is_fitted());
+    Timed {
+        time_s: if residual == 0.0 {
+            model_s
+        } else {
+            (model_s * residual.exp()).max(flop / fit.peak_flop_per_s)
+        },
+        evidence,
+        source: rung.attention(),
+    }
+}
+
+/// Forward time as the profile's source measured it, in a serving engine, by the fitted parameters
+/// alone; `None` where the profile has none. For checking a profile, not for planning.
 #[must_use]
 pub fn measured_attention_s(profile: &Profile, shape: &AttentionShape) -> Option<f64> {
-    let (wave, peak) = fitted(profile, shape.dtype)?;
-    Some(wave_s(peak, profile.memory_bytes_per_s, profile.n_compute_units, wave, shape))
+    modelled_s(profile, shape)
+}
+
+/// The same with what the points near it say.
+#[must_use]
+pub fn interpolated_attention_s(profile: &Profile, shape: &AttentionShape) -> Option<f64> {
+    let fit = fitted(profile, shape.dtype)?;
+    let near = near::serving(profile, fit.dtype, shape);
+    let time_s = modelled_s(profile, shape)? * near.map_or(1.0, |n| n.value.exp());
+    Some(time_s.max(shape.flop() / fit.peak_flop_per_s))
+}
+
+pub(super) fn modelled_s(profile: &Profile, shape: &AttentionShape) -> Option<f64> {
+    let fit = fitted(profile, shape.dtype)?;
+    Some(wave_s(
+        fit.peak_flop_per_s,
+        profile.memory_bytes_per_s,
+        profile.n_compute_units,
+        &fit.wave,
+        shape,
+    ))
+}
+
+/// Time of a training kernel from the serving tables: what points of training kernels correct.
+pub(super) fn trained_s(profile: &Profile, measured: Option<&Measured>, shape: &AttentionShape, backward: bool) -> Option<f64> {
+    let fit = fitted(profile, shape.dtype)?;
+    let serving = measured.and_then(|m| near::serving_in(m, fit.dtype, shape));
+    let factor = TRAINING_OVER_SERVING * pass_ratio(&fit.wave, shape, backward);
+    Some(modelled_s(profile, shape)? * factor * serving.map_or(1.0, |n| n.value.exp()))
+}
+
+/// The parameters that serve a format.
+struct Fit {
+    is_own: bool,
+    dtype: DType,
+    wave: AttentionWave,
+    peak_flop_per_s: f64,
 }
 
 /// Parameters and peak for `dtype`; those of bf16 where it has none of its own.
-fn fitted(profile: &Profile, dtype: DType) -> Option<(&AttentionWave, f64)> {
+fn fitted(profile: &Profile, dtype: DType) -> Option<Fit> {
     let key = if profile.attention.contains_key(&dtype) {
         dtype
     } else {
@@ -196,7 +266,12 @@ fn fitted(profile: &Profile, dtype: DType) -> Option<(&AttentionWave, f64)> {
         .peak_flop_per_s
         .get(&key)
         .or_else(|| profile.peak_flop_per_s.get(&DType::Bf16))?;
-    Some((wave, *peak))
+    Some(Fit {
+        is_own: key == dtype || dtype == DType::Fp16,
+        dtype: key,
+        wave: *wave,
+        peak_flop_per_s: *peak,
+    })
 }
 
 /// The formula at the head of this file.

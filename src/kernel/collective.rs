@@ -5,7 +5,7 @@
 //! reduce-scatter or all-to-all. Bus bandwidth is `bytes / time` times `2(n-1)/n` for an
 //! all-reduce and `(n-1)/n` for the others.
 
-use super::{Evidence, Source, Timed};
+use super::{Evidence, Source, Timed, near};
 use crate::catalog::{Collective, Profile, Topology};
 
 /// The links inside a scale-up domain, as one group sees them.
@@ -93,7 +93,8 @@ fn growth(kind: Collective, n: f64) -> f64 {
 
 /// Time of a collective of `group` over a buffer of `bytes`.
 ///
-/// Inside one domain: the profile's affine pieces for the rank count; those of the nearest measured
+/// Inside one domain: interpolated between the sizes measured with this rank count; the profile's
+/// affine pieces for it where there are no points; those of the nearest measured
 /// rank count with its bus bandwidth kept and its latency rescaled by the step count; without a
 /// profile the fabric's bus bandwidth behind the protocol ramp. Meshes use all links at once
 /// between all members (AMD UBB); tori follow the ring and all-to-all costs of "How to Scale Your
@@ -153,7 +154,45 @@ fn out_rate(out: &ScaleOut) -> f64 {
     out.nic_bytes_per_s * out.efficiency / out.oversubscription.max(1.0)
 }
 
+/// What no collective inside a domain is faster than: each device's links carry what it sends. A
+/// switch that reduces takes each byte of an all-reduce once (NVIDIA SHARP).
+fn wire_s(up: &ScaleUp, kind: Collective, n: f64, bytes: f64) -> f64 {
+    let reduces = up.in_network_efficiency.is_some() && kind == Collective::AllReduce;
+    bytes * if reduces { 1.0 } else { factor(kind, n) } / up.bytes_per_s
+}
+
+/// Time between measured sizes of this rank count. What is changed of the fitted pieces since they
+/// were read changes the measured time by as much.
+fn between(up: &ScaleUp, profile: &Profile, kind: Collective, n: f64, bytes: f64) -> Option<Timed> {
+    let measured = profile.measured.as_deref()?;
+    // On another fabric than the one that was measured nothing is left of it.
+    if profile.scale_up != measured.prior.scale_up {
+        return None;
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let ranks = n.round() as u32;
+    let points = measured.points.collectives.get(&(kind, ranks))?;
+    let by = |p: &Profile| Pieces::of(up, p, kind, n).map(|p| p.time_s(bytes));
+    let change = by(profile).zip(by(&measured.prior)).map_or(1.0, |(now_s, read_s)| now_s / read_s);
+    let (time_s, exact) = near::curve(points, bytes)?;
+    let time_s = time_s * change;
+    let within = points.first()?.0 <= bytes && bytes <= points.last()?.0;
+    let (evidence, source) = match (exact, within) {
+        (true, _) => (Evidence::Measured, Source::MeasuredCollective),
+        (_, true) => (Evidence::Interpolated, Source::NearCollective),
+        _ => (Evidence::Extrapolated, Source::ProfileCollective),
+    };
+    Some(Timed {
+        time_s: time_s.max(wire_s(up, kind, n, bytes)),
+        evidence,
+        source,
+    })
+}
+
 fn inside(up: &ScaleUp, profile: Option<&Profile>, kind: Collective, n: f64, bytes: f64) -> Timed {
+    if let Some(timed) = profile.and_then(|p| between(up, p, kind, n, bytes)) {
+        return timed;
+    }
     if let Some(pieces) = profile.and_then(|p| Pieces::of(up, p, kind, n)) {
         let (evidence, source) = if pieces.exact {
             (Evidence::Interpolated, Source::ProfileCollective)

@@ -18,8 +18,8 @@
 //! tables of aiconfigurator @095f58a (Apache-2.0), median error 6 %, and checked against the
 //! cuBLASLt figures of the Azure AI benchmarking guide (MIT).
 
-use super::{Device, Evidence, Source, Timed};
-use crate::catalog::{DType, GemmWave, Profile};
+use super::{Device, Evidence, Source, Timed, near};
+use crate::catalog::{DType, GemmKey, GemmWave, Measured, Profile};
 
 /// `batch` equal and independent products `C[m,n] = A[m,k] · B[k,n]` run as one kernel.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -107,6 +107,13 @@ pub(super) struct Machine<'a> {
     pub(super) tiles: &'a [(u32, u32)],
 }
 
+impl Machine<'_> {
+    /// What no kernel is faster than: all FLOPs at the peak, all bytes at the full bandwidth.
+    fn least_s(&self, shape: &GemmShape) -> f64 {
+        (shape.flop() / self.flop_per_s).max(shape.bytes() / self.memory_bytes_per_s)
+    }
+}
+
 /// Time of a matrix multiply in a training step.
 ///
 /// Quantization of the operands is left out for every low-precision format (the workload charges
@@ -118,17 +125,22 @@ pub fn gemm(device: &Device, shape: &GemmShape) -> Timed {
     if shape.flop() <= 0.0 {
         return Timed::ZERO;
     }
-    if let Some((exact, wave, machine)) = device.profile.and_then(|p| fitted(p, shape.dtype)) {
-        let time_s = wave_s(machine, wave, training_t0_s(wave, shape.dtype), shape);
-        let evidence = if exact && shape.is_fitted() {
-            Evidence::Interpolated
-        } else {
-            Evidence::Extrapolated
-        };
+    let known = device
+        .profile
+        .and_then(|p| Some((p, fitted(p, p.measured.as_deref(), shape.dtype)?)));
+    if let Some((profile, fit)) = known {
+        let near = near::gemm(profile, fit.dtype, shape);
+        let model_s = wave_s(fit.machine, &fit.wave, training_t0_s(&fit.wave, shape.dtype), shape);
+        // Tables of low-precision kernels have a quantization pass in them that is charged elsewhere.
+        let same_kernel = shape.dtype.bytes() >= 2.0 && !shape.accumulate_fp32;
+        let (evidence, rung) = near::rung(profile, fit.is_own, same_kernel, near, shape.is_fitted());
         return Timed {
-            time_s,
+            time_s: match near {
+                Some(near) => (model_s * near.value.exp()).max(fit.machine.least_s(shape)),
+                None => model_s,
+            },
             evidence,
-            source: Source::ProfileGemm,
+            source: rung.gemm(),
         };
     }
     let wave = sheet_wave(device, shape.dtype);
@@ -145,13 +157,26 @@ pub fn gemm(device: &Device, shape: &GemmShape) -> Timed {
     }
 }
 
-/// Time as the profile's source measured it, dynamic quantization of `A` included; `None` where
-/// the profile has no parameters. For checking a profile, not for planning.
+/// Time as the profile's source measured it, dynamic quantization of `A` included, by the fitted
+/// parameters alone; `None` where the profile has none. For checking a profile, not for planning.
 #[must_use]
 pub fn measured_gemm_s(profile: &Profile, shape: &GemmShape) -> Option<f64> {
-    let (_, wave, machine) = fitted(profile, shape.dtype)?;
+    modelled_s(profile, profile.measured.as_deref(), shape)
+}
+
+/// The same with what the points near it say.
+#[must_use]
+pub fn interpolated_gemm_s(profile: &Profile, shape: &GemmShape) -> Option<f64> {
+    let fit = fitted(profile, profile.measured.as_deref(), shape.dtype)?;
+    let model_s = measured_gemm_s(profile, shape)?;
+    let near = near::gemm(profile, fit.dtype, shape);
+    Some((model_s * near.map_or(1.0, |n| n.value.exp())).max(fit.machine.least_s(shape)))
+}
+
+pub(super) fn modelled_s(profile: &Profile, measured: Option<&Measured>, shape: &GemmShape) -> Option<f64> {
+    let Fit { wave, machine, .. } = fitted(profile, measured, shape.dtype)?;
     let quantize = wave.quant_bytes * shape.batch * shape.m * shape.k / (machine.memory_bytes_per_s * wave.memory_efficiency);
-    Some(wave_s(machine, wave, wave.t0_s, shape) + quantize)
+    Some(wave_s(machine, &wave, wave.t0_s, shape) + quantize)
 }
 
 /// Launch time without the quantization pass that low-precision tables have in theirs.
@@ -163,38 +188,77 @@ pub(super) fn training_t0_s(wave: &GemmWave, dtype: DType) -> f64 {
     }
 }
 
-/// Parameters for `dtype`: its own, those of the same multiplier otherwise. The flag is false
-/// where the other format's kernels do other work per element than these would.
-pub(super) fn fitted(profile: &Profile, dtype: DType) -> Option<(bool, &GemmWave, Machine<'_>)> {
-    if profile.tiles.is_empty() {
-        return None;
-    }
+/// The parameters that serve a format.
+pub(super) struct Fit<'a> {
+    /// They are of this very format, not of another whose kernels do other work per element.
+    pub(super) is_own: bool,
+    /// The format that they are of.
+    pub(super) dtype: DType,
+    pub(super) wave: GemmWave,
+    pub(super) machine: Machine<'a>,
+}
+
+/// Parameters for `dtype`: its own, else those of the same multiplier. Where only points are, those
+/// of a stated kernel, which the points then correct.
+pub(super) fn fitted<'a>(profile: &'a Profile, measured: Option<&Measured>, dtype: DType) -> Option<Fit<'a>> {
     let alias = match dtype {
         DType::Fp16 => DType::Bf16,
         DType::Mxfp8 => DType::Fp8,
         DType::Fp8 => DType::Mxfp8,
         other => other,
     };
-    let (key, wave) = [dtype, alias].into_iter().find_map(|d| Some((d, profile.gemm.get(&d)?)))?;
-    let flop_per_s = [key, dtype, alias].into_iter().find_map(|d| profile.peak_flop_per_s.get(&d))?;
-    let machine = Machine {
-        flop_per_s: *flop_per_s,
+    let machine = |flop_per_s, tiles| Machine {
+        flop_per_s,
         memory_bytes_per_s: profile.memory_bytes_per_s,
         units: f64::from(profile.n_compute_units.max(1)),
-        tiles: &profile.tiles,
+        tiles,
     };
-    Some((key == dtype || dtype == DType::Fp16, wave, machine))
+    let is_own = |key| key == dtype || dtype == DType::Fp16;
+    let wave = [dtype, alias].into_iter().find_map(|d| Some((d, *profile.gemm.get(&d)?)));
+    if let Some((key, wave)) = wave.filter(|_| !profile.tiles.is_empty()) {
+        let flop_per_s = [key, dtype, alias].into_iter().find_map(|d| profile.peak_flop_per_s.get(&d))?;
+        return Some(Fit {
+            is_own: is_own(key),
+            dtype: key,
+            wave,
+            machine: machine(*flop_per_s, &profile.tiles),
+        });
+    }
+    let points = &measured?.points.gemm;
+    let set = |dtype| {
+        Some((
+            dtype,
+            points.get(&GemmKey {
+                dtype,
+                accumulate_fp32: false,
+            })?,
+        ))
+    };
+    let (key, list) = [dtype, alias].into_iter().find_map(set)?;
+    let wave = stated(key, 1.0);
+    let best = list.iter().map(|p| 2.0 * p.m * p.n * p.k / p.time_s).fold(0.0, f64::max);
+    let flop_per_s = profile.peak_flop_per_s.get(&key).map_or(best / wave.efficiency, |peak| *peak);
+    Some(Fit {
+        is_own: is_own(key),
+        dtype: key,
+        wave,
+        machine: machine(flop_per_s, &SHEET_TILES),
+    })
 }
 
 /// Stated parameters of a kernel that nobody measured.
 fn sheet_wave(device: &Device, dtype: DType) -> GemmWave {
+    stated(dtype, architecture_factor(device))
+}
+
+fn stated(dtype: DType, factor: f64) -> GemmWave {
     let base = match dtype {
         DType::Nvfp4 => SHEET_EFFICIENCY_4,
         DType::Fp8 | DType::Mxfp8 | DType::Int8 => SHEET_EFFICIENCY_8,
         _ => SHEET_EFFICIENCY_16,
     };
     GemmWave {
-        efficiency: base * architecture_factor(device),
+        efficiency: base * factor,
         k0_elements: 100.0,
         memory_efficiency: SHEET_MEMORY_EFFICIENCY,
         t0_s: QUANTIZED_LAUNCH_S,

@@ -153,12 +153,17 @@ fn is_fitted(shape: &GemmShape) -> bool {
 struct Fit<'a> {
     is_own: bool,
     wave: &'a GroupedWave,
-    dense: &'a GemmWave,
+    dense: GemmWave,
     machine: Machine<'a>,
 }
 
 fn fitted(profile: &Profile, dtype: DType) -> Option<Fit<'_>> {
-    let (exact, dense, machine) = gemm::fitted(profile, dtype)?;
+    let gemm::Fit {
+        is_own: exact,
+        wave: dense,
+        machine,
+        ..
+    } = gemm::fitted(profile, None, dtype)?;
     let alias = match dtype {
         DType::Fp16 => DType::Bf16,
         DType::Mxfp8 => DType::Fp8,
@@ -177,7 +182,7 @@ fn fitted(profile: &Profile, dtype: DType) -> Option<Fit<'_>> {
 impl Fit<'_> {
     /// The formula at the head of this file.
     fn time_s(&self, shape: &GemmShape) -> f64 {
-        let (d, g, machine) = (self.dense, self.wave, &self.machine);
+        let (d, g, machine) = (&self.dense, self.wave, &self.machine);
         let many = (1.0 - 1.0 / shape.batch).max(0.0);
         let between = |dense: f64, grouped: f64| dense + (grouped - dense) * many;
         let bandwidth = machine.memory_bytes_per_s * between(d.memory_efficiency, g.memory_efficiency);

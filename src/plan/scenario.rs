@@ -79,6 +79,7 @@ impl Scenario {
             catalog: &catalog,
             problems: &problems,
             assumptions: Vec::new(),
+            profile: None,
             configured,
         }
         .build(&root, overrides, &origin.text);
@@ -95,6 +96,8 @@ pub(super) struct Builder<'a> {
     pub(super) catalog: &'a Catalog,
     problems: &'a Problems,
     assumptions: Vec<Assumption>,
+    /// The profile that the scenario names.
+    pub(super) profile: Option<(String, At)>,
     /// The configuration file that is the model.
     configured: Option<hf::Configured>,
 }
@@ -261,7 +264,19 @@ impl Builder<'_> {
     }
 
     fn profile(&mut self, accelerator: &Accelerator, scale_up: &str, at: &At) -> Option<crate::catalog::Profile> {
-        let measured: crate::catalog::Profile = self.get(accelerator.profile.as_deref()?, at)?;
+        if let Some((name, at)) = self.profile.take() {
+            let measured: crate::catalog::Profile = self.get(&name, &at)?;
+            let by = measured.measured_by.clone();
+            self.assume("profile", name, format!("given; measured by {by}"));
+            return Some(measured.on(accelerator, scale_up));
+        }
+        let Some(name) = accelerator.profile.as_deref() else {
+            let measured = super::sibling::profile(accelerator, self.catalog)?;
+            let text = format!("{} is not measured; fitted kernels of its architecture", accelerator.name);
+            self.assume("profile", measured.name.clone(), text);
+            return Some(measured.on(accelerator, scale_up));
+        };
+        let measured: crate::catalog::Profile = self.get(name, at)?;
         Some(measured.on(accelerator, scale_up))
     }
 

@@ -51,6 +51,7 @@ pub fn scenario(row: &Row, catalog: &Catalog) -> std::result::Result<Scenario, S
             cluster,
             stack,
             choice,
+            profile: software::ran(row).profile.map(str::to_string),
         },
         catalog,
     )

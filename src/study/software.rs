@@ -33,6 +33,7 @@ struct Rule {
     known: bool,
     usual_precision: Option<String>,
     adapts_all: bool,
+    profile: Option<String>,
 }
 
 /// Something that a row says of its configuration, with what that means for the stack.
@@ -67,6 +68,8 @@ pub struct Ran {
     pub usual_precision: Option<&'static str>,
     /// Its adapters usually sit beside every linear, not only those of attention.
     pub adapts_all: bool,
+    /// Profile of the machine that it ran on, where that was measured apart from others of the part.
+    pub profile: Option<&'static str>,
 }
 
 fn table() -> &'static Table {
@@ -120,6 +123,7 @@ fn rule(r: &Reader<'_>) -> Rule {
         known: r.flag("known").unwrap_or(true),
         usual_precision: r.text("usual_precision"),
         adapts_all: r.flag("adapts_all").unwrap_or(false),
+        profile: r.text("profile"),
     };
     r.finish();
     rule
@@ -213,12 +217,14 @@ pub fn ran(row: &Row) -> Ran {
             known: false,
             usual_precision: None,
             adapts_all: false,
+            profile: None,
         },
         |rule| Ran {
             stack: &rule.stack,
             known: rule.known,
             usual_precision: rule.usual_precision.as_deref(),
             adapts_all: rule.adapts_all,
+            profile: rule.profile.as_deref(),
         },
     )
 }
@@ -274,6 +280,7 @@ pub fn stack(row: &Row, catalog: &Catalog) -> Result<Stack, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Profile;
     use crate::study::rows::row;
 
     fn text() -> &'static str {
@@ -289,6 +296,8 @@ mod tests {
         let catalog = Catalog::builtin();
         for rule in &table.rules {
             assert!(catalog.get::<Stack>(&rule.stack).is_ok(), "{}", rule.stack);
+            let profile = rule.profile.as_deref();
+            assert!(profile.is_none_or(|p| catalog.get::<Profile>(p).is_ok()), "{profile:?}");
         }
         let (last, others) = table.rules.split_last().unwrap();
         assert!(!last.known && others.iter().all(|r| r.known));

@@ -6,6 +6,7 @@ mod efficiency;
 mod overlay;
 mod ranks;
 mod refusals;
+mod tables;
 
 use crate::support::root;
 use exaplan::catalog::{Catalog, Kind, Model};

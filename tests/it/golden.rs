@@ -2,7 +2,7 @@
 
 use exaplan::catalog::profile::Collective;
 use exaplan::catalog::{Catalog, DType, Profile};
-use exaplan::kernel::{AttentionShape, GemmShape, attention::measured_attention_s, gemm::measured_gemm_s};
+use exaplan::kernel::{AttentionShape, GemmShape, attention::measured_attention_s, gemm::interpolated_gemm_s, gemm::measured_gemm_s};
 
 const GOLDEN: &str = include_str!("../data/kernel_golden.csv");
 
@@ -55,4 +55,24 @@ fn shipped_profiles_reproduce_the_golden_vectors() {
     }
     println!("{n} vectors, worst error {:.4} %", 100.0 * worst);
     assert!(n > 300);
+}
+
+/// Products with what the points near them say, by the same evaluation, at measured shapes, between and
+/// beyond them.
+#[test]
+fn points_correct_products_as_the_golden_vectors_do() {
+    let catalog = Catalog::builtin();
+    let mut reader = csv::Reader::from_reader(include_str!("../data/kernel_golden_near.csv").as_bytes());
+    let mut n = 0;
+    for record in reader.records() {
+        let record = record.unwrap();
+        let profile: Profile = catalog.get(&record[0]).unwrap();
+        let number = |i: usize| record[i].parse::<f64>().unwrap();
+        let dtype = DType::from_name(&record[1]).unwrap();
+        let got = interpolated_gemm_s(&profile, &GemmShape::new(number(2), number(3), number(4), dtype)).unwrap();
+        let want = number(5);
+        assert!((got / want - 1.0).abs() < 0.01, "{record:?}: {got:e} != {want:e}");
+        n += 1;
+    }
+    assert!(n > 80);
 }

@@ -13,6 +13,7 @@ mod experts;
 mod fit;
 mod golden;
 mod hf;
+mod kernels;
 mod rooms;
 mod support;
 mod tidy;

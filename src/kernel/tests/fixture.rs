@@ -1,6 +1,6 @@
 //! Devices and profiles built by hand.
 
-use crate::catalog::{Accelerator, AffinePieces, AttentionWave, Collective, DType, GemmWave, Peak, Profile, Topology};
+use crate::catalog::{Accelerator, AffinePieces, AttentionWave, Collective, DType, GemmWave, Peak, Profile, Relation, Topology};
 use crate::kernel::collective::SCALE_OUT_EFFICIENCY;
 use crate::kernel::{AttentionShape, Group, Network, ScaleOut, ScaleUp};
 use std::collections::BTreeMap;
@@ -55,6 +55,8 @@ pub fn profile(name: &str, units: u32, memory_bytes_per_s: f64, tiles: &[(u32, u
         attention: BTreeMap::new(),
         collectives: BTreeMap::new(),
         bus_bytes_per_s: BTreeMap::new(),
+        measured: None,
+        relation: Relation::Same,
     }
 }
 

@@ -28,6 +28,9 @@ impl Builder<'_> {
         let nic = c.written("nic", Unit::BytesPerS, BANDWIDTH);
         let region = c.text("region");
         let storage = c.written("storage", Unit::BytesPerS, BANDWIDTH);
+        if let Some(name) = c.text("profile") {
+            self.profile = Some((name, c.place("profile")));
+        }
         let oversubscription = c.number("oversubscription", Unit::One, Within(1.0, 1000.0));
         c.finish();
         let mut cluster = base?;

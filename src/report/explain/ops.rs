@@ -48,7 +48,11 @@ pub(super) fn table(plan: &Plan, list: &[Explained]) -> Table {
     let mut table = Table::new("Operations of the heaviest stage in one step", columns);
     let mut sources: Vec<String> = Vec::new();
     for e in list {
-        let source = format!("{}: {}", e.evidence.name(), e.source.describe());
+        let error = match e.source.error_fraction() {
+            error if error > 0.0 => format!("; mean error about {:.0} %", 100.0 * error),
+            _ => String::new(),
+        };
+        let source = format!("{}: {}{error}", e.evidence.name(), e.source.describe());
         let number = sources.iter().position(|s| *s == source).unwrap_or_else(|| {
             sources.push(source);
             sources.len() - 1
@@ -91,6 +95,7 @@ pub(super) fn json(list: &[Explained]) -> Vec<Value> {
                 "total_s": e.time_s * e.times,
                 "evidence": e.evidence.name(),
                 "source": e.source.describe(),
+                "error_fraction": e.source.error_fraction(),
             })
         })
         .collect()

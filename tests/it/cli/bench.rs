@@ -34,6 +34,59 @@ fn this_machine_is_measured() {
     assert_eq!(exaplan(&["bench", "run", "--budget", "ten"]).code, 2);
 }
 
+#[test]
+fn a_measured_profile_is_read_back() {
+    let dir = scratch("bench-profile");
+    let file = dir.join("this-machine.toml");
+    let path = file.to_str().unwrap();
+    let small = ["--budget", "200ms", "--matrix", "64", "--buffer", "1 MiB", "--threads", "2"];
+    let out = exaplan(&[&["bench", "run", "-o", path][..], &small].concat());
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    let (toml, csv) = (
+        std::fs::read_to_string(&file).unwrap(),
+        std::fs::read_to_string(dir.join("this-machine-gemm.csv")).unwrap(),
+    );
+    for word in ["[profile.this-machine]", "sha256", "clocks", "environment", "memory_bytes_per_s"] {
+        assert!(toml.contains(word), "{word}: {toml}");
+    }
+    assert!(
+        csv.starts_with("dtype,m,n,k,time_s,spread_fraction,n_repeats\n") && csv.contains("fp32,64,64,64,"),
+        "{csv}"
+    );
+    // Nothing half-written stays.
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 2);
+
+    let plan = exaplan(&["plan", "--profile", path, "--json"]).json();
+    assert_eq!(plan["scenario"]["profile"], "this-machine");
+    let named = exaplan(&["plan", "--profile", "b200-sxm-simumax", "--json"]).json();
+    assert_eq!(named["scenario"]["profile"], "b200-sxm-simumax");
+    let none = exaplan(&["plan", "--profile", "h100-sxn"]);
+    assert!(
+        none.code == 2 && none.stderr.contains("did you mean `h100-sxm`?"),
+        "{}",
+        none.stderr
+    );
+
+    // A table that is not the one that was written.
+    std::fs::write(dir.join("this-machine-gemm.csv"), csv.replace("fp32,64", "fp32,65")).unwrap();
+    let other = exaplan(&["plan", "--profile", path]);
+    assert!(
+        other.code == 2 && other.stderr.contains("not the file that was written"),
+        "{}",
+        other.stderr
+    );
+
+    let stream = exaplan(&[
+        "bench", "run", "--suite", "cpu-gemm", "-o", path, "--budget", "50ms", "--matrix", "32",
+    ]);
+    assert!(
+        stream.code == 2 && stream.stderr.contains("--suite cpu-stream"),
+        "{}",
+        stream.stderr
+    );
+    assert_eq!(exaplan(&["bench", "run", "-o", "Mine.csv"]).code, 2);
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_keeps_what_is_measured() {
