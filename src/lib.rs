@@ -87,6 +87,7 @@ pub mod lint;
 pub mod plan;
 pub mod report;
 pub mod run;
+pub mod scale;
 pub mod search;
 pub mod step;
 pub mod study;

@@ -14,6 +14,7 @@ mod fit;
 mod golden;
 mod hf;
 mod rooms;
+mod scale;
 mod support;
 mod tidy;
 mod validation;

@@ -1,0 +1,487 @@
+//! The published forms of scaling laws, without constants: those are data (`profiles/laws`).
+//!
+//! Losses are in the unit that the law's constants are in, which [`super::law::Law`] carries.
+
+use super::minimize::{golden, rising_root};
+
+/// Model FLOP of training per parameter and token: two of the forward pass, four of the backward one
+/// (Kaplan et al. 2020, arXiv 2001.08361 §2.1).
+pub const TRAIN_FLOP: f64 = 6.0;
+/// The same for producing or reading a token at inference.
+pub const INFER_FLOP: f64 = 2.0;
+
+/// `L = E + A/N^alpha + B/D^beta` (Hoffmann et al. 2022, arXiv 2203.15556 §3.3; with equal exponents
+/// Gadre et al. 2024, arXiv 2403.08540 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Chinchilla {
+    /// Loss that neither size nor data removes.
+    pub e: f64,
+    /// Of the term of size.
+    pub a: f64,
+    /// Of the term of data.
+    pub b: f64,
+    /// Exponent of size.
+    pub alpha: f64,
+    /// Exponent of data.
+    pub beta: f64,
+}
+
+/// A model and what it is trained on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Allocation {
+    /// Parameters, counted as the law counts them.
+    pub n_params: f64,
+    /// Training tokens.
+    pub n_tokens: f64,
+}
+
+impl Allocation {
+    /// `6 N D`.
+    #[must_use]
+    pub fn flop(&self) -> f64 {
+        TRAIN_FLOP * self.n_params * self.n_tokens
+    }
+}
+
+impl Chinchilla {
+    /// Expected loss.
+    #[must_use]
+    pub fn loss(&self, at: Allocation) -> f64 {
+        self.e + self.a * at.n_params.powf(-self.alpha) + self.b * at.n_tokens.powf(-self.beta)
+    }
+
+    /// The size and data of least loss for training FLOP `C = 6 N D`, in closed form (ibid., equation 4).
+    #[must_use]
+    pub fn optimum(&self, train_flop: f64) -> Allocation {
+        let sum = self.alpha + self.beta;
+        let g = (self.alpha * self.a / (self.beta * self.b)).powf(1.0 / sum);
+        let n_params = g * (train_flop / TRAIN_FLOP).powf(self.beta / sum);
+        Allocation {
+            n_params,
+            n_tokens: train_flop / TRAIN_FLOP / n_params,
+        }
+    }
+
+    /// Exponent with which the optimal size grows with compute.
+    #[must_use]
+    pub fn size_exponent(&self) -> f64 {
+        self.beta / (self.alpha + self.beta)
+    }
+
+    /// Exponent with which the reducible loss falls with compute along the optimum: each factor `k`
+    /// of compute leaves `k^-gamma` of it.
+    #[must_use]
+    pub fn gamma(&self) -> f64 {
+        self.alpha * self.beta / (self.alpha + self.beta)
+    }
+
+    /// Loss above the irreducible one.
+    #[must_use]
+    pub fn reducible(&self, at: Allocation) -> f64 {
+        self.loss(at) - self.e
+    }
+
+    /// Tokens with which a size reaches a loss; nothing when no data does.
+    #[must_use]
+    pub fn tokens_for(&self, n_params: f64, loss: f64) -> Option<f64> {
+        let left = loss - self.e - self.a * n_params.powf(-self.alpha);
+        (left > 0.0).then(|| (self.b / left).powf(1.0 / self.beta)).filter(|t| t.is_finite())
+    }
+
+    /// Least training FLOP that reach a loss; nothing at or below the irreducible one.
+    #[must_use]
+    pub fn flop_for(&self, loss: f64) -> Option<f64> {
+        if loss <= self.e {
+            return None;
+        }
+        // The reducible loss along the optimum is a pure power of compute.
+        let unit = self.reducible(self.optimum(1.0));
+        Some(((loss - self.e) / unit).powf(-1.0 / self.gamma())).filter(|c| c.is_finite())
+    }
+
+    /// The size and data that reach `loss` with the fewest FLOP of training and of `n_inference`
+    /// tokens together: `min 6 N D + 2 N T` (Sardana et al. 2024, arXiv 2401.00448, equation 2).
+    #[must_use]
+    pub fn lifetime_optimum(&self, loss: f64, n_inference: f64) -> Option<Allocation> {
+        let start = self.optimum(self.flop_for(loss)?);
+        let at = |ln_n: f64| {
+            let n_params = ln_n.exp();
+            let n_tokens = self.tokens_for(n_params, loss)?;
+            Some(Allocation { n_params, n_tokens })
+        };
+        let cost = |ln_n: f64| at(ln_n).map_or(f64::MAX, |a| (a.flop() + INFER_FLOP * a.n_params * n_inference).ln());
+        // Below this size no data reaches the loss.
+        let least = ((loss - self.e) / self.a).ln() / -self.alpha;
+        at(golden(cost, least, start.n_params.ln() + 1.0, 120))
+    }
+
+    /// Inference tokens per training token for which a model would have been the cheapest of its
+    /// quality: the first-order condition `elasticity_N / elasticity_D = 1 + T/(3 D)` (ibid.) solved for `T/D`.
+    #[must_use]
+    pub fn implied_inference_ratio(&self, at: Allocation) -> f64 {
+        let size = self.alpha * self.a * at.n_params.powf(-self.alpha);
+        let data = self.beta * self.b * at.n_tokens.powf(-self.beta);
+        3.0 * (size / data - 1.0)
+    }
+}
+
+/// `L = [(Nc/N)^(aN/aD) + Dc/D]^aD` (Kaplan et al. 2020, arXiv 2001.08361, equation 1.5). Parameters
+/// without embeddings.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Kaplan {
+    /// Scale of size.
+    pub n_c: f64,
+    /// Scale of data.
+    pub d_c: f64,
+    /// Exponent of size.
+    pub alpha_n: f64,
+    /// Exponent of data.
+    pub alpha_d: f64,
+}
+
+impl Kaplan {
+    /// Expected loss.
+    #[must_use]
+    pub fn loss(&self, at: Allocation) -> f64 {
+        let size = (self.n_c / at.n_params).powf(self.alpha_n / self.alpha_d);
+        (size + self.d_c / at.n_tokens).powf(self.alpha_d)
+    }
+
+    /// The size and data of least loss for training FLOP; there is no closed form.
+    #[must_use]
+    pub fn optimum(&self, train_flop: f64) -> Allocation {
+        let at = |ln_n: f64| Allocation {
+            n_params: ln_n.exp(),
+            n_tokens: train_flop / TRAIN_FLOP / ln_n.exp(),
+        };
+        let middle = 0.5 * (train_flop / TRAIN_FLOP).ln();
+        at(golden(|x| self.loss(at(x)), 0.0, 2.0 * middle, 200))
+    }
+}
+
+/// Data and size that repeat: what each further epoch is worth falls off exponentially
+/// (Muennighoff et al. 2023, arXiv 2305.16264, equations 5 and 6).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Repeated {
+    /// The law of fresh data.
+    pub base: Chinchilla,
+    /// Repetitions after which a token has lost all but 1/e of its worth.
+    pub r_tokens: f64,
+    /// The same for parameters beyond what the unique tokens can use.
+    pub r_params: f64,
+}
+
+impl Repeated {
+    /// Tokens that would be worth as much if all were fresh.
+    #[must_use]
+    pub fn effective_tokens(&self, unique: f64, tokens: f64) -> f64 {
+        let unique = unique.min(tokens);
+        unique * saturating(tokens / unique - 1.0, self.r_tokens)
+    }
+
+    /// Parameters that would be worth as much with enough unique tokens.
+    #[must_use]
+    pub fn effective_params(&self, unique: f64, params: f64) -> f64 {
+        let usable = (self.params_per_unique_token() * unique).min(params);
+        usable * saturating(params / usable - 1.0, self.r_params)
+    }
+
+    /// Parameters that are compute-optimal for one unique token (ibid., §3.1: `G²` with equal exponents).
+    #[must_use]
+    pub fn params_per_unique_token(&self) -> f64 {
+        let base = &self.base;
+        (base.alpha * base.a / (base.beta * base.b)).powf(2.0 / (base.alpha + base.beta))
+    }
+
+    /// What a token of epoch `epoch` (from 1) is worth against a fresh one.
+    #[must_use]
+    pub fn worth(&self, epoch: f64) -> f64 {
+        (-(epoch - 1.0) / self.r_tokens).exp()
+    }
+
+    /// Expected loss with a stock of `unique` tokens, repeated where `at.n_tokens` are more.
+    #[must_use]
+    pub fn loss(&self, at: Allocation, unique: f64) -> f64 {
+        self.base.loss(Allocation {
+            n_params: self.effective_params(unique, at.n_params),
+            n_tokens: self.effective_tokens(unique, at.n_tokens),
+        })
+    }
+
+    /// The size and data of least loss for training FLOP and a stock of unique tokens.
+    #[must_use]
+    pub fn optimum(&self, train_flop: f64, unique: f64) -> Allocation {
+        let at = |ln_n: f64| Allocation {
+            n_params: ln_n.exp(),
+            n_tokens: train_flop / TRAIN_FLOP / ln_n.exp(),
+        };
+        let free = self.base.optimum(train_flop).n_params.ln();
+        let span = 12.0;
+        at(golden(|x| self.loss(at(x), unique), free - span, free + span, 200))
+    }
+}
+
+fn saturating(repeats: f64, scale: f64) -> f64 {
+    let repeats = repeats.max(0.0);
+    1.0 - scale * (-repeats / scale).exp_m1()
+}
+
+/// Routed models: `log10 L = a n + b e + c n e + d` with `n = log10 N` of the dense base and `e` the
+/// saturating number of experts (Clark et al. 2022, arXiv 2202.01169, equation 8). 130B tokens fixed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Routed {
+    /// Of size.
+    pub a: f64,
+    /// Of experts.
+    pub b: f64,
+    /// Of both.
+    pub c: f64,
+    /// Constant.
+    pub d: f64,
+    /// Experts below which nothing is gained.
+    pub e_start: f64,
+    /// Experts above which nothing is gained.
+    pub e_max: f64,
+}
+
+impl Routed {
+    /// log10 of the saturating number of experts.
+    #[must_use]
+    pub fn log_experts(&self, experts: f64) -> f64 {
+        let inner = experts - 1.0 + 1.0 / (1.0 / self.e_start - 1.0 / self.e_max);
+        -(1.0 / inner + 1.0 / self.e_max).log10()
+    }
+
+    /// Expected loss of a base of `dense_params` with so many experts.
+    #[must_use]
+    pub fn loss(&self, dense_params: f64, experts: f64) -> f64 {
+        let (n, e) = (dense_params.log10(), self.log_experts(experts));
+        10f64.powf(self.a * n + self.b * e + self.c * n * e + self.d)
+    }
+
+    /// Parameters of the dense model of equal loss by the same law at one expert (ibid., §5).
+    #[must_use]
+    pub fn effective_params(&self, dense_params: f64, experts: f64) -> f64 {
+        let (n, e, one) = (dense_params.log10(), self.log_experts(experts), self.log_experts(1.0));
+        // a m + b e1 + c m e1 = a n + b e + c n e, solved for m.
+        let m = (self.a * n + self.b * (e - one) + self.c * n * e) / (self.a + self.c * one);
+        10f64.powf(m)
+    }
+
+    /// Size of the base above which more experts no longer help: `-b/c` in log10.
+    #[must_use]
+    pub fn cutoff_params(&self) -> f64 {
+        10f64.powf(-self.b / self.c)
+    }
+}
+
+/// Fine-grained mixtures: `L = c + (g/G^gamma + a)/N^alpha + b/D^beta` (Krajewski et al. 2024, arXiv
+/// 2402.07871, equation 9). Parameters are total ones without embeddings.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Granular {
+    /// Irreducible.
+    pub c: f64,
+    /// Of size.
+    pub a: f64,
+    /// Exponent of size.
+    pub alpha: f64,
+    /// Of data.
+    pub b: f64,
+    /// Exponent of data.
+    pub beta: f64,
+    /// Of granularity.
+    pub g: f64,
+    /// Exponent of granularity.
+    pub gamma: f64,
+}
+
+impl Granular {
+    /// Expected loss at a granularity (feed-forward width over an expert's).
+    #[must_use]
+    pub fn loss(&self, at: Allocation, granularity: f64) -> f64 {
+        let size = (self.g * granularity.powf(-self.gamma) + self.a) * at.n_params.powf(-self.alpha);
+        self.c + size + self.b * at.n_tokens.powf(-self.beta)
+    }
+
+    /// Parameters at which the law has this loss with these tokens; nothing when none has.
+    #[must_use]
+    pub fn params_for(&self, loss: f64, n_tokens: f64, granularity: f64) -> Option<f64> {
+        let left = loss - self.c - self.b * n_tokens.powf(-self.beta);
+        let top = self.g * granularity.powf(-self.gamma) + self.a;
+        (left > 0.0).then(|| (top / left).powf(1.0 / self.alpha)).filter(|n| n.is_finite())
+    }
+}
+
+/// Sparse models: `L = a/N^alpha + b/D^beta + c/(1-S)^lambda + d/((1-S)^delta N^gamma) + e` with the
+/// inactive share `S` and total parameters (Abnar et al. 2025, arXiv 2501.12370, equation 5).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sparse {
+    /// Of size.
+    pub a: f64,
+    /// Exponent of size.
+    pub alpha: f64,
+    /// Of data.
+    pub b: f64,
+    /// Exponent of data.
+    pub beta: f64,
+    /// Of sparsity.
+    pub c: f64,
+    /// Exponent of sparsity.
+    pub lambda: f64,
+    /// Of sparsity and size.
+    pub d: f64,
+    /// Its exponent of sparsity.
+    pub delta: f64,
+    /// Its exponent of size.
+    pub gamma: f64,
+    /// Irreducible.
+    pub e: f64,
+}
+
+impl Sparse {
+    /// Expected loss with the share `inactive_fraction` of the parameters unused by each token.
+    #[must_use]
+    pub fn loss(&self, at: Allocation, inactive_fraction: f64) -> f64 {
+        let active = 1.0 - inactive_fraction;
+        self.a * at.n_params.powf(-self.alpha)
+            + self.b * at.n_tokens.powf(-self.beta)
+            + self.c * active.powf(-self.lambda)
+            + self.d * active.powf(-self.delta) * at.n_params.powf(-self.gamma)
+            + self.e
+    }
+}
+
+/// Training in few bits: `L = A N_eff^-alpha + B D^-beta + E`, `N_eff = N Π (1 - exp(-P/γ + n))` over
+/// weights, activations and attention (Kumar et al. 2024, arXiv 2411.04330, equation 9).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Precise {
+    /// The law at infinite precision.
+    pub base: Chinchilla,
+    /// Bits over which weights lose, and the offset of the fit.
+    pub weights: (f64, f64),
+    /// The same of activations.
+    pub activations: (f64, f64),
+    /// The same of keys and values.
+    pub attention: (f64, f64),
+    /// `C_T`, exponents of tokens and parameters, bits of the loss by quantizing afterwards, and its offset.
+    pub after: (f64, f64, f64, f64, f64),
+}
+
+impl Precise {
+    /// Share of the parameters that count when weights, activations and attention have these bits.
+    #[must_use]
+    pub fn share(&self, bits: [f64; 3]) -> f64 {
+        let one = |(scale, offset): (f64, f64), bits: f64| (1.0 - (-bits / scale + offset).exp()).max(0.0);
+        one(self.weights, bits[0]) * one(self.activations, bits[1]) * one(self.attention, bits[2])
+    }
+
+    /// Expected loss.
+    #[must_use]
+    pub fn loss(&self, at: Allocation, bits: [f64; 3]) -> f64 {
+        self.base.loss(Allocation {
+            n_params: at.n_params * self.share(bits),
+            ..at
+        })
+    }
+
+    /// What quantizing the finished weights to `bits` adds (ibid., equation 2): more, the more it was trained.
+    #[must_use]
+    pub fn quantizing(&self, at: Allocation, bits: f64) -> f64 {
+        let (scale, tokens, params, gamma, offset) = self.after;
+        scale * at.n_tokens.powf(tokens) / at.n_params.powf(params) * (-bits / gamma + offset).exp()
+    }
+}
+
+/// `y = k N^p D^q C^r L^s`: compute-optimal sizes, batches, learning rates.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Power {
+    /// `k`; nothing when only exponents are published.
+    pub coefficient: Option<f64>,
+    /// `p`.
+    pub params_exponent: f64,
+    /// `q`.
+    pub tokens_exponent: f64,
+    /// `r`.
+    pub flop_exponent: f64,
+    /// `s`.
+    pub loss_exponent: f64,
+}
+
+impl Power {
+    /// Its value where all that it rests on is given; factors with exponent 0 may be anything.
+    #[must_use]
+    pub fn at(&self, params: f64, tokens: f64, train_flop: f64, loss: f64) -> Option<f64> {
+        let power = |x: f64, p: f64| if p == 0.0 { 1.0 } else { x.powf(p) };
+        let rest = power(params, self.params_exponent)
+            * power(tokens, self.tokens_exponent)
+            * power(train_flop, self.flop_exponent)
+            * power(loss, self.loss_exponent);
+        self.coefficient.map(|k| k * rest)
+    }
+}
+
+/// Accuracy or error from loss.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Task {
+    /// `eps - k exp(-gamma L)`: an error (Gadre et al. 2024, arXiv 2403.08540, equation 5).
+    Exponential {
+        /// Error at infinite loss.
+        eps: f64,
+        /// Depth.
+        k: f64,
+        /// Rate.
+        gamma: f64,
+    },
+    /// `a/(1 + exp(-k (L - x0))) + b`: an accuracy (Bhagia et al. 2024, arXiv 2412.04403, equation 3).
+    Sigmoid {
+        /// Height, negative as accuracy falls with loss.
+        a: f64,
+        /// Loss at half height.
+        x0: f64,
+        /// Slope.
+        k: f64,
+        /// Accuracy at no loss.
+        b: f64,
+    },
+}
+
+impl Task {
+    /// Error or accuracy at a loss.
+    #[must_use]
+    pub fn at(&self, loss: f64) -> f64 {
+        match *self {
+            Task::Exponential { eps, k, gamma } => eps - k * (-gamma * loss).exp(),
+            Task::Sigmoid { a, x0, k, b } => a / (1.0 + (-k * (loss - x0)).exp()) + b,
+        }
+    }
+}
+
+/// Steps and tokens over their least, at a batch of `ratio` noise scales: `S/S_min = 1 + B_noise/B`,
+/// `E/E_min = 1 + B/B_noise` (McCandlish et al. 2018, arXiv 1812.06162, equation 2.11).
+#[must_use]
+pub fn batch_overheads(ratio: f64) -> (f64, f64) {
+    (1.0 + 1.0 / ratio, 1.0 + ratio)
+}
+
+/// Probability that all of `tokens` are right when each is with probability `p`: why an exact match
+/// seems to jump where the loss falls smoothly (Schaeffer et al. 2023, arXiv 2304.15004 §3).
+#[must_use]
+pub fn exact_match(p: f64, tokens: f64) -> f64 {
+    p.powf(tokens)
+}
+
+/// Bits per weight that buy the most effective parameters per bit when compute grows with bits.
+#[must_use]
+pub fn best_bits(law: &Precise) -> f64 {
+    golden(|bits| -law.share([bits; 3]) / bits, 2.0, 32.0, 100)
+}
+
+/// The sequence at which attention costs as much as all the rest of a decoder: `12 L d s` against
+/// `6 N` (Hoffmann et al. 2022, appendix F), causal masks halving the former.
+#[must_use]
+pub fn even_context(linear_flop_per_token: f64, attention_flop_per_token_and_position: f64) -> f64 {
+    rising_root(|s| s * attention_flop_per_token_and_position - linear_flop_per_token, 0.0, 1e12)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! Scaling laws: refits of published points, known points, answers of the commands.
+
+mod refits;
