@@ -10,3 +10,7 @@ pub mod law;
 pub mod minimize;
 pub mod points;
 pub mod verify;
+pub mod machine;
+pub mod optimal;
+pub mod question;
+pub mod shape;

@@ -23,6 +23,8 @@ pub enum Kind {
     Plain(usize),
     /// US dollars.
     Usd,
+    /// Parameters of a model, shown as `70.6B`.
+    Params,
 }
 
 /// A unit that a quantity can be written in.
@@ -53,6 +55,12 @@ impl Kind {
             Kind::Si(symbol) => prefixed(1.0, symbol),
             Kind::Energy => prefixed(3600.0, "Wh"),
             Kind::Usd => prefixed(1.0, "USD"),
+            Kind::Params => list(&[
+                (0.0, 1.0, "params"),
+                (0.9995e6, 1e6, "M params"),
+                (0.9995e9, 1e9, "B params"),
+                (0.9995e12, 1e12, "T params"),
+            ]),
             Kind::Rate(symbol) => list(&[(0.0, 1.0, symbol)]),
             Kind::Carbon => list(&[(0.0, 1.0, "kgCO2e"), (1e3, 1e3, "tCO2e")]),
             Kind::Percent => list(&[(0.0, 0.01, "%")]),
@@ -117,6 +125,7 @@ impl Kind {
             Kind::Percent => "fraction".to_string(),
             Kind::Plain(_) => String::new(),
             Kind::Usd => "usd".to_string(),
+            Kind::Params => "params".to_string(),
         }
     }
 }

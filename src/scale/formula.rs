@@ -182,15 +182,17 @@ impl Repeated {
     /// Parameters that would be worth as much with enough unique tokens.
     #[must_use]
     pub fn effective_params(&self, unique: f64, params: f64) -> f64 {
-        let usable = (self.params_per_unique_token() * unique).min(params);
+        let usable = self.usable_params(unique).min(params);
         usable * saturating(params / usable - 1.0, self.r_params)
     }
 
-    /// Parameters that are compute-optimal for one unique token (ibid., §3.1: `G²` with equal exponents).
+    /// Parameters that are compute-optimal for so many unique tokens (ibid., §3.1).
     #[must_use]
-    pub fn params_per_unique_token(&self) -> f64 {
+    pub fn usable_params(&self, unique: f64) -> f64 {
         let base = &self.base;
-        (base.alpha * base.a / (base.beta * base.b)).powf(2.0 / (base.alpha + base.beta))
+        let g = (base.alpha * base.a / (base.beta * base.b)).powf(1.0 / (base.alpha + base.beta));
+        // D* = (C/6)^b / G, so C/6 = (G D*)^(1/b) and N* = G (C/6)^a with a/b = beta/alpha.
+        g * (g * unique).powf(base.beta / base.alpha)
     }
 
     /// What a token of epoch `epoch` (from 1) is worth against a fresh one.

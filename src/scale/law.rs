@@ -1,6 +1,7 @@
 //! Scaling laws as data: constants, their intervals, the range they were fitted in, what they count.
 
 mod read;
+pub mod write;
 
 pub use read::{builtin, find, names, read_file};
 

@@ -178,15 +178,17 @@ impl Points {
     /// The rows for which something holds.
     #[must_use]
     pub fn filtered(&self, keep: impl Fn(usize) -> bool) -> Points {
-        let rows: Vec<usize> = (0..self.n_rows).filter(|i| keep(*i)).collect();
+        self.picked(&(0..self.n_rows).filter(|i| keep(*i)).collect::<Vec<_>>())
+    }
+
+    /// Rows by their index, as often as they are named; indices that do not exist are passed over.
+    #[must_use]
+    pub fn picked(&self, rows: &[usize]) -> Points {
+        let pick = |c: &[f64]| rows.iter().filter_map(|i| c.get(*i).copied()).collect();
         Points {
             name: self.name.clone(),
-            columns: self
-                .columns
-                .iter()
-                .map(|(r, c)| (*r, rows.iter().map(|i| c[*i]).collect()))
-                .collect(),
-            n_rows: rows.len(),
+            columns: self.columns.iter().map(|(r, c)| (*r, pick(c))).collect(),
+            n_rows: rows.iter().filter(|i| **i < self.n_rows).count(),
             n_empty: self.n_empty,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::curves::{Bits, Even, Free, Older, Repeats, Routing};
 use super::isoflop::{self, Slopes};
-use super::{Curve, Interval, Loss, bootstrap, interval, objective, solve};
+use super::{Curve, Interval, Loss, bootstrap, interval, objective, solve, tasks};
 use crate::error::{Diagnostic, Result};
 use crate::scale::formula::Chinchilla;
 use crate::scale::law::Formula;
@@ -29,11 +29,13 @@ pub enum Form {
     Precision,
     /// A power of compute.
     Power,
+    /// Loss, then accuracy or error from it.
+    Task,
 }
 
 impl Form {
     /// Every form with its name.
-    pub const ALL: [(&'static str, Form); 9] = [
+    pub const ALL: [(&'static str, Form); 10] = [
         ("chinchilla", Form::Chinchilla),
         ("isoflop", Form::Isoflop),
         ("envelope", Form::Envelope),
@@ -43,6 +45,7 @@ impl Form {
         ("routed", Form::Routed),
         ("precision", Form::Precision),
         ("power", Form::Power),
+        ("task", Form::Task),
     ];
 
     /// Its name.
@@ -59,6 +62,7 @@ impl Form {
             Form::Routed => &[Role::Params, Role::Experts, Role::Loss],
             Form::Precision => &[Role::Params, Role::Tokens, Role::Loss, Role::Bits],
             Form::Power => &[Role::Flop, Role::Value],
+            Form::Task => &[Role::Params, Role::Tokens, Role::Loss, Role::Score],
             Form::Isoflop => &[Role::Params, Role::Flop, Role::Loss],
             _ => &[Role::Params, Role::Tokens, Role::Loss],
         }
@@ -164,6 +168,8 @@ pub struct Fitted {
     pub rows: Vec<Row>,
     /// Minima of the budgets, by the other two approaches.
     pub slopes: Option<Slopes>,
+    /// Loss and score, where a task was fitted.
+    pub two_step: Option<tasks::TwoStep>,
     /// What is to be known about it.
     pub notes: Vec<String>,
 }
@@ -239,6 +245,7 @@ pub fn fit(points: &Points, request: &Request, told: &(dyn Fn() + Sync)) -> Resu
         Form::Power => Ok(isoflop::power(points, request)),
         Form::Isoflop => isoflop::parabolas(points, request),
         Form::Envelope => isoflop::envelope(points, request),
+        Form::Task => Ok(tasks::fitted(points, request, told)),
     }
 }
 
@@ -249,9 +256,7 @@ fn check(points: &Points, request: &Request) -> Result<()> {
         Form::Chinchilla => 5,
         Form::Overtrained | Form::Kaplan => 4,
         Form::Repeated | Form::Power => 2,
-        Form::Routed => 6,
-        Form::Precision => 6,
-        Form::Isoflop | Form::Envelope => 6,
+        _ => 6,
     };
     if points.len() <= constants {
         let text = format!("{} rows are too few for the {constants} constants of `{}`", points.len(), form.name());
@@ -331,6 +336,7 @@ impl Job<'_> {
             draws: draws.iter().filter_map(dense).collect(),
             rows: (0..every.n_rows()).map(row).collect(),
             slopes: None,
+            two_step: None,
             notes: Vec::new(),
         }
     }

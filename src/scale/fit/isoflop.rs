@@ -96,7 +96,7 @@ pub fn power(points: &Points, request: &Request) -> Fitted {
     }
 }
 
-fn rows_of(weights: &[f64]) -> Vec<usize> {
+pub(super) fn rows_of(weights: &[f64]) -> Vec<usize> {
     let mut rows = Vec::new();
     for (i, weight) in weights.iter().enumerate() {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -105,7 +105,7 @@ fn rows_of(weights: &[f64]) -> Vec<usize> {
     rows
 }
 
-fn empty(request: &Request, n_rows: usize) -> Fitted {
+pub(super) fn empty(request: &Request, n_rows: usize) -> Fitted {
     Fitted {
         request: request.clone(),
         parameters: Vec::new(),
@@ -117,6 +117,7 @@ fn empty(request: &Request, n_rows: usize) -> Fitted {
         draws: Vec::new(),
         rows: Vec::new(),
         slopes: None,
+        two_step: None,
         notes: Vec::new(),
     }
 }

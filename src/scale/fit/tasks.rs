@@ -1,10 +1,11 @@
 //! From size and data to a task in two steps: loss, then accuracy or error.
 
 use super::curves::{Even, Free, Rising, Sigmoid};
-use super::{Curve, Loss, solve};
-use crate::error::{Diagnostic, Result};
+use super::forms::{Fitted, Parameter, Request, Row, held_out};
+use super::{Curve, Loss, interval, isoflop, solve};
 use crate::scale::formula::{Allocation, Chinchilla, Task};
 use crate::scale::points::{Points, Role};
+use rayon::prelude::*;
 
 /// A loss law and what it means for a task.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,20 +65,59 @@ pub fn overtrained_loss(points: &Points) -> Chinchilla {
 
 /// Both steps from one set of points with sizes, tokens, loss and score. Scores that fall with loss
 /// are accuracies, others errors.
-///
-/// # Errors
-/// When there are too few points.
-pub fn two_step(points: &Points) -> Result<TwoStep> {
-    if points.len() < 6 {
-        let text = format!("{} rows are too few for the two steps from size to task", points.len());
-        return Err(Diagnostic::new(text).help("add runs of other sizes and lengths; six or more").into());
-    }
+#[must_use]
+pub fn two_step(points: &Points) -> TwoStep {
     let (loss, score) = (points.get(Role::Loss), points.get(Role::Score));
     let task = if falls(loss, score) { accuracy(loss, score) } else { error(loss, score) };
-    Ok(TwoStep {
+    TwoStep {
         loss: ladder_loss(points),
         task,
-    })
+    }
+}
+
+/// The same as a fit with intervals and held-out rows; the rows tell scores.
+#[must_use]
+pub fn fitted(points: &Points, request: &Request, told: &(dyn Fn() + Sync)) -> Fitted {
+    let out = held_out(points, request.hold_out_fraction);
+    let kept = points.filtered(|i| !out[i]);
+    let best = two_step(&kept);
+    let one = |index: usize| {
+        let weights = crate::scale::draws::resample(request.seed, index as u64, kept.len());
+        let rows = isoflop::rows_of(&weights);
+        told();
+        values(&two_step(&kept.picked(&rows)))
+    };
+    let resampled: Vec<Vec<(&'static str, f64)>> = (0..request.n_bootstrap).into_par_iter().map(one).collect();
+    let column = |i: usize| resampled.iter().filter_map(|r| Some(r.get(i)?.1)).collect();
+    let parameters = values(&best).into_iter().enumerate().map(|(i, (name, value))| Parameter {
+        name,
+        value,
+        interval: interval(column(i)),
+    });
+    let row = |i: usize| Row {
+        train_flop: points.flop(i),
+        measured: points.at(Role::Score, i),
+        predicted: best.at(Allocation { n_params: points.at(Role::Params, i), n_tokens: points.at(Role::Tokens, i) }).1,
+        held_out: out[i],
+    };
+    Fitted {
+        parameters: parameters.collect(),
+        rows: (0..points.len()).map(row).collect(),
+        two_step: Some(best),
+        notes: vec!["Only some tasks scale predictably (39 % of those in Lourie et al. 2025): hold out the largest runs and look at the miss.".to_string()],
+        ..isoflop::empty(request, kept.len())
+    }
+}
+
+/// Constants of both steps.
+fn values(fitted: &TwoStep) -> Vec<(&'static str, f64)> {
+    let law = &fitted.loss;
+    let mut list = vec![("e", law.e), ("a", law.a), ("b", law.b), ("alpha", law.alpha), ("beta", law.beta)];
+    match fitted.task {
+        Task::Exponential { eps, k, gamma } => list.extend([("eps", eps), ("k", k), ("gamma", gamma)]),
+        Task::Sigmoid { a, x0, k, b } => list.extend([("height", a), ("x0", x0), ("slope", k), ("top", b)]),
+    }
+    list
 }
 
 /// Whether scores fall as losses rise.
@@ -121,7 +161,7 @@ mod tests {
             }
         }
         let points = Points::of("made", vec![(Role::Params, n), (Role::Tokens, d), (Role::Loss, l), (Role::Score, s)]);
-        let fitted = two_step(&points).unwrap();
+        let fitted = two_step(&points);
         let at = Allocation {
             n_params: 7e9,
             n_tokens: 4e12,

@@ -94,7 +94,7 @@ fn epochs_are_worth_what_the_paper_says() {
     for (epoch, worth) in [(2.0, 0.937), (4.0, 0.823), (16.0, 0.377), (40.0, 0.079)] {
         near(law.worth(epoch), worth, 5e-3);
     }
-    near(law.params_per_unique_token(), 0.050_99, 1e-3);
+    near(law.usable_params(1e9) / 1e9, 0.050_99, 1e-3);
 }
 
 #[test]
