@@ -23,8 +23,10 @@ pub enum Kind {
     Plain(usize),
     /// US dollars.
     Usd,
-    /// Parameters of a model, shown as `70.6B`.
+    /// Parameters of a model, shown in millions, billions and trillions.
     Params,
+    /// A point in time in decimal years, shown as `2028.4`.
+    Year,
 }
 
 /// A unit that a quantity can be written in.
@@ -64,7 +66,7 @@ impl Kind {
             Kind::Rate(symbol) => list(&[(0.0, 1.0, symbol)]),
             Kind::Carbon => list(&[(0.0, 1.0, "kgCO2e"), (1e3, 1e3, "tCO2e")]),
             Kind::Percent => list(&[(0.0, 0.01, "%")]),
-            Kind::Plain(_) => list(&[(0.0, 1.0, "")]),
+            Kind::Plain(_) | Kind::Year => list(&[(0.0, 1.0, "")]),
         }
     }
 
@@ -96,6 +98,7 @@ impl Kind {
         match self {
             _ if !value.is_finite() => "-".to_string(),
             Kind::Plain(decimals) => plain(value, decimals),
+            Kind::Year => format!("{value:.1}"),
             // Percent of the largest numbers would overflow.
             _ => significant((value / scale.value).clamp(f64::MIN, f64::MAX)),
         }
@@ -126,6 +129,7 @@ impl Kind {
             Kind::Plain(_) => String::new(),
             Kind::Usd => "usd".to_string(),
             Kind::Params => "params".to_string(),
+            Kind::Year => "year".to_string(),
         }
     }
 }

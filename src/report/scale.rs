@@ -1,9 +1,14 @@
 //! Scaling laws for people and programs.
 
+pub mod data;
 pub mod fit;
+pub mod forecast;
 pub mod laws;
+pub mod limits;
 pub mod machine;
 pub mod optimal;
+pub mod sheet;
+pub mod study;
 pub mod verify;
 
 use super::{Block, Cell, Document, Kind, Span, Table};

@@ -1,7 +1,7 @@
 //! The best size and data for training FLOP, by a law alone.
 
 use super::formula::{Allocation, INFER_FLOP, TRAIN_FLOP};
-use super::law::{Beyond, Range};
+use super::law::{Beyond, Formula, Law, Range, quantile};
 use super::minimize::golden;
 use super::question::Question;
 
@@ -75,19 +75,15 @@ pub fn optimum(question: &Question, train_flop: f64) -> Optimum {
             loss: loss(best + sign * step),
         }
     };
-    let plain = question.unique_tokens.is_none() && question.mixing.is_none() && question.bits.is_none();
-    let of_draws = |answer: fn(Allocation) -> f64| {
-        let interval = || question.law.interval(|c| answer(c.optimum(train_flop)));
-        plain.then(interval).flatten()
-    };
+    let (size_interval, tokens_interval) = intervals(question, train_flop, best);
     Optimum {
         train_flop,
         at: here,
         counted: question.counted(here, None),
         loss: least,
         loss_interval: question.loss_interval(here, None),
-        size_interval: of_draws(|a| a.n_params),
-        tokens_interval: of_draws(|a| a.n_tokens),
+        size_interval,
+        tokens_interval,
         beyond: question.law.bounds.beyond(here),
         epochs: question.unique_tokens.map(|u| here.n_tokens / u),
         shelf: (edge(-1.0), edge(1.0)),
@@ -100,6 +96,38 @@ pub fn optimum(question: &Question, train_flop: f64) -> Optimum {
             .to_vec(),
         served: question.served_tokens.and_then(|t| served(question, here, t)),
     }
+}
+
+/// 10th and 90th percentile of the best size and data over the law's resamples.
+fn intervals(question: &Question, train_flop: f64, best: f64) -> (Option<Range>, Option<Range>) {
+    let mut drawn = Question {
+        law: Law {
+            draws: Vec::new(),
+            ..question.law.clone()
+        },
+        ..question.clone()
+    };
+    let mut sizes = Vec::with_capacity(question.law.draws.len());
+    for draw in &question.law.draws {
+        drawn.law.formula = Formula::Chinchilla(*draw);
+        let loss = |ln_n: f64| {
+            let n_params = ln_n.exp();
+            drawn.loss(
+                Allocation {
+                    n_params,
+                    n_tokens: train_flop / TRAIN_FLOP / n_params,
+                },
+                None,
+            )
+        };
+        sizes.push(golden(loss, best - 5.0, best + 5.0, 60).exp());
+    }
+    if sizes.len() < 20 {
+        return (None, None);
+    }
+    sizes.sort_by(f64::total_cmp);
+    let size = quantile(&sizes, 0.1).zip(quantile(&sizes, 0.9));
+    (size, size.map(|(low, high)| (train_flop / TRAIN_FLOP / high, train_flop / TRAIN_FLOP / low)))
 }
 
 fn served(question: &Question, here: Allocation, tokens: f64) -> Option<Served> {

@@ -31,11 +31,13 @@ pub enum Form {
     Power,
     /// Loss, then accuracy or error from it.
     Task,
+    /// The loss on one set from that on another.
+    Transfer,
 }
 
 impl Form {
     /// Every form with its name.
-    pub const ALL: [(&'static str, Form); 10] = [
+    pub const ALL: [(&'static str, Form); 11] = [
         ("chinchilla", Form::Chinchilla),
         ("isoflop", Form::Isoflop),
         ("envelope", Form::Envelope),
@@ -46,6 +48,7 @@ impl Form {
         ("precision", Form::Precision),
         ("power", Form::Power),
         ("task", Form::Task),
+        ("transfer", Form::Transfer),
     ];
 
     /// Its name.
@@ -62,6 +65,7 @@ impl Form {
             Form::Routed => &[Role::Params, Role::Experts, Role::Loss],
             Form::Precision => &[Role::Params, Role::Tokens, Role::Loss, Role::Bits],
             Form::Power => &[Role::Flop, Role::Value],
+            Form::Transfer => &[Role::Loss, Role::Value],
             Form::Task => &[Role::Params, Role::Tokens, Role::Loss, Role::Score],
             Form::Isoflop => &[Role::Params, Role::Flop, Role::Loss],
             _ => &[Role::Params, Role::Tokens, Role::Loss],
@@ -74,6 +78,7 @@ impl Form {
         match self {
             Form::Precision => &[Role::ActivationBits, Role::AttentionBits, Role::Flop],
             Form::Power => &[Role::Sd],
+            Form::Transfer => &[Role::Params, Role::Tokens],
             Form::Isoflop => &[Role::Tokens],
             _ => &[Role::Flop],
         }
@@ -246,6 +251,7 @@ pub fn fit(points: &Points, request: &Request, told: &(dyn Fn() + Sync)) -> Resu
         Form::Isoflop => isoflop::parabolas(points, request),
         Form::Envelope => isoflop::envelope(points, request),
         Form::Task => Ok(tasks::fitted(points, request, told)),
+        Form::Transfer => Ok(tasks::transfer(points, request)),
     }
 }
 
@@ -255,7 +261,7 @@ fn check(points: &Points, request: &Request) -> Result<()> {
     let constants = match form {
         Form::Chinchilla => 5,
         Form::Overtrained | Form::Kaplan => 4,
-        Form::Repeated | Form::Power => 2,
+        Form::Repeated | Form::Power | Form::Transfer => 2,
         _ => 6,
     };
     if points.len() <= constants {

@@ -109,6 +109,52 @@ pub fn fitted(points: &Points, request: &Request, told: &(dyn Fn() + Sync)) -> F
     }
 }
 
+/// The loss on one set as a line in that on another (Brandfonbrener et al. 2024, arXiv 2411.12925, near
+/// their fits over a narrow range): how well a model that does one thing does another, as far as loss says.
+#[must_use]
+pub fn transfer(points: &Points, request: &Request) -> Fitted {
+    let line = |loss: &[f64], value: &[f64]| {
+        #[allow(clippy::cast_precision_loss)]
+        let n = loss.len() as f64;
+        let (x, y) = (loss.iter().sum::<f64>() / n, value.iter().sum::<f64>() / n);
+        let (mut xx, mut xy) = (0.0, 0.0);
+        for (l, v) in loss.iter().zip(value) {
+            xx += (l - x) * (l - x);
+            xy += (l - x) * (v - y);
+        }
+        (y - xy / xx * x, xy / xx)
+    };
+    let out = held_out(points, request.hold_out_fraction);
+    let kept = points.filtered(|i| !out[i]);
+    let of = |p: &Points| line(p.get(Role::Loss), p.get(Role::Value));
+    let (constant, slope) = of(&kept);
+    let one = |index: usize| {
+        let weights = crate::scale::draws::resample(request.seed, index as u64, kept.len());
+        of(&kept.picked(&isoflop::rows_of(&weights)))
+    };
+    let resampled: Vec<(f64, f64)> = (0..request.n_bootstrap).map(one).collect();
+    let row = |i: usize| Row {
+        train_flop: points.flop(i),
+        measured: points.at(Role::Value, i),
+        predicted: constant + slope * points.at(Role::Loss, i),
+        held_out: out[i],
+    };
+    let parameter = |name, value, list| Parameter {
+        name,
+        value,
+        interval: interval(list),
+    };
+    Fitted {
+        parameters: vec![
+            parameter("constant", constant, resampled.iter().map(|r| r.0).collect()),
+            parameter("slope", slope, resampled.iter().map(|r| r.1).collect()),
+        ],
+        rows: (0..points.len()).map(row).collect(),
+        notes: vec!["A line between two losses of the same models. How a model meets situations unlike any set is not told.".to_string()],
+        ..isoflop::empty(request, kept.len())
+    }
+}
+
 /// Constants of both steps.
 fn values(fitted: &TwoStep) -> Vec<(&'static str, f64)> {
     let law = &fitted.loss;

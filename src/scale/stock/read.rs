@@ -168,6 +168,19 @@ pub struct Book {
     pub limits: Vec<Limit>,
     /// Demand.
     pub demand: Demand,
+    /// Compute from which rules apply.
+    pub thresholds: Vec<Threshold>,
+}
+
+/// Compute from which a rule applies.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Threshold {
+    /// Name for people.
+    pub title: String,
+    /// Training FLOP.
+    pub flop: f64,
+    /// The rule.
+    pub source: String,
 }
 
 /// The shipped book.
@@ -203,6 +216,11 @@ fn read() -> std::result::Result<Book, Vec<Diagnostic>> {
         mixes: each(&s, "mix", mix_of),
         limits: each(&l, "limit", limit_of),
         demand: demand_of(&l),
+        thresholds: each(&l, "threshold", |_, r| Threshold {
+            title: r.need_text("title"),
+            flop: r.need("flop", Unit::Flop, Positive),
+            source: r.need_text("source"),
+        }),
     };
     if problems.is_empty() { Ok(book) } else { Err(problems.into_list()) }
 }
