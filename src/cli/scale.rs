@@ -9,8 +9,8 @@ mod optimal;
 mod studies;
 mod verify;
 
-use super::output::{Console, Forms, Target};
 use super::Done;
+use super::output::{Console, Forms, Target};
 use crate::error::{Diagnostic, Result};
 use crate::report::Document;
 use crate::report::scale::first_table;
@@ -89,12 +89,15 @@ pub fn run(command: &ScaleCommand, console: &Console) -> Done {
 
 /// A quantity of a flag, greater than zero.
 fn quantity(flag: &str, text: &str, unit: Unit) -> Result<f64> {
-    let value = units::parse(text, unit).map_err(|why| Diagnostic::new(format!("--{flag}: {why}")).help(format!("write {}", unit.example())))?;
+    let value =
+        units::parse(text, unit).map_err(|why| Diagnostic::new(format!("--{flag}: {why}")).help(format!("write {}", unit.example())))?;
     if value > 0.0 && value < 1e60 {
         return Ok(value);
     }
     let text = format!("--{flag} is {text}, out of range");
-    Err(Diagnostic::new(text).help(format!("write a finite number greater than 0, for example {}", unit.example())).into())
+    Err(Diagnostic::new(text)
+        .help(format!("write a finite number greater than 0, for example {}", unit.example()))
+        .into())
 }
 
 /// The same where the flag may be absent.

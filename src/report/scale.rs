@@ -50,7 +50,11 @@ pub fn number(value: f64) -> Cell {
 #[must_use]
 pub fn interval_note(interval: Option<Range>, show: impl Fn(f64) -> Cell) -> String {
     match interval {
-        Some((low, high)) => format!("{} to {} in 8 cases of 10 (the law's points resampled)", show(low).human(), show(high).human()),
+        Some((low, high)) => format!(
+            "{} to {} in 8 cases of 10 (the law's points resampled)",
+            show(low).human(),
+            show(high).human()
+        ),
         None => "no interval published".to_string(),
     }
 }
@@ -94,7 +98,13 @@ pub fn law_json(law: &Law) -> Value {
 /// What a law counts, in one sentence.
 #[must_use]
 pub fn convention(law: &Law) -> String {
-    let said = |text: &str| if text.is_empty() { "not stated".to_string() } else { text.to_string() };
+    let said = |text: &str| {
+        if text.is_empty() {
+            "not stated".to_string()
+        } else {
+            text.to_string()
+        }
+    };
     format!(
         "{}: embeddings {}, loss in {}, corpus {}, tokenizer {}, evidence {}.",
         law.title,

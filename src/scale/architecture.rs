@@ -1,8 +1,8 @@
 //! The same budget and machine with other architectures: work, state, memory, time. Loss only where a
 //! published law tells it.
 
-use super::question::{Mixing, Question, Route};
 use super::formula::Allocation;
+use super::question::{Mixing, Question, Route};
 use super::shape::{Mixture, shaped};
 use crate::catalog::{Catalog, LayerKind, Mamba, Mixer, Model, Sliding};
 use crate::layout::Choice;
@@ -81,7 +81,8 @@ pub struct Entry {
 /// Kinds of layers of an architecture, made from a dense model of the same width and depth.
 #[must_use]
 pub fn variant(dense: &Model, kind: Kind) -> Model {
-    let layers = |of: &dyn Fn(u32) -> char| -> Option<Vec<LayerKind>> { (0..dense.n_layers).map(|i| LayerKind::from_char(of(i))).collect() };
+    let layers =
+        |of: &dyn Fn(u32) -> char| -> Option<Vec<LayerKind>> { (0..dense.n_layers).map(|i| LayerKind::from_char(of(i))).collect() };
     // Twice the hidden width, as Mamba-2 and Nemotron-H have it.
     let mamba = Some(Mamba {
         n_heads: (2 * dense.hidden / 64).max(1),
@@ -119,7 +120,9 @@ pub fn variant(dense: &Model, kind: Kind) -> Model {
         },
         Kind::Recurrent => {
             let pair = ['R', '-'];
-            let all: Option<Vec<LayerKind>> = (0..2 * dense.n_layers).map(|i| LayerKind::from_char(pair[(i % 2) as usize])).collect();
+            let all: Option<Vec<LayerKind>> = (0..2 * dense.n_layers)
+                .map(|i| LayerKind::from_char(pair[(i % 2) as usize]))
+                .collect();
             Model {
                 n_layers: 2 * dense.n_layers,
                 pattern: all,
@@ -136,9 +139,17 @@ pub fn state_bytes(model: &Model, context_tokens: f64) -> f64 {
     let kv = 2.0 * f64::from(model.n_kv_heads) * f64::from(model.head_dim) * 2.0;
     let layer = |kind: LayerKind| match kind.mixer {
         Mixer::Attention => kv * context_tokens,
-        Mixer::Windowed => kv * model.sliding.map_or(context_tokens, |s| context_tokens.min(f64::from(s.window_tokens))),
-        Mixer::StateSpace => model.mamba.map_or(0.0, |m| f64::from(m.n_heads) * f64::from(m.head_dim) * f64::from(m.state_dim) * 2.0),
-        Mixer::Delta => model.delta.map_or(0.0, |d| f64::from(d.n_value_heads) * f64::from(d.key_head_dim) * f64::from(d.value_head_dim) * 2.0),
+        Mixer::Windowed => {
+            kv * model
+                .sliding
+                .map_or(context_tokens, |s| context_tokens.min(f64::from(s.window_tokens)))
+        }
+        Mixer::StateSpace => model
+            .mamba
+            .map_or(0.0, |m| f64::from(m.n_heads) * f64::from(m.head_dim) * f64::from(m.state_dim) * 2.0),
+        Mixer::Delta => model.delta.map_or(0.0, |d| {
+            f64::from(d.n_value_heads) * f64::from(d.key_head_dim) * f64::from(d.value_head_dim) * 2.0
+        }),
         Mixer::Recurrent => 2.0 * f64::from(model.hidden) * 2.0,
         Mixer::None => 0.0,
     };
@@ -150,7 +161,8 @@ pub fn state_bytes(model: &Model, context_tokens: f64) -> f64 {
 pub fn even_context(model: &Model) -> Option<f64> {
     let flop = |s: f64| count(model, s).train_flop_per_token;
     let (short, long) = (flop(1.0), flop(1e9));
-    (long > 2.0 * short).then(|| super::minimize::rising_root(|ln_s| flop(ln_s.exp()) - 2.0 * short, 0.0, 1e9f64.ln()))
+    (long > 2.0 * short)
+        .then(|| super::minimize::rising_root(|ln_s| flop(ln_s.exp()) - 2.0 * short, 0.0, 1e9f64.ln()))
         .map(f64::exp)
 }
 
@@ -163,7 +175,13 @@ pub fn compare(base: &Scenario, catalog: &Catalog, question: &Question, factor: 
         let mut scenario = base.clone();
         scenario.workload.model = variant(dense, kind);
         scenario.choice = Choice::default();
-        let found = search::search(&scenario, &Options { n_best: 1, ..Options::default() });
+        let found = search::search(
+            &scenario,
+            &Options {
+                n_best: 1,
+                ..Options::default()
+            },
+        );
         let plan = found.best.first().map(|best| evaluate(&scenario, catalog, best.layout));
         let rate = |p: &Plan| p.step.time_s;
         let first = out.first().and_then(|e| e.plan.as_ref()).map(rate);

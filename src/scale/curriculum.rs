@@ -59,7 +59,9 @@ pub fn totals(model: &Model, phases: &[Phase]) -> Totals {
 pub fn schedule(flag: &str, text: &str, total: f64) -> Result<Vec<(f64, f64)>> {
     let wrong = |part: &str| -> Error {
         Diagnostic::new(format!("--{flag}: `{part}` is no VALUE@TOKENS"))
-            .help(format!("write for example --{flag} 4M@168B,8M@503B,16M; the last value holds to the end"))
+            .help(format!(
+                "write for example --{flag} 4M@168B,8M@503B,16M; the last value holds to the end"
+            ))
             .into()
     };
     let number = |t: &str| crate::units::parse(t, crate::units::Unit::Tokens).ok().filter(|v| *v > 0.0);
@@ -80,7 +82,11 @@ pub fn schedule(flag: &str, text: &str, total: f64) -> Result<Vec<(f64, f64)>> {
         from = until;
     }
     if from < total {
-        let text = format!("--{flag} ends at {} of {} tokens", crate::units::si(from, ""), crate::units::si(total, ""));
+        let text = format!(
+            "--{flag} ends at {} of {} tokens",
+            crate::units::si(from, ""),
+            crate::units::si(total, "")
+        );
         return Err(Diagnostic::new(text).help("leave the tokens of the last value out").into());
     }
     Ok(out)
@@ -122,7 +128,13 @@ pub fn timed(base: &Scenario, catalog: &Catalog, phases: &[Phase], told: &dyn Fn
         scenario.workload.seq_len_tokens = phase.seq_len_tokens;
         scenario.workload.global_batch_seqs = (phase.batch_tokens / phase.seq_len_tokens).round().max(1.0);
         scenario.choice = Choice::default();
-        let found = search::search(&scenario, &Options { n_best: 1, ..Options::default() });
+        let found = search::search(
+            &scenario,
+            &Options {
+                n_best: 1,
+                ..Options::default()
+            },
+        );
         let Some(best) = found.best.first() else {
             return Err(Error::NoFeasibleLayout {
                 rejected: found.rejected,

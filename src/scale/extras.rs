@@ -62,7 +62,10 @@ pub fn joules_per_token(n_params: f64, flop_per_j: f64) -> f64 {
 #[must_use]
 pub fn sparse_scoring(context_tokens: f64, width: f64, selector_width: f64, top_k: f64) -> (f64, f64) {
     let pairs = 0.5 * context_tokens * context_tokens;
-    (pairs * width, pairs * selector_width + context_tokens * top_k.min(context_tokens) * width)
+    (
+        pairs * width,
+        pairs * selector_width + context_tokens * top_k.min(context_tokens) * width,
+    )
 }
 
 #[cfg(test)]

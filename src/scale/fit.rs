@@ -94,7 +94,11 @@ pub fn objective<const N: usize>(curve: &impl Curve<N>, p: &[f64; N], loss: Loss
             *g += weight * derivative * scale * s;
         }
     }
-    if sum.is_finite() { (sum, gradient) } else { (f64::INFINITY, gradient) }
+    if sum.is_finite() {
+        (sum, gradient)
+    } else {
+        (f64::INFINITY, gradient)
+    }
 }
 
 /// A fit from many starts.
@@ -120,16 +124,25 @@ pub fn solve<const N: usize>(curve: &impl Curve<N>, starts: &[[f64; N]], loss: L
         })
         .collect();
     // Ties go to the first start, so that threads do not matter.
-    let first = ends.iter().filter(|m| m.value.is_finite()).fold(None, |best: Option<&Minimum<N>>, m| match best {
-        Some(b) if b.value <= m.value => Some(b),
-        _ => Some(m),
-    });
+    let first = ends
+        .iter()
+        .filter(|m| m.value.is_finite())
+        .fold(None, |best: Option<&Minimum<N>>, m| match best {
+            Some(b) if b.value <= m.value => Some(b),
+            _ => Some(m),
+        });
     let best = first.map_or_else(
         || Minimum {
             at: starts.first().copied().unwrap_or([0.0; N]),
             value: f64::INFINITY,
         },
-        |m| if curve.local_steps().is_some() { *m } else { polished(&f, m.at, &Stop::default()) },
+        |m| {
+            if curve.local_steps().is_some() {
+                *m
+            } else {
+                polished(&f, m.at, &Stop::default())
+            }
+        },
     );
     Solved {
         n_near: ends.iter().filter(|m| m.value <= best.value * 1.001).count(),
@@ -167,7 +180,14 @@ pub fn solve_as_2022<const N: usize>(curve: &impl Curve<N>, starts: &[[f64; N]],
 }
 
 /// Fits to resampled rows, each started at the best fit (Efron 1979).
-pub fn bootstrap<const N: usize>(curve: &impl Curve<N>, best: &[f64; N], loss: Loss, n: usize, seed: u64, told: &(dyn Fn() + Sync)) -> Vec<[f64; N]> {
+pub fn bootstrap<const N: usize>(
+    curve: &impl Curve<N>,
+    best: &[f64; N],
+    loss: Loss,
+    n: usize,
+    seed: u64,
+    told: &(dyn Fn() + Sync),
+) -> Vec<[f64; N]> {
     let one = |index: usize| {
         let weights = draws::resample(seed, index as u64, curve.n_rows());
         // A second run forgets the Hessian of the first: the valleys are flat.

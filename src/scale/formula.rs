@@ -85,7 +85,9 @@ impl Chinchilla {
     #[must_use]
     pub fn tokens_for(&self, n_params: f64, loss: f64) -> Option<f64> {
         let left = loss - self.e - self.a * n_params.powf(-self.alpha);
-        (left > 0.0).then(|| (self.b / left).powf(1.0 / self.beta)).filter(|t| t.is_finite())
+        (left > 0.0)
+            .then(|| (self.b / left).powf(1.0 / self.beta))
+            .filter(|t| t.is_finite())
     }
 
     /// Least training FLOP that reach a loss; nothing at or below the irreducible one.

@@ -26,7 +26,14 @@ pub struct Start {
 /// # Errors
 /// Never with the shipped laws.
 pub fn starts(at: Allocation, loss: f64) -> Result<Vec<Start>> {
-    let names = ["deepseek-rate", "steplaw-rate", "deepseek-batch", "steplaw-batch", "zhang-batch", "kaplan-batch"];
+    let names = [
+        "deepseek-rate",
+        "steplaw-rate",
+        "deepseek-batch",
+        "steplaw-batch",
+        "zhang-batch",
+        "kaplan-batch",
+    ];
     let mut out = Vec::new();
     for name in names {
         let law = find(name)?;
@@ -58,8 +65,16 @@ mod tests {
                 n_params: n,
                 n_tokens: 2e12,
             };
-            assert!((value(at, "deepseek-rate") / rate - 1.0).abs() < 0.01, "{}", value(at, "deepseek-rate"));
-            assert!((value(at, "deepseek-batch") / batch - 1.0).abs() < 0.01, "{}", value(at, "deepseek-batch"));
+            assert!(
+                (value(at, "deepseek-rate") / rate - 1.0).abs() < 0.01,
+                "{}",
+                value(at, "deepseek-rate")
+            );
+            assert!(
+                (value(at, "deepseek-batch") / batch - 1.0).abs() < 0.01,
+                "{}",
+                value(at, "deepseek-batch")
+            );
         }
     }
 
@@ -69,7 +84,14 @@ mod tests {
             n_params: 1e9,
             n_tokens: 2e10,
         };
-        let of = |loss: f64| starts(at, loss).unwrap().into_iter().find(|s| s.law == "kaplan-batch").unwrap().value;
+        let of = |loss: f64| {
+            starts(at, loss)
+                .unwrap()
+                .into_iter()
+                .find(|s| s.law == "kaplan-batch")
+                .unwrap()
+                .value
+        };
         for (loss, want) in [(3.0, 1.07e6), (2.5, 2.55e6), (2.0, 7.37e6)] {
             assert!((of(loss) / want - 1.0).abs() < 0.01, "{}", of(loss));
         }

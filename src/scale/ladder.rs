@@ -94,7 +94,13 @@ pub fn planned(ladder: &mut Ladder, base: &Scenario, catalog: &Catalog, told: &d
         let sequences = (tokens / scenario.workload.seq_len_tokens).log2().round().exp2().max(1.0);
         scenario.workload.global_batch_seqs = sequences;
         scenario.choice = Choice::default();
-        let found = search::search(&scenario, &Options { n_best: 1, ..Options::default() });
+        let found = search::search(
+            &scenario,
+            &Options {
+                n_best: 1,
+                ..Options::default()
+            },
+        );
         let Some(best) = found.best.first() else {
             return Err(Error::NoFeasibleLayout {
                 rejected: found.rejected,

@@ -140,7 +140,7 @@ impl Bounds {
         let over = |(what, range, value): (&'static str, Option<Range>, f64)| {
             let (low, high) = range?;
             let times = if value > high { value / high } else { (value / low).min(1.0) };
-            (times > 1.05 || times < 0.95).then_some(Beyond { what, times })
+            (!(0.95..=1.05).contains(&times)).then_some(Beyond { what, times })
         };
         cases.into_iter().filter_map(over).collect()
     }

@@ -122,7 +122,10 @@ pub struct Means {
 #[must_use]
 pub fn ceilings(means: &Means, batch: &BatchCost) -> Vec<(&'static str, f64)> {
     let of_devices = |n: f64| n * means.rate_flop_per_s * means.wall_s;
-    let money = means.usd.zip(means.device_usd).map(|(usd, price)| usd / price * means.rate_flop_per_s);
+    let money = means
+        .usd
+        .zip(means.device_usd)
+        .map(|(usd, price)| usd / price * means.rate_flop_per_s);
     let list = [
         ("power", means.power_w.map(|w| of_devices(w / means.device_w))),
         ("chips", means.n_devices.map(of_devices)),

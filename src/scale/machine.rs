@@ -50,10 +50,16 @@ impl Budget {
             ("money", plan.bill.cost.total_usd, self.usd),
             ("energy", Some(plan.bill.energy.facility_j), self.energy_j),
             ("carbon", Some(plan.bill.carbon.total_location_kg_co2e), self.kg_co2e),
-            ("training FLOP", Some(super::formula::TRAIN_FLOP * plan.counts.params_active * tokens), self.train_flop),
+            (
+                "training FLOP",
+                Some(super::formula::TRAIN_FLOP * plan.counts.params_active * tokens),
+                self.train_flop,
+            ),
             ("tokens", Some(tokens), self.tokens),
         ];
-        list.into_iter().filter_map(|(name, takes, bound)| Some((name, takes?, bound?))).collect()
+        list.into_iter()
+            .filter_map(|(name, takes, bound)| Some((name, takes?, bound?)))
+            .collect()
     }
 }
 
@@ -156,7 +162,11 @@ pub fn best(machine: &Machine<'_>, told: &dyn Fn()) -> Result<Found> {
     };
     let (size, batch) = (first.plan.counts.params_active, first.batch_tokens);
     let near = [0.5, 1.0, 2.0].map(|f| f * batch);
-    let batches = if machine.batch_tokens.is_some() { vec![batch] } else { near.to_vec() };
+    let batches = if machine.batch_tokens.is_some() {
+        vec![batch]
+    } else {
+        near.to_vec()
+    };
     for step in (-N_FINE..=N_FINE).filter(|s| *s != 0) {
         sizes.extend(machine.size(size * FINE.powi(step), &batches, &mut tried));
         told();
@@ -186,7 +196,12 @@ impl Machine<'_> {
         let base = self.base;
         #[allow(clippy::cast_precision_loss)]
         let devices = base.n_devices() as f64;
-        let rate = base.accelerator.peak.matrix_flop_per_s(base.workload.precision.compute).unwrap_or(1e14) / 3.0;
+        let rate = base
+            .accelerator
+            .peak
+            .matrix_flop_per_s(base.workload.precision.compute)
+            .unwrap_or(1e14)
+            / 3.0;
         let price = base.offer.as_ref().map_or(2.0, |o| o.usd_per_device_hour.base_usd) / 3600.0;
         // Rough figures, to begin the sweep in the right decade only.
         let watts = 1.5 * base.accelerator.tdp_w;
@@ -284,8 +299,17 @@ impl Machine<'_> {
 
     /// Size and tokens as the law counts them.
     fn counted(&self, plan: &Plan) -> Allocation {
-        let embedding = plan.counts.params_by_part.iter().find(|(name, _)| *name == "embedding").map_or(0.0, |(_, n)| *n);
-        let left_out = if self.question.law.embeddings == Embeddings::Excluded { embedding } else { 0.0 };
+        let embedding = plan
+            .counts
+            .params_by_part
+            .iter()
+            .find(|(name, _)| *name == "embedding")
+            .map_or(0.0, |(_, n)| *n);
+        let left_out = if self.question.law.embeddings == Embeddings::Excluded {
+            embedding
+        } else {
+            0.0
+        };
         Allocation {
             n_params: plan.counts.params_active - left_out,
             n_tokens: plan.scenario.workload.total_tokens,

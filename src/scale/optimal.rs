@@ -63,7 +63,10 @@ pub fn optimum(question: &Question, train_flop: f64) -> Optimum {
         n_tokens: train_flop / TRAIN_FLOP / ln_n.exp(),
     };
     let loss = |ln_n: f64| question.loss(at(ln_n), None);
-    let free = question.law.optimum(train_flop).map_or(0.5 * (train_flop / TRAIN_FLOP).ln(), |a| a.n_params.ln());
+    let free = question
+        .law
+        .optimum(train_flop)
+        .map_or(0.5 * (train_flop / TRAIN_FLOP).ln(), |a| a.n_params.ln());
     let best = golden(loss, free - 10.0, free + 10.0, 200);
     let here = at(best);
     let least = loss(best);
@@ -127,7 +130,10 @@ fn intervals(question: &Question, train_flop: f64, best: f64) -> (Option<Range>,
     }
     sizes.sort_by(f64::total_cmp);
     let size = quantile(&sizes, 0.1).zip(quantile(&sizes, 0.9));
-    (size, size.map(|(low, high)| (train_flop / TRAIN_FLOP / high, train_flop / TRAIN_FLOP / low)))
+    (
+        size,
+        size.map(|(low, high)| (train_flop / TRAIN_FLOP / high, train_flop / TRAIN_FLOP / low)),
+    )
 }
 
 fn served(question: &Question, here: Allocation, tokens: f64) -> Option<Served> {
@@ -158,7 +164,11 @@ mod tests {
         let (small, large) = found.shelf;
         near(small.loss, found.loss * 1.01, 1e-6);
         assert!(small.at.n_params < 0.6 * found.at.n_params && large.at.n_params > 1.5 * found.at.n_params);
-        assert!(found.beyond.iter().any(|b| b.what == "training FLOP" && b.times > 10.0), "{:?}", found.beyond);
+        assert!(
+            found.beyond.iter().any(|b| b.what == "training FLOP" && b.times > 10.0),
+            "{:?}",
+            found.beyond
+        );
     }
 
     #[test]

@@ -43,7 +43,11 @@ pub enum Role {
 impl Role {
     /// Every role with its name on the command line and the columns that are taken for it.
     pub const ALL: [(&'static str, Role, &'static [&'static str]); 12] = [
-        ("params", Role::Params, &["params", "n", "parameters", "n_params", "params_no_embed"]),
+        (
+            "params",
+            Role::Params,
+            &["params", "n", "parameters", "n_params", "params_no_embed"],
+        ),
         ("tokens", Role::Tokens, &["tokens", "d", "n_tokens"]),
         ("loss", Role::Loss, &["loss", "l", "bpb"]),
         ("flop", Role::Flop, &["flop", "flops", "c"]),
@@ -107,7 +111,9 @@ impl Mapping {
             };
             let Some((_, role, _)) = Role::ALL.iter().find(|(name, ..)| *name == role) else {
                 let names = Role::ALL.map(|(n, ..)| n);
-                return Err(Diagnostic::new(format!("--column: there is no role `{role}`")).help(one_of(role, &names)).into());
+                return Err(Diagnostic::new(format!("--column: there is no role `{role}`"))
+                    .help(one_of(role, &names))
+                    .into());
             };
             mapping.columns.push((*role, column.to_string()));
         }
@@ -166,7 +172,10 @@ impl Points {
     /// The column of a role; empty when there is none.
     #[must_use]
     pub fn get(&self, role: Role) -> &[f64] {
-        self.columns.iter().find(|(r, _)| *r == role).map_or(&[], |(_, c)| &c[..self.n_rows])
+        self.columns
+            .iter()
+            .find(|(r, _)| *r == role)
+            .map_or(&[], |(_, c)| &c[..self.n_rows])
     }
 
     /// Whether a role has a column.
@@ -221,7 +230,10 @@ pub fn read(path: &Path, mapping: &Mapping, needed: &[Role], wanted: &[Role]) ->
 /// # Errors
 /// As [`read`].
 pub fn parse(origin: &Arc<Origin>, mapping: &Mapping, needed: &[Role], wanted: &[Role]) -> Result<Points> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(origin.text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(origin.text.as_bytes());
     let header: Vec<String> = match reader.headers() {
         Ok(h) => h.iter().map(str::to_string).collect(),
         Err(error) => return Err(Diagnostic::new(format!("`{}` is no CSV: {error}", origin.name)).into()),
@@ -234,7 +246,9 @@ pub fn parse(origin: &Arc<Origin>, mapping: &Mapping, needed: &[Role], wanted: &
             Ok(false) => break,
             Ok(true) => table.row(&record)?,
             Err(error) => {
-                table.problems.push(Diagnostic::new(format!("`{}` is no CSV: {error}", origin.name)));
+                table
+                    .problems
+                    .push(Diagnostic::new(format!("`{}` is no CSV: {error}", origin.name)));
                 break;
             }
         }
@@ -410,7 +424,11 @@ mod tests {
     #[test]
     fn hostile_files_say_what_is_wrong_and_where() {
         for (text, columns, word) in [
-            ("params,tokens,loss\n1e9,2e10,NaN\n", &[][..], "p.csv:2: `loss` is `NaN`, expected a finite number"),
+            (
+                "params,tokens,loss\n1e9,2e10,NaN\n",
+                &[][..],
+                "p.csv:2: `loss` is `NaN`, expected a finite number",
+            ),
             ("params,tokens,loss\n1e9,0,3\n", &[], "`tokens` is `0`"),
             ("params,tokens,loss\n1e9,inf,3\n", &[], "`tokens` is `inf`"),
             ("params,tokens,loss\n", &[], "has no row with params, tokens, loss"),
@@ -427,7 +445,9 @@ mod tests {
         let many = format!("params,tokens,loss\n{}", "1,1,1\n".repeat(MAX_ROWS + 1));
         assert!(points(&many, &[], &[]).unwrap_err().to_string().contains("thin it out"));
         let broken = format!("params,tokens,loss\n{}", "1,0,1\n".repeat(1000));
-        let Err(Error::Invalid(list)) = points(&broken, &[], &[]) else { panic!() };
+        let Err(Error::Invalid(list)) = points(&broken, &[], &[]) else {
+            panic!()
+        };
         assert_eq!(list.len(), MAX_PROBLEMS);
     }
 }

@@ -38,11 +38,14 @@ impl Route {
             _ => {}
         }
         let factor = text.strip_prefix("leverage=").and_then(|f| f.parse::<f64>().ok());
-        factor.filter(|f| (0.1..=1e3).contains(f)).map(Route::Leverage).ok_or_else(|| -> Error {
-            Diagnostic::new(format!("--route is `{text}`"))
-                .help("write clark, krajewski, or leverage=FACTOR on the active parameters, from 0.1 to 1000")
-                .into()
-        })
+        factor
+            .filter(|f| (0.1..=1e3).contains(f))
+            .map(Route::Leverage)
+            .ok_or_else(|| -> Error {
+                Diagnostic::new(format!("--route is `{text}`"))
+                    .help("write clark, krajewski, or leverage=FACTOR on the active parameters, from 0.1 to 1000")
+                    .into()
+            })
     }
 }
 
@@ -277,10 +280,7 @@ mod tests {
             ..plain.clone()
         };
         assert!(scarce.loss(here, None) > base);
-        let coarse = Question {
-            bits: Some(8.0),
-            ..plain
-        };
+        let coarse = Question { bits: Some(8.0), ..plain };
         assert!(coarse.loss(here, None) > base && share_of_bits(16.0) == 1.0);
     }
 

@@ -36,7 +36,11 @@ pub fn shaped(template: &Model, n_params: f64, mixture: Option<Mixture>) -> Mode
     // As the field writes sizes: 70.6B.
     let written = |n: f64| crate::units::si(n, "").replace(" G", "B").replace(' ', "");
     model.title = if mixture.is_some() {
-        format!("a {} model with {} active", written(counts.params_total), written(counts.params_active))
+        format!(
+            "a {} model with {} active",
+            written(counts.params_total),
+            written(counts.params_active)
+        )
     } else {
         format!("a {} model", written(counts.params_total))
     };
@@ -54,7 +58,11 @@ fn odd(model: &Model, n_params: f64) -> f64 {
     let aspect = f64::from(model.hidden) / f64::from(model.n_layers) / ASPECT;
     let size = count(model, 1.0).params_total / n_params;
     // Tensor ranks divide heads: multiples of eight are worth a little unusual a shape.
-    let uneven = if model.hidden >= 1024 && !model.n_heads.is_multiple_of(8) { 1.0 } else { 0.0 };
+    let uneven = if model.hidden >= 1024 && !model.n_heads.is_multiple_of(8) {
+        1.0
+    } else {
+        0.0
+    };
     aspect.ln().abs() + 20.0 * size.ln().abs() + uneven
 }
 

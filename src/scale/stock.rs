@@ -68,7 +68,9 @@ pub fn audit(book: &Book, shares: &[(String, f64)], tokens: f64, usable_fraction
     let sum: f64 = shares.iter().map(|(_, s)| s).sum();
     if (sum - 1.0).abs() > 0.005 {
         let text = format!("the shares of --mix sum to {sum:.4}, not to 1");
-        return Err(Diagnostic::new(text).help("write for example --mix web=0.5 --mix code=0.17 --mix books=0.33").into());
+        return Err(Diagnostic::new(text)
+            .help("write for example --mix web=0.5 --mix code=0.17 --mix books=0.33")
+            .into());
     }
     let part = |(name, share): &(String, f64)| Part {
         name: name.clone(),
@@ -82,7 +84,9 @@ pub fn audit(book: &Book, shares: &[(String, f64)], tokens: f64, usable_fraction
 /// Median of the stock with this name, else of the first of this kind.
 fn unique_of(book: &Book, name: &str) -> Option<f64> {
     let named = book.stocks.iter().find(|s| s.name == name);
-    named.or_else(|| book.stocks.iter().find(|s| s.kind == name)).map(|s| s.median_tokens)
+    named
+        .or_else(|| book.stocks.iter().find(|s| s.kind == name))
+        .map(|s| s.median_tokens)
 }
 
 /// What a bundle of licences costs.
@@ -244,7 +248,10 @@ mod tests {
         let plain = exhaustion(draws, 1.0, 1);
         // Median 2028, 80 % from 2026 to 2032; 2027 with data five times over-trained.
         assert!((plain.years[1] - 2028.0).abs() < 1.1, "{plain:?}");
-        assert!((plain.years[0] - 2026.0).abs() < 1.5 && (plain.years[2] - 2032.0).abs() < 1.5, "{plain:?}");
+        assert!(
+            (plain.years[0] - 2026.0).abs() < 1.5 && (plain.years[2] - 2032.0).abs() < 1.5,
+            "{plain:?}"
+        );
         let over = exhaustion(draws, 5.0, 1);
         assert!((over.years[1] - 2027.0).abs() < 1.1 && over.years[1] < plain.years[1], "{over:?}");
         near(plain.stock_tokens, 300e12, 0.15);

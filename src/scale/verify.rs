@@ -84,10 +84,7 @@ impl Folder<'_> {
 /// # Errors
 /// When a file cannot be read as what its name says.
 pub fn verify(folder: &Path, all_starts: bool, told: &dyn Fn()) -> Result<Verified> {
-    let place = Folder {
-        path: folder,
-        all_starts,
-    };
+    let place = Folder { path: folder, all_starts };
     let mut out = Verified::default();
     for (name, files, checks) in STUDIES {
         // Asking for a file is how one learns that it is absent: this room opens none itself.

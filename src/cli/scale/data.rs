@@ -80,13 +80,17 @@ pub fn run(args: &DataArgs, console: &Console) -> Done {
     let book = book()?;
     let recipes: Vec<&str> = book.yields.iter().map(|y| y.name.as_str()).collect();
     if !recipes.contains(&args.recipe.as_str()) {
-        return Err(Diagnostic::new(format!("there is no recipe `{}`", args.recipe)).help(one_of(&args.recipe, &recipes)).into());
+        return Err(Diagnostic::new(format!("there is no recipe `{}`", args.recipe))
+            .help(one_of(&args.recipe, &recipes))
+            .into());
     }
     let mut licences: Vec<(&Price, f64)> = Vec::new();
     for (name, units) in pairs("licence", &args.licence)? {
         let price = book.prices.iter().find(|p| p.name == name).ok_or_else(|| -> crate::error::Error {
             let names: Vec<&str> = book.prices.iter().map(|p| p.name.as_str()).collect();
-            Diagnostic::new(format!("--licence: there is no price `{name}`")).help(one_of(&name, &names)).into()
+            Diagnostic::new(format!("--licence: there is no price `{name}`"))
+                .help(one_of(&name, &names))
+                .into()
         })?;
         licences.push((price, units));
     }
@@ -105,7 +109,9 @@ pub fn run(args: &DataArgs, console: &Console) -> Done {
         n_documents: within("planted", args.planted, 0.0, 1e15)?,
         n_enough: within("enough", args.enough, 1.0, 1e15)?,
         overtraining: within("overtraining", args.overtraining, 1e-3, 1e4)?,
-        classifier: classifier.map(|n| within("removes", args.removes, 0.0, 1.0).map(|r| (n, r))).transpose()?,
+        classifier: classifier
+            .map(|n| within("removes", args.removes, 0.0, 1.0).map(|r| (n, r)))
+            .transpose()?,
         seed: args.seed,
     })?;
     super::write_sheet(&args.target, console, &made)

@@ -94,7 +94,10 @@ fn request(args: &FitArgs) -> Result<Request> {
     if !(0.0..=0.9).contains(&args.hold_out) {
         return wrong("hold-out", args.hold_out, "write a share from 0 to 0.9, for example 0.2");
     }
-    let form = Form::ALL.iter().find(|(n, _)| *n == args.form).map_or(Form::Chinchilla, |(_, f)| *f);
+    let form = Form::ALL
+        .iter()
+        .find(|(n, _)| *n == args.form)
+        .map_or(Form::Chinchilla, |(_, f)| *f);
     Ok(Request {
         form,
         loss: match args.loss {
@@ -106,7 +109,11 @@ fn request(args: &FitArgs) -> Result<Request> {
         n_bootstrap: args.bootstrap as usize,
         seed: args.seed,
         hold_out_fraction: args.hold_out,
-        base: if form == Form::Repeated { law::find(&args.law)?.dense() } else { None },
+        base: if form == Form::Repeated {
+            law::find(&args.law)?.dense()
+        } else {
+            None
+        },
     })
 }
 
@@ -114,7 +121,11 @@ fn request(args: &FitArgs) -> Result<Request> {
 pub fn run(args: &FitArgs, console: &Console) -> Done {
     args.target.format(console)?;
     let request = request(args)?;
-    let budgets = args.at_flop.iter().map(|c| super::flop("at-flop", c)).collect::<Result<Vec<f64>>>()?;
+    let budgets = args
+        .at_flop
+        .iter()
+        .map(|c| super::flop("at-flop", c))
+        .collect::<Result<Vec<f64>>>()?;
     let mapping = Mapping::parse(&args.column, &args.only)?;
     let points = read(&args.points, &mapping, request.form.needs(), request.form.wants())?;
     let start = Instant::now();

@@ -73,7 +73,11 @@ pub struct LimitsArgs {
 pub fn run(args: &LimitsArgs, console: &Console) -> Done {
     args.target.format(console)?;
     let train_flop = flop("flop", &args.flop)?;
-    for (flag, value, low, high) in [("step", args.step, 1e-6, 10.0), ("months", args.months, 0.0, 1200.0), ("tokens-per-param", args.tokens_per_param, 0.1, 1e5)] {
+    for (flag, value, low, high) in [
+        ("step", args.step, 1e-6, 10.0),
+        ("months", args.months, 0.0, 1200.0),
+        ("tokens-per-param", args.tokens_per_param, 0.1, 1e5),
+    ] {
         if !(low..=high).contains(&value) {
             let text = format!("--{flag} is {value}, out of range");
             return Err(Diagnostic::new(text).help(format!("write a number from {low} to {high}")).into());
@@ -81,7 +85,9 @@ pub fn run(args: &LimitsArgs, console: &Console) -> Done {
     }
     let law = law::find(&args.law)?;
     let dense = law.dense().ok_or_else(|| -> Error {
-        Diagnostic::new(format!("`{}` tells no loss in the form of Chinchilla", law.name)).help("choose for example --law chinchilla").into()
+        Diagnostic::new(format!("`{}` tells no loss in the form of Chinchilla", law.name))
+            .help("choose for example --law chinchilla")
+            .into()
     })?;
     let catalog = layers::catalog(&args.over.layers, console)?;
     let (scenario, catalog) = Scenario::load(&args.scenario, &args.over.all(), catalog)?;

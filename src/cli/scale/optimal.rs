@@ -101,18 +101,28 @@ impl AskArgs {
         let law = law::find(&self.law)?;
         if law.optimum(1e21).is_none() {
             return Err(Diagnostic::new(format!("`{}` tells no loss from size and data", law.name))
-                .help("choose one that does: chinchilla, muennighoff, gadre-c4, gadre-redpajama, kaplan, or your own from `scale fit --save`")
+                .help(
+                    "choose one that does: chinchilla, muennighoff, gadre-c4, gadre-redpajama, kaplan, or your own from `scale fit --save`",
+                )
                 .into());
         }
         if self.bits.is_some_and(|b| !(2.0..=32.0).contains(&b)) {
-            return Err(Diagnostic::new("--bits is out of range").help("write 2 to 32, for example 8").into());
+            return Err(Diagnostic::new("--bits is out of range")
+                .help("write 2 to 32, for example 8")
+                .into());
         }
         if !(self.repetition > 0.0 && self.repetition < 1e9) {
-            return Err(Diagnostic::new("--repetition is out of range").help("write a number greater than 0, for example 7 or 50").into());
+            return Err(Diagnostic::new("--repetition is out of range")
+                .help("write a number greater than 0, for example 7 or 50")
+                .into());
         }
         let mixing = match self.experts {
             Some(n_experts) if self.active > n_experts => {
-                return Err(Diagnostic::new(format!("--active {} is more than --experts {n_experts}", self.active)).help("write at most --experts").into());
+                return Err(
+                    Diagnostic::new(format!("--active {} is more than --experts {n_experts}", self.active))
+                        .help("write at most --experts")
+                        .into(),
+                );
             }
             Some(n_experts) => {
                 let mixture = Mixture {
@@ -176,7 +186,9 @@ pub fn run(args: &OptimalArgs, console: &Console) -> Done {
     let on_machine = args.scenario.is_some() || !overrides.is_empty() || args.batch.is_some();
     if let Some(flop) = budget.train_flop.filter(|_| alone.is_empty() && !on_machine) {
         let found = optimum(&question, flop);
-        return super::write(&args.target, console, &law_report::document(&found, &question), &|| law_report::json(&found, &question));
+        return super::write(&args.target, console, &law_report::document(&found, &question), &|| {
+            law_report::json(&found, &question)
+        });
     }
     question.batch_cost = Some(BatchCost::published()?);
     let machine = Machine {

@@ -63,7 +63,9 @@ pub fn ladder(args: &LadderArgs, console: &Console) -> Done {
     };
     let (sizes, ratios) = (numbers("sizes", &args.sizes)?, numbers("ratios", &args.ratios)?);
     if sizes.len() * ratios.len() > 1000 {
-        return Err(Diagnostic::new("the ladder has more than 1000 rungs").help("give fewer --sizes or --ratios").into());
+        return Err(Diagnostic::new("the ladder has more than 1000 rungs")
+            .help("give fewer --sizes or --ratios")
+            .into());
     }
     let mut made = made_ladder(&sizes, &ratios, f64::from(args.copies), big);
     let overrides = args.over.all();
@@ -113,7 +115,11 @@ pub fn architectures(args: &ArchitecturesArgs, console: &Console) -> Done {
     let progress = console.progress(Architecture::ALL.len(), "architectures");
     let list = compare(&scenario, &catalog, &question, args.loss_factor, &|| progress.step());
     progress.end();
-    super::write_sheet(&args.target, console, &report::architectures(&list, &question.law, args.loss_factor))
+    super::write_sheet(
+        &args.target,
+        console,
+        &report::architectures(&list, &question.law, args.loss_factor),
+    )
 }
 
 const CURRICULUM_EXAMPLES: &str = "\
@@ -175,14 +181,19 @@ pub fn curriculum(args: &CurriculumArgs, console: &Console) -> Done {
     let constant = merged(&[(last, total)], &[(first, total)]);
     let (with, without) = if args.timed {
         let progress = console.progress(phases.len() + 1, "phases");
-        let both = timed(&scenario, &catalog, &phases, &|| progress.step()).and_then(|w| Ok((w, timed(&scenario, &catalog, &constant, &|| progress.step())?)));
+        let both = timed(&scenario, &catalog, &phases, &|| progress.step())
+            .and_then(|w| Ok((w, timed(&scenario, &catalog, &constant, &|| progress.step())?)));
         progress.end();
         both?
     } else {
         use crate::scale::curriculum::totals;
         (totals(&workload.model, &phases), totals(&workload.model, &constant))
     };
-    super::write_sheet(&args.target, console, &report::curriculum(&phases, &with, &without, tokens_with(&args.method)))
+    super::write_sheet(
+        &args.target,
+        console,
+        &report::curriculum(&phases, &with, &without, tokens_with(&args.method)),
+    )
 }
 
 const EXTRAS_EXAMPLES: &str = "\
@@ -251,13 +262,20 @@ pub fn extras(args: &ExtrasArgs, console: &Console) -> Done {
     if let Some(run) = asked("run", args.run.as_ref(), Unit::S)? {
         for (flag, value) in [("rollbacks-per-day", args.rollbacks_per_day), ("lost-steps", args.lost_steps)] {
             if !(0.0..=1e9).contains(&value) {
-                return Err(Diagnostic::new(format!("--{flag} is {value}, out of range")).help("write a number of 0 or more").into());
+                return Err(Diagnostic::new(format!("--{flag} is {value}, out of range"))
+                    .help("write a number of 0 or more")
+                    .into());
             }
         }
         let (step, restart) = (quantity("step", &args.step, Unit::S)?, quantity("restart", &args.restart, Unit::S)?);
         let lost = extras::instability(run, args.rollbacks_per_day, args.lost_steps, step, restart);
-        answers.push(KeyValue::new("Rollbacks", Cell::Count(lost.n_incidents)).note("expected at your rate; whether a run diverges is not forecast"));
-        answers.push(KeyValue::new("Lost", Cell::quantity(lost.lost_s, Kind::Duration)).note(format!("{} of the run", Kind::Percent.human(lost.lost_fraction))));
+        answers.push(
+            KeyValue::new("Rollbacks", Cell::Count(lost.n_incidents)).note("expected at your rate; whether a run diverges is not forecast"),
+        );
+        answers.push(
+            KeyValue::new("Lost", Cell::quantity(lost.lost_s, Kind::Duration))
+                .note(format!("{} of the run", Kind::Percent.human(lost.lost_fraction))),
+        );
     }
     if let Some(passages) = asked("passages", args.passages.as_ref(), Unit::One)? {
         let (bytes, work) = extras::retrieval(passages, width, 2.0, params, quantity("context", &args.context, Unit::Tokens)?);
@@ -272,10 +290,14 @@ pub fn extras(args: &ExtrasArgs, console: &Console) -> Done {
     if let Some(branches) = asked("branches", args.branches.as_ref(), Unit::One)? {
         let (work, bytes) = extras::branches(branches, params, quantity("tokens", &args.tokens, Unit::Tokens)?);
         answers.push(KeyValue::new("Branches", flop(work)).note("6 N D for each"));
-        answers.push(KeyValue::new("To merge", Cell::quantity(bytes, Kind::Bytes)).note("all weights in 16 bits; the loss after merging has no law"));
+        answers.push(
+            KeyValue::new("To merge", Cell::quantity(bytes, Kind::Bytes)).note("all weights in 16 bits; the loss after merging has no law"),
+        );
     }
     if answers.is_empty() {
-        return Err(Diagnostic::new("nothing was asked").help("give --run, --passages, --activation-tokens or --branches").into());
+        return Err(Diagnostic::new("nothing was asked")
+            .help("give --run, --passages, --activation-tokens or --branches")
+            .into());
     }
     let sheet = Sheet {
         schema: "exaplan.scale-extras/1",

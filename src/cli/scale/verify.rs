@@ -34,9 +34,11 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Done {
     let done = verify(&args.points, args.starts == super::fit::Starts::All, &|| progress.step())?;
     progress.end();
     if done.checks.is_empty() {
-        return Err(Diagnostic::new(format!("`{}` holds none of the files of points", args.points.display()))
-            .help("give the directory that holds chinchilla_epoch.csv, porian_optima.csv and the others")
-            .into());
+        return Err(
+            Diagnostic::new(format!("`{}` holds none of the files of points", args.points.display()))
+                .help("give the directory that holds chinchilla_epoch.csv, porian_optima.csv and the others")
+                .into(),
+        );
     }
     super::write(&args.target, console, &document(&done), &|| json(&done))?;
     Ok(if done.missed().next().is_some() { NO } else { DONE })

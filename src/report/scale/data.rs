@@ -62,7 +62,11 @@ pub fn sheet(asked: &Asked<'_>) -> Result<Sheet> {
     poisoning(asked, &mut sheet);
     if let Some((n, removed)) = asked.classifier {
         let (work, lost) = filtering(asked.need_tokens, n, removed);
-        sheet.answers.push(KeyValue::new("Classifier", flop(work)).note(format!("2 N of {} over the corpus; removes {}", params(n).human(), tokens(lost).human())));
+        sheet.answers.push(KeyValue::new("Classifier", flop(work)).note(format!(
+            "2 N of {} over the corpus; removes {}",
+            params(n).human(),
+            tokens(lost).human()
+        )));
     }
     dates(&exhaustion(&asked.book.draws, asked.overtraining, asked.seed), asked, &mut sheet);
     sheet.notes.push("Yields are of one recipe each: stages of two recipes do not multiply, and deduplication across all dumps made FineWeb worse while OLMo 3 uses it. What a corpus does to bias, and whether a use is lawful, is not told.".to_string());
@@ -83,14 +87,24 @@ fn cleaning(asked: &Asked<'_>, sheet: &mut Sheet) {
     }
     for a in &recipe.alternatives {
         let kept = a.keep_fraction.map_or(Cell::Missing, |k| Cell::quantity(k, Kind::Percent));
-        table.rows.push(vec![Cell::Text(format!("instead or after: {}", a.name)), kept, a.tokens_out.map_or(Cell::Missing, tokens)]);
+        table.rows.push(vec![
+            Cell::Text(format!("instead or after: {}", a.name)),
+            kept,
+            a.tokens_out.map_or(Cell::Missing, tokens),
+        ]);
     }
     table.notes.push(format!("Source: {}.", recipe.source));
     if let Some(last) = left.last().filter(|l| l.tokens.is_finite()) {
         let note = format!("left by {}: {}", recipe.title, tokens(last.tokens).human());
-        sheet.answers.push(KeyValue::new("Epochs", Cell::quantity(asked.need_tokens / last.tokens, Kind::Plain(2))).note(note).answer());
+        sheet.answers.push(
+            KeyValue::new("Epochs", Cell::quantity(asked.need_tokens / last.tokens, Kind::Plain(2)))
+                .note(note)
+                .answer(),
+        );
         let short = (asked.need_tokens - last.tokens).max(0.0);
-        sheet.answers.push(KeyValue::new("Short of", tokens(short)).note("fresh tokens; the rest are repeats"));
+        sheet
+            .answers
+            .push(KeyValue::new("Short of", tokens(short)).note("fresh tokens; the rest are repeats"));
     }
     sheet.tables.push(("funnel", table));
 }
@@ -114,12 +128,15 @@ fn stocks(asked: &Asked<'_>) -> Table {
             tokens(s.low_tokens),
             tokens(s.median_tokens),
             tokens(s.high_tokens),
-            s.growth.map_or(Cell::Missing, |(l, h)| Cell::quantity(0.5 * (l + h), Kind::Percent)),
+            s.growth
+                .map_or(Cell::Missing, |(l, h)| Cell::quantity(0.5 * (l + h), Kind::Percent)),
             Cell::quantity(asked.need_tokens / s.median_tokens, Kind::Percent),
             Cell::Text(s.source.clone()),
         ]);
     }
-    table.notes.push("Private messages and mail count in full here; usually none of them may be used. Growth is by year.".to_string());
+    table
+        .notes
+        .push("Private messages and mail count in full here; usually none of them may be used. Growth is by year.".to_string());
     table
 }
 
@@ -141,7 +158,9 @@ fn mix(asked: &Asked<'_>) -> Result<Table> {
             part.epochs().map_or(Cell::Missing, |e| Cell::quantity(e, Kind::Plain(3))),
         ]);
     }
-    table.notes.push("About 45 % of Common Crawl is English (Villalobos et al. 2024).".to_string());
+    table
+        .notes
+        .push("About 45 % of Common Crawl is English (Villalobos et al. 2024).".to_string());
     Ok(table)
 }
 
@@ -171,12 +190,20 @@ fn licensing(asked: &Asked<'_>, sheet: &mut Sheet) {
     }
     let money = |v: f64| Cell::quantity(v, Kind::Usd);
     let range = |v: [f64; 3]| format!("{} to {}", money(v[0]).human(), money(v[2]).human());
-    sheet.answers.push(KeyValue::new("Licences", money(bundle.usd[1])).note(range(bundle.usd)).answer());
-    sheet.answers.push(KeyValue::new("By year", money(bundle.usd_per_year[1])).note(range(bundle.usd_per_year)));
-    sheet.answers.push(KeyValue::new("By token", Cell::quantity(bundle.usd[1] / asked.need_tokens, Kind::Plain(9))).note("USD for each token trained on"));
+    sheet
+        .answers
+        .push(KeyValue::new("Licences", money(bundle.usd[1])).note(range(bundle.usd)).answer());
+    sheet
+        .answers
+        .push(KeyValue::new("By year", money(bundle.usd_per_year[1])).note(range(bundle.usd_per_year)));
+    sheet.answers.push(
+        KeyValue::new("By token", Cell::quantity(bundle.usd[1] / asked.need_tokens, Kind::Plain(9))).note("USD for each token trained on"),
+    );
     if let Some(compute) = asked.compute_usd {
         let note = format!("of the {} of compute", money(compute).human());
-        sheet.answers.push(KeyValue::new("Against compute", Cell::quantity(bundle.usd[1] / compute, Kind::Percent)).note(note));
+        sheet
+            .answers
+            .push(KeyValue::new("Against compute", Cell::quantity(bundle.usd[1] / compute, Kind::Percent)).note(note));
     }
     sheet.tables.push(("licences", table));
 }
@@ -192,7 +219,9 @@ fn poisoning(asked: &Asked<'_>, sheet: &mut Sheet) {
         crate::units::count(poison_document_tokens(poison)),
         poison.source
     );
-    sheet.answers.push(KeyValue::new("Planted", Cell::Count(asked.n_documents)).note(format!("documents are {verdict} {note}")));
+    sheet
+        .answers
+        .push(KeyValue::new("Planted", Cell::Count(asked.n_documents)).note(format!("documents are {verdict} {note}")));
 }
 
 fn dates(e: &Exhaustion, asked: &Asked<'_>, sheet: &mut Sheet) {
@@ -205,7 +234,16 @@ fn dates(e: &Exhaustion, asked: &Asked<'_>, sheet: &mut Sheet) {
     );
     sheet.answers.push(KeyValue::new("Used up", year(e.years[1])).note(note).answer());
     sheet.answers.push(KeyValue::new("Used up p10", year(e.years[0])));
-    sheet.answers.push(KeyValue::new("Used up p90", year(e.years[2])).note(format!("{} of the draws last a century", Kind::Percent.human(e.never_fraction))));
-    sheet.answers.push(KeyValue::new("Share of stock", Cell::quantity(asked.need_tokens / e.stock_tokens, Kind::Percent)).note("of effective public text, used by this plan"));
-    sheet.notes.push(format!("Exhaustion: {} draws from {}, seed {}.", 20_000, asked.book.draws.source, asked.seed));
+    sheet.answers.push(
+        KeyValue::new("Used up p90", year(e.years[2]))
+            .note(format!("{} of the draws last a century", Kind::Percent.human(e.never_fraction))),
+    );
+    sheet.answers.push(
+        KeyValue::new("Share of stock", Cell::quantity(asked.need_tokens / e.stock_tokens, Kind::Percent))
+            .note("of effective public text, used by this plan"),
+    );
+    sheet.notes.push(format!(
+        "Exhaustion: {} draws from {}, seed {}.",
+        20_000, asked.book.draws.source, asked.seed
+    ));
 }

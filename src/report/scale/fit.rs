@@ -5,7 +5,7 @@ use super::super::{Block, Cell, Chart, Column, Document, KeyValue, Kind, Span, T
 use super::{flop, number, params, tokens};
 use crate::scale::fit::forms::{Fitted, Form};
 use crate::scale::formula::{Allocation, Chinchilla};
-use crate::scale::law::{Formula, quantile};
+use crate::scale::law::{Formula, Range, quantile};
 use crate::scale::points::{Points, Role};
 use serde_json::{Map, Value, json};
 
@@ -52,7 +52,11 @@ pub fn document(shown: &Shown<'_>) -> Document {
     for note in &fitted.notes {
         blocks.push(Block::Paragraph(vec![Span::strong("Note: "), Span::plain(note.clone())]));
     }
-    super::document(format!("{} fitted to {}", fitted.request.form.name(), shown.points.name), blocks, None)
+    super::document(
+        format!("{} fitted to {}", fitted.request.form.name(), shown.points.name),
+        blocks,
+        None,
+    )
 }
 
 fn summary(shown: &Shown<'_>) -> Vec<KeyValue> {
@@ -72,7 +76,11 @@ fn summary(shown: &Shown<'_>) -> Vec<KeyValue> {
     }
     for (held, name) in [(false, "Miss"), (true, "Miss ahead")] {
         if let Some((middle, worst)) = fitted.misses(held) {
-            let what = if held { "of rows of more compute than those fitted" } else { "of the rows fitted" };
+            let what = if held {
+                "of rows of more compute than those fitted"
+            } else {
+                "of the rows fitted"
+            };
             let note = format!("median {what}; worst {}", Kind::Percent.human(worst));
             list.push(KeyValue::new(name, Cell::quantity(middle, Kind::Percent)).note(note));
         }
@@ -93,7 +101,13 @@ fn constants(fitted: &Fitted) -> Table {
         ],
     );
     let exact = |v: f64| Cell::Text(format!("{v:.6}"));
-    let exact = |v: f64| if v != 0.0 && !(1e-3..1e7).contains(&v.abs()) { Cell::Text(format!("{v:.5e}")) } else { exact(v) };
+    let exact = |v: f64| {
+        if v != 0.0 && !(1e-3..1e7).contains(&v.abs()) {
+            Cell::Text(format!("{v:.5e}"))
+        } else {
+            exact(v)
+        }
+    };
     for p in &fitted.parameters {
         table.rows.push(vec![
             named(fitted.request.form, p.name).into(),
@@ -138,18 +152,33 @@ fn slopes(fitted: &Fitted) -> Option<Table> {
     Some(table)
 }
 
+/// A budget, its best size and data, and the intervals of size, data and tokens per parameter.
+type BestSize = (f64, Allocation, [Option<Range>; 3]);
+
 /// The best size of budgets with its interval over the resamples.
-fn best_sizes(shown: &Shown<'_>) -> Vec<(f64, Allocation, [Option<(f64, f64)>; 3])> {
+fn best_sizes(shown: &Shown<'_>) -> Vec<BestSize> {
     let Some(Formula::Chinchilla(law)) = shown.fitted.formula else {
         return Vec::new();
     };
     let spread = |c: f64, answer: fn(Allocation) -> f64| {
-        let mut list: Vec<f64> = shown.fitted.draws.iter().map(|d| answer(d.optimum(c))).filter(|v| v.is_finite()).collect();
+        let mut list: Vec<f64> = shown
+            .fitted
+            .draws
+            .iter()
+            .map(|d| answer(d.optimum(c)))
+            .filter(|v| v.is_finite())
+            .collect();
         list.sort_by(f64::total_cmp);
-        (list.len() >= 20).then(|| Some((quantile(&list, 0.1)?, quantile(&list, 0.9)?))).flatten()
+        (list.len() >= 20)
+            .then(|| Some((quantile(&list, 0.1)?, quantile(&list, 0.9)?)))
+            .flatten()
     };
     let row = |c: &f64| {
-        let intervals = [spread(*c, |a| a.n_params), spread(*c, |a| a.n_tokens), spread(*c, |a| a.n_tokens / a.n_params)];
+        let intervals = [
+            spread(*c, |a| a.n_params),
+            spread(*c, |a| a.n_tokens),
+            spread(*c, |a| a.n_tokens / a.n_params),
+        ];
         (*c, law.optimum(*c), intervals)
     };
     shown.budgets.iter().map(row).collect()
@@ -157,7 +186,18 @@ fn best_sizes(shown: &Shown<'_>) -> Vec<(f64, Allocation, [Option<(f64, f64)>; 3
 
 fn answers(shown: &Shown<'_>) -> Option<Table> {
     let rows = best_sizes(shown);
-    let names = ["Budget", "Size", "Size low", "Size high", "Data", "Data low", "Data high", "Ratio", "Ratio low", "Ratio high"];
+    let names = [
+        "Budget",
+        "Size",
+        "Size low",
+        "Size high",
+        "Data",
+        "Data low",
+        "Data high",
+        "Ratio",
+        "Ratio low",
+        "Ratio high",
+    ];
     let mut table = Table::new("Best size and data", names.map(Column::numbers).to_vec());
     let ratio = |v: f64| Cell::quantity(v, Kind::Plain(1));
     for (c, at, [n, d, r]) in &rows {
@@ -172,7 +212,9 @@ fn answers(shown: &Shown<'_>) -> Option<Table> {
         row.extend(ends(r, &ratio));
         table.rows.push(row);
     }
-    table.notes.push("Ratio: tokens per parameter. Low and high hold 8 cases of 10.".to_string());
+    table
+        .notes
+        .push("Ratio: tokens per parameter. Low and high hold 8 cases of 10.".to_string());
     (!rows.is_empty()).then_some(table)
 }
 
@@ -251,9 +293,19 @@ pub fn json(shown: &Shown<'_>) -> Value {
     let intervals: Map<String, Value> = fitted
         .parameters
         .iter()
-        .filter_map(|p| Some((key(p.name), p.interval.map(|i| json!({ "low": i.low, "high": i.high, "standard_error": i.sd }))?)))
+        .filter_map(|p| {
+            Some((
+                key(p.name),
+                p.interval
+                    .map(|i| json!({ "low": i.low, "high": i.high, "standard_error": i.sd }))?,
+            ))
+        })
         .collect();
-    let misses = |held| fitted.misses(held).map(|(median, worst)| json!({ "median_fraction": median, "worst_fraction": worst }));
+    let misses = |held| {
+        fitted
+            .misses(held)
+            .map(|(median, worst)| json!({ "median_fraction": median, "worst_fraction": worst }))
+    };
     let range = |r: &Option<(f64, f64)>| super::range_json(*r);
     let answers: Vec<Value> = best_sizes(shown)
         .iter()
@@ -268,7 +320,9 @@ pub fn json(shown: &Shown<'_>) -> Value {
         .rows
         .iter()
         .filter(|r| r.held_out)
-        .map(|r| json!({ "train_flop": r.train_flop, "measured": r.measured, "predicted": r.predicted, "miss_fraction": r.miss_fraction() }))
+        .map(
+            |r| json!({ "train_flop": r.train_flop, "measured": r.measured, "predicted": r.predicted, "miss_fraction": r.miss_fraction() }),
+        )
         .collect();
     let budgets = fitted.slopes.as_ref().map(|s| {
         let one = |b: &crate::scale::fit::isoflop::Budget| json!({ "train_flop": b.train_flop, "params": b.n_params, "tokens": b.n_tokens, "n": b.n_rows, "bracketed": b.bracketed });

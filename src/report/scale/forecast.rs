@@ -6,8 +6,8 @@ use super::{interval_note, number, params, tokens};
 use crate::error::Result;
 use crate::scale::forecast::{Expected, Match, Scored, by_every_law, exact_matches, expected, tasks};
 use crate::scale::formula::Allocation;
-use crate::scale::optimal::optimum;
 use crate::scale::hyper::{BAND_FACTOR, starts};
+use crate::scale::optimal::optimum;
 use crate::scale::question::Question;
 
 /// The sheet of a forecast.
@@ -17,21 +17,31 @@ use crate::scale::question::Question;
 pub fn sheet(question: &Question, at: Allocation, answer_tokens: Option<f64>) -> Result<Sheet> {
     let loss = question.loss(at, None);
     let mut answers = vec![
-        KeyValue::new("Loss", number(loss)).note(interval_note(question.loss_interval(at, None), number)).answer(),
+        KeyValue::new("Loss", number(loss))
+            .note(interval_note(question.loss_interval(at, None), number))
+            .answer(),
         KeyValue::new("Size", params(at.n_params)),
-        KeyValue::new("Data", tokens(at.n_tokens)).note(format!("{} tokens per parameter", crate::units::significant(at.n_tokens / at.n_params))),
+        KeyValue::new("Data", tokens(at.n_tokens)).note(format!(
+            "{} tokens per parameter",
+            crate::units::significant(at.n_tokens / at.n_params)
+        )),
         KeyValue::new("Training", super::flop(at.flop())),
     ];
     if let Some(law) = question.law.dense() {
         let reducible = loss - law.e;
-        answers.push(KeyValue::new("Reducible", number(reducible)).note("above the loss that this law says neither size nor data removes; of its corpus and tokenizer, not of intelligence"));
+        answers.push(
+            KeyValue::new("Reducible", number(reducible))
+                .note("above the loss that this law says neither size nor data removes; of its corpus and tokenizer, not of intelligence"),
+        );
         let ratio = law.implied_inference_ratio(at);
         if ratio > 0.0 {
             let note = "tokens served for each trained on, for which this size is the cheapest of its loss";
             answers.push(KeyValue::new("Serving", Cell::quantity(ratio, Kind::Plain(1))).note(note));
         }
         let best = optimum(question, at.flop()).loss;
-        answers.push(KeyValue::new("Above best", Cell::quantity(loss / best - 1.0, Kind::Percent)).note("against the best size for the same FLOP"));
+        answers.push(
+            KeyValue::new("Above best", Cell::quantity(loss / best - 1.0, Kind::Percent)).note("against the best size for the same FLOP"),
+        );
     }
     repeats(question, at, &mut answers);
     let own = expected(&question.law, at);
@@ -81,7 +91,9 @@ fn repeats(question: &Question, at: Allocation, answers: &mut Vec<KeyValue>) {
         other.loss(at, None)
     });
     let text = format!("{} to {}", number(ends[1]).human(), number(ends[0]).human());
-    answers.push(KeyValue::new("Repetition", Cell::Text(text)).note("loss when repeats last longer (50) or less long (7) than published (15.4)"));
+    answers.push(
+        KeyValue::new("Repetition", Cell::Text(text)).note("loss when repeats last longer (50) or less long (7) than published (15.4)"),
+    );
 }
 
 fn laws(list: &[Expected]) -> Table {
@@ -94,7 +106,11 @@ fn laws(list: &[Expected]) -> Table {
     ];
     let mut table = Table::new("By other laws", columns);
     for e in list {
-        let outside: Vec<String> = e.beyond.iter().map(|b| format!("{} {}×", b.what, crate::units::significant(b.times))).collect();
+        let outside: Vec<String> = e
+            .beyond
+            .iter()
+            .map(|b| format!("{} {}×", b.what, crate::units::significant(b.times)))
+            .collect();
         table.rows.push(vec![
             Cell::Text(e.law.name.clone()),
             number(e.loss),
@@ -129,7 +145,9 @@ fn scored(list: &[Scored]) -> Table {
             Cell::Text(t.law.note.clone()),
         ]);
     }
-    table.notes.push("Low and high: the loss 4 % off, the largest published miss of a ladder. Accuracies have missed by up to 11 points.".to_string());
+    table.notes.push(
+        "Low and high: the loss 4 % off, the largest published miss of a ladder. Accuracies have missed by up to 11 points.".to_string(),
+    );
     table
 }
 
@@ -144,7 +162,10 @@ fn matches(list: &[Match], k: f64) -> Table {
             Cell::quantity(*whole, Kind::Percent),
         ]);
     }
-    table.notes.push("The chance of a token rises smoothly; that of all tokens of an answer is its power and seems to jump (Schaeffer et al. 2023).".to_string());
+    table.notes.push(
+        "The chance of a token rises smoothly; that of all tokens of an answer is its power and seems to jump (Schaeffer et al. 2023)."
+            .to_string(),
+    );
     table
 }
 

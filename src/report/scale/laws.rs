@@ -42,7 +42,12 @@ pub fn list(laws: &[Law]) -> Document {
 pub fn one(law: &Law) -> Document {
     let mut table = Table::new(
         "Constants",
-        vec![Column::words("Constant"), Column::numbers("Value"), Column::numbers("Low"), Column::numbers("High")],
+        vec![
+            Column::words("Constant"),
+            Column::numbers("Value"),
+            Column::numbers("Low"),
+            Column::numbers("High"),
+        ],
     );
     for (name, value) in &law.constants {
         let exact = |v: f64| Cell::Text(format!("{v}"));
@@ -88,8 +93,17 @@ pub fn json(laws: &[Law]) -> Value {
         let mut value = super::law_json(law);
         let pairs = |list: &[(String, f64)]| list.iter().map(|(k, v)| (k.clone(), json!(v))).collect::<Map<_, _>>();
         value["constants"] = Value::Object(pairs(&law.constants));
-        value["intervals"] = law.intervals.iter().map(|(k, r)| (k.clone(), json!([r.0, r.1]))).collect::<Map<_, _>>().into();
-        value["box"] = ranges(&law.bounds).into_iter().map(|(k, r)| (k.to_lowercase().replace(' ', "_"), json!([r.0, r.1]))).collect::<Map<_, _>>().into();
+        value["intervals"] = law
+            .intervals
+            .iter()
+            .map(|(k, r)| (k.clone(), json!([r.0, r.1])))
+            .collect::<Map<_, _>>()
+            .into();
+        value["box"] = ranges(&law.bounds)
+            .into_iter()
+            .map(|(k, r)| (k.to_lowercase().replace(' ', "_"), json!([r.0, r.1])))
+            .collect::<Map<_, _>>()
+            .into();
         value["tells"] = json!(tells(law));
         value["n_draws"] = json!(law.draws.len());
         value["note"] = json!(law.note);

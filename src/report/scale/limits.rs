@@ -50,27 +50,50 @@ pub fn sheet(asked: &Asked<'_>) -> Sheet {
     answers.push(KeyValue::new("Next step", here.next_flop.map_or(Cell::Missing, flop)).note(nat.clone()));
     if let Some(usd) = here.next_usd {
         let source = asked.usd_per_flop.as_ref().map_or("", |(_, s)| s.as_str());
-        answers.push(KeyValue::new("Its price", Cell::quantity(usd, Kind::Usd)).note(format!("{nat}; {source}")).answer());
+        answers.push(
+            KeyValue::new("Its price", Cell::quantity(usd, Kind::Usd))
+                .note(format!("{nat}; {source}"))
+                .answer(),
+        );
     }
     if let (Some(price), Some(worth)) = (price, asked.worth_usd) {
         let until = worth_until(&asked.dense, asked.step_loss, price, worth);
-        let note = format!("beyond which the next {} costs more than {}", asked.step_loss, Cell::quantity(worth, Kind::Usd).human());
+        let note = format!(
+            "beyond which the next {} costs more than {}",
+            asked.step_loss,
+            Cell::quantity(worth, Kind::Usd).human()
+        );
         answers.push(KeyValue::new("Worth until", flop(until)).note(note).answer());
     }
     let factor = |m: f64| progress(asked.months, m);
     let [fast, middle, slow] = asked.doubling_months;
-    let note = format!("in {} months, {} to {}; the same loss then takes {} of the FLOP", asked.months, crate::units::significant(factor(slow)), crate::units::significant(factor(fast)), Kind::Percent.human(1.0 / factor(middle)));
+    let note = format!(
+        "in {} months, {} to {}; the same loss then takes {} of the FLOP",
+        asked.months,
+        crate::units::significant(factor(slow)),
+        crate::units::significant(factor(fast)),
+        Kind::Percent.human(1.0 / factor(middle))
+    );
     answers.push(KeyValue::new("Algorithms", Cell::quantity(factor(middle), Kind::Plain(2))).note(note));
     let mut tables = vec![("marginal", curve(asked, price))];
     let own = ceilings(&asked.means, &asked.batch);
     if let Some((name, largest)) = own.first() {
-        answers.push(KeyValue::new("Binds first", (*name).into()).note(format!("allows {}", flop(*largest).human())).answer());
+        answers.push(
+            KeyValue::new("Binds first", (*name).into())
+                .note(format!("allows {}", flop(*largest).human()))
+                .answer(),
+        );
         tables.push(("ceilings", own_table(&own, asked)));
     }
     tables.push(("published", published(asked)));
     for threshold in &asked.book.thresholds {
         let over = asked.train_flop >= threshold.flop;
-        let note = format!("{} ({}): {}", threshold.title, threshold.source, if over { "reached" } else { "not reached" });
+        let note = format!(
+            "{} ({}): {}",
+            threshold.title,
+            threshold.source,
+            if over { "reached" } else { "not reached" }
+        );
         answers.push(KeyValue::new("Threshold", flop(threshold.flop)).note(note));
     }
     Sheet {
@@ -86,7 +109,9 @@ pub fn sheet(asked: &Asked<'_>) -> Sheet {
 }
 
 fn points(asked: &Asked<'_>, price: Option<f64>) -> Vec<Marginal> {
-    (-2..=4).map(|p| marginal(&asked.dense, asked.train_flop * 10f64.powi(p), asked.step_loss, price)).collect()
+    (-2..=4)
+        .map(|p| marginal(&asked.dense, asked.train_flop * 10f64.powi(p), asked.step_loss, price))
+        .collect()
 }
 
 fn curve(asked: &Asked<'_>, price: Option<f64>) -> Table {
@@ -103,16 +128,27 @@ fn curve(asked: &Asked<'_>, price: Option<f64>) -> Table {
             m.next_usd.map_or(Cell::Missing, |u| Cell::quantity(u, Kind::Usd)),
         ]);
     }
-    table.notes.push(format!("Each tenfold of compute leaves {} of the reducible loss.", Kind::Percent.human(10f64.powf(-asked.dense.gamma()))));
+    table.notes.push(format!(
+        "Each tenfold of compute leaves {} of the reducible loss.",
+        Kind::Percent.human(10f64.powf(-asked.dense.gamma()))
+    ));
     table
 }
 
 fn own_table(list: &[(&'static str, f64)], asked: &Asked<'_>) -> Table {
     let demand = &asked.book.demand;
-    let columns = vec![Column::words("Constraint"), Column::numbers("Largest run"), Column::numbers("Demand reaches it")];
+    let columns = vec![
+        Column::words("Constraint"),
+        Column::numbers("Largest run"),
+        Column::numbers("Demand reaches it"),
+    ];
     let mut table = Table::new("What you have allows", columns);
     for (name, c) in list {
-        table.rows.push(vec![(*name).into(), flop(*c), Cell::quantity(crossing(demand, demand.growth[1], *c), Kind::Year)]);
+        table.rows.push(vec![
+            (*name).into(),
+            flop(*c),
+            Cell::quantity(crossing(demand, demand.growth[1], *c), Kind::Year),
+        ]);
     }
     table
 }
@@ -141,7 +177,10 @@ fn published(asked: &Asked<'_>) -> Table {
             Cell::Text(m.limit.source.clone()),
         ]);
     }
-    table.notes.push(format!("Demand: {:e} FLOP in {}, {} times a year ({}).", demand.flop, demand.year, demand.growth[1], demand.source));
+    table.notes.push(format!(
+        "Demand: {:e} FLOP in {}, {} times a year ({}).",
+        demand.flop, demand.year, demand.growth[1], demand.source
+    ));
     table
 }
 
@@ -157,6 +196,12 @@ fn chart(asked: &Asked<'_>) -> Lines {
         title: "Loss over compute".to_string(),
         x: axis("training FLOP", Kind::Rate("FLOP"), true),
         y: axis("loss", Kind::Plain(2), false),
-        series: vec![("best size and data".to_string(), list.iter().map(|m| (m.train_flop, m.loss)).collect()), ("irreducible".to_string(), floor)],
+        series: vec![
+            (
+                "best size and data".to_string(),
+                list.iter().map(|m| (m.train_flop, m.loss)).collect(),
+            ),
+            ("irreducible".to_string(), floor),
+        ],
     }
 }

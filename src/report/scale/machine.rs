@@ -35,7 +35,11 @@ pub fn document(shown: &Shown<'_>) -> Document {
         title: "Best size and data for this machine".to_string(),
         subtitle: plan::subtitle(&plan.scenario),
         blocks,
-        provenance: format!("{}; {}", super::provenance(Some(&shown.question.law)), plan::provenance_line(&plan.provenance)),
+        provenance: format!(
+            "{}; {}",
+            super::provenance(Some(&shown.question.law)),
+            plan::provenance_line(&plan.provenance)
+        ),
     }
 }
 
@@ -48,7 +52,12 @@ pub fn command(shown: &Shown<'_>) -> String {
 }
 
 fn summary(shown: &Shown<'_>) -> Vec<KeyValue> {
-    let Shown { found, question, elapsed_s, .. } = shown;
+    let Shown {
+        found,
+        question,
+        elapsed_s,
+        ..
+    } = shown;
     let best = &found.best;
     let plan = &best.plan;
     let (run, bill) = (&plan.run, &plan.bill);
@@ -62,8 +71,12 @@ fn summary(shown: &Shown<'_>) -> Vec<KeyValue> {
     let ratio = crate::units::significant(plan.scenario.workload.total_tokens / plan.counts.params_active);
     let mut list = vec![
         KeyValue::new("Size", params(plan.counts.params_total)).note(size).answer(),
-        KeyValue::new("Data", tokens(plan.scenario.workload.total_tokens)).note(format!("{ratio} tokens per parameter")).answer(),
-        KeyValue::new("Loss", number(best.loss)).note(interval_note(found.loss_interval, number)).answer(),
+        KeyValue::new("Data", tokens(plan.scenario.workload.total_tokens))
+            .note(format!("{ratio} tokens per parameter"))
+            .answer(),
+        KeyValue::new("Loss", number(best.loss))
+            .note(interval_note(found.loss_interval, number))
+            .answer(),
         KeyValue::new("Bound", best.binding.into()).note("what is used up first").answer(),
         KeyValue::new("Time", Cell::quantity(run.wall_s, Kind::Duration)).note(format!("goodput {}", Kind::Percent.human(run.goodput))),
     ];
@@ -71,21 +84,38 @@ fn summary(shown: &Shown<'_>) -> Vec<KeyValue> {
         list.push(KeyValue::new("Cost", Cell::quantity(usd, Kind::Usd)));
     }
     list.push(KeyValue::new("Energy", Cell::quantity(bill.energy.facility_j, Kind::Energy)));
-    list.push(KeyValue::new("Carbon", Cell::quantity(bill.carbon.total_location_kg_co2e, Kind::Carbon)).note("electricity by location, and making the servers"));
+    list.push(
+        KeyValue::new("Carbon", Cell::quantity(bill.carbon.total_location_kg_co2e, Kind::Carbon))
+            .note("electricity by location, and making the servers"),
+    );
     list.push(KeyValue::new("MFU", Cell::quantity(plan.step.mfu, Kind::Percent)).note(plan.layout.to_string()));
-    let overhead = question.batch_cost.as_ref().map(|c| (c.overhead(best.batch_tokens, best.at.n_tokens), c.critical_tokens(best.at.n_tokens)));
+    let overhead = question
+        .batch_cost
+        .as_ref()
+        .map(|c| (c.overhead(best.batch_tokens, best.at.n_tokens), c.critical_tokens(best.at.n_tokens)));
     let note = overhead.map_or_else(String::new, |(over, critical)| {
-        format!("{} more tokens than a small batch needs; critical batch {}", Kind::Percent.human(over - 1.0), tokens(critical).human())
+        format!(
+            "{} more tokens than a small batch needs; critical batch {}",
+            Kind::Percent.human(over - 1.0),
+            tokens(critical).human()
+        )
     });
     list.push(KeyValue::new("Batch", tokens(best.batch_tokens)).note(note));
-    list.push(KeyValue::new("Shelf", Cell::Text(format!("{} to {}", params(low).human(), params(high).human()))).note("sizes tried whose loss is within 1 %: smaller ones serve cheaper"));
+    list.push(
+        KeyValue::new("Shelf", Cell::Text(format!("{} to {}", params(low).human(), params(high).human())))
+            .note("sizes tried whose loss is within 1 %: smaller ones serve cheaper"),
+    );
     if let Some(unique) = question.unique_tokens {
         let epochs = Cell::quantity(plan.scenario.workload.total_tokens / unique, Kind::Plain(2));
         list.push(KeyValue::new("Epochs", epochs).note(format!("over {} of unique tokens", tokens(unique).human())));
     }
     #[allow(clippy::cast_precision_loss)]
     let layouts = Cell::Count(found.n_layouts as f64);
-    list.push(KeyValue::new("Looked at", layouts).note(format!("layouts of {} sizes in {}", found.sizes.len(), crate::units::duration(*elapsed_s))));
+    list.push(KeyValue::new("Looked at", layouts).note(format!(
+        "layouts of {} sizes in {}",
+        found.sizes.len(),
+        crate::units::duration(*elapsed_s)
+    )));
     list
 }
 
@@ -138,14 +168,21 @@ fn batches(shown: &Shown<'_>) -> Table {
             Cell::Count(f64::from(c.plan.layout.data)),
         ]);
     }
-    table.notes.push("A wider batch hides communication and costs tokens past the critical batch.".to_string());
+    table
+        .notes
+        .push("A wider batch hides communication and costs tokens past the critical batch.".to_string());
     table
 }
 
 /// For programs.
 #[must_use]
 pub fn json(shown: &Shown<'_>) -> Value {
-    let Shown { found, question, elapsed_s, .. } = shown;
+    let Shown {
+        found,
+        question,
+        elapsed_s,
+        ..
+    } = shown;
     let best = &found.best;
     let one = |c: &Candidate| {
         json!({

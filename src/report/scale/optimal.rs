@@ -20,14 +20,33 @@ fn summary(found: &Optimum, question: &Question) -> Vec<KeyValue> {
     let (small, large) = found.shelf;
     let size = if question.mixing.is_some() { "Active" } else { "Size" };
     let mut list = vec![
-        KeyValue::new(size, params(found.at.n_params)).note(interval_note(found.size_interval, params)).answer(),
-        KeyValue::new("Data", tokens(found.at.n_tokens))
-            .note(format!("{} tokens per parameter; {}", crate::units::significant(ratio), interval_note(found.tokens_interval, tokens)))
+        KeyValue::new(size, params(found.at.n_params))
+            .note(interval_note(found.size_interval, params))
             .answer(),
-        KeyValue::new("Loss", number(found.loss)).note(interval_note(found.loss_interval, number)).answer(),
+        KeyValue::new("Data", tokens(found.at.n_tokens))
+            .note(format!(
+                "{} tokens per parameter; {}",
+                crate::units::significant(ratio),
+                interval_note(found.tokens_interval, tokens)
+            ))
+            .answer(),
+        KeyValue::new("Loss", number(found.loss))
+            .note(interval_note(found.loss_interval, number))
+            .answer(),
         KeyValue::new("Budget", flop(found.train_flop)).note("training, 6 N D"),
-        KeyValue::new("Shelf", Cell::Text(format!("{} to {}", params(small.at.n_params).human(), params(large.at.n_params).human())))
-            .note(format!("sizes within 1 % of the loss: {} to {} of data", tokens(large.at.n_tokens).human(), tokens(small.at.n_tokens).human())),
+        KeyValue::new(
+            "Shelf",
+            Cell::Text(format!(
+                "{} to {}",
+                params(small.at.n_params).human(),
+                params(large.at.n_params).human()
+            )),
+        )
+        .note(format!(
+            "sizes within 1 % of the loss: {} to {} of data",
+            tokens(large.at.n_tokens).human(),
+            tokens(small.at.n_tokens).human()
+        )),
     ];
     list.extend(extras(found, question));
     list
@@ -38,7 +57,11 @@ pub(super) fn extras(found: &Optimum, question: &Question) -> Vec<KeyValue> {
     let mut list = Vec::new();
     if let (Some(epochs), Some(unique)) = (found.epochs, question.unique_tokens) {
         let worth = found.counted.n_tokens / found.at.n_tokens;
-        let note = format!("over {} of unique tokens; they count as {} of fresh ones", tokens(unique).human(), Kind::Percent.human(worth));
+        let note = format!(
+            "over {} of unique tokens; they count as {} of fresh ones",
+            tokens(unique).human(),
+            Kind::Percent.human(worth)
+        );
         list.push(KeyValue::new("Epochs", Cell::quantity(epochs, Kind::Plain(2))).note(note));
     }
     if let (Some(served), Some(amount)) = (found.served, question.served_tokens) {
@@ -58,7 +81,8 @@ pub(super) fn extras(found: &Optimum, question: &Question) -> Vec<KeyValue> {
     }
     if let Some(bits) = question.bits {
         let share = crate::scale::question::share_of_bits(bits);
-        let note = format!("of the parameters count at {bits} bits, against 16 (Kumar et al. 2024: a direction, its constants do not carry over)");
+        let note =
+            format!("of the parameters count at {bits} bits, against 16 (Kumar et al. 2024: a direction, its constants do not carry over)");
         list.push(KeyValue::new("Bits", Cell::quantity(share, Kind::Percent)).note(note));
     }
     list

@@ -1,7 +1,7 @@
 //! Answers and tables of one question, the same for people and programs.
 
-use super::super::{Block, Chart, Document, KeyValue, Span, Table, Warning, cell, json as generic};
 use super::super::svg::Lines;
+use super::super::{Block, Chart, Document, KeyValue, Span, Table, Warning, cell, json as generic};
 use crate::scale::law::Law;
 use serde_json::{Map, Value, json};
 
@@ -51,7 +51,11 @@ impl Sheet {
             let suffix = answer.value.kind().map_or(String::new(), super::super::Kind::suffix);
             answers.insert(cell::key(&answer.key, &suffix), generic::value(&answer.value));
         }
-        let tables: Map<String, Value> = self.tables.iter().map(|(key, t)| ((*key).to_string(), generic::table(t)["rows"].clone())).collect();
+        let tables: Map<String, Value> = self
+            .tables
+            .iter()
+            .map(|(key, t)| ((*key).to_string(), generic::table(t)["rows"].clone()))
+            .collect();
         json!({
             "schema": self.schema,
             "title": self.title,

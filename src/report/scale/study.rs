@@ -34,13 +34,16 @@ pub fn ladder(made: &Ladder) -> Sheet {
     let mut answers = vec![
         KeyValue::new("Runs", Cell::Count(runs)).answer(),
         KeyValue::new("Ladder", flop(made.flop())).answer(),
-        KeyValue::new("Share", Cell::quantity(made.share_fraction(), Kind::Percent)).note(format!("of the {} of the big run", flop(made.target.flop()).human())).answer(),
+        KeyValue::new("Share", Cell::quantity(made.share_fraction(), Kind::Percent))
+            .note(format!("of the {} of the big run", flop(made.target.flop()).human()))
+            .answer(),
         KeyValue::new("Size ahead", times(size)).note("times the largest rung"),
         KeyValue::new("Data ahead", times(data)).note("times the longest rung"),
         KeyValue::new("FLOP ahead", times(work)).note("times the largest rung"),
     ];
     if let Some(s) = made.sum(|p| Some(device_s(p))) {
-        answers.push(KeyValue::new("Device-hours", Cell::Count(s / HOUR_S)).note("all rungs on the scenario's machine, one after the other"));
+        answers
+            .push(KeyValue::new("Device-hours", Cell::Count(s / HOUR_S)).note("all rungs on the scenario's machine, one after the other"));
     }
     if let Some(usd) = made.sum(|p| p.bill.cost.total_usd) {
         answers.push(KeyValue::new("Cost", Cell::quantity(usd, Kind::Usd)));
@@ -50,7 +53,9 @@ pub fn ladder(made: &Ladder) -> Sheet {
         title: "Ladder".to_string(),
         answers,
         tables: vec![("rungs", table)],
-        notes: vec!["Seeds move the loss of small runs by up to 4 % (Choshen et al. 2024, arXiv 2410.11840): --copies pays for that.".to_string()],
+        notes: vec![
+            "Seeds move the loss of small runs by up to 4 % (Choshen et al. 2024, arXiv 2410.11840): --copies pays for that.".to_string(),
+        ],
         ..Sheet::default()
     }
 }
@@ -69,18 +74,43 @@ pub fn curriculum(phases: &[Phase], with: &Totals, without: &Totals, tokens_rati
     let mut until = 0.0;
     for p in phases {
         until += p.tokens;
-        table.rows.push(vec![tokens(until), tokens(p.tokens), tokens(p.seq_len_tokens), tokens(p.batch_tokens), Cell::Count(p.n_steps())]);
+        table.rows.push(vec![
+            tokens(until),
+            tokens(p.tokens),
+            tokens(p.seq_len_tokens),
+            tokens(p.batch_tokens),
+            Cell::Count(p.n_steps()),
+        ]);
     }
     let saved = |a: f64, b: f64| Cell::quantity(1.0 - a / b, Kind::Percent);
     let mut answers = vec![
-        KeyValue::new("Steps saved", saved(with.n_steps, without.n_steps)).note(format!("{} instead of {}", crate::units::count(with.n_steps), crate::units::count(without.n_steps))).answer(),
-        KeyValue::new("FLOP saved", saved(with.train_flop, without.train_flop)).note("attention at its real length").answer(),
+        KeyValue::new("Steps saved", saved(with.n_steps, without.n_steps))
+            .note(format!(
+                "{} instead of {}",
+                crate::units::count(with.n_steps),
+                crate::units::count(without.n_steps)
+            ))
+            .answer(),
+        KeyValue::new("FLOP saved", saved(with.train_flop, without.train_flop))
+            .note("attention at its real length")
+            .answer(),
     ];
     if let (Some(a), Some(b)) = (with.time_s, without.time_s) {
         let text = |s| Cell::quantity(s, Kind::Duration).human();
-        answers.push(KeyValue::new("Time saved", saved(a, b)).note(format!("steps take {} instead of {}, each phase in its best layout", text(a), text(b))).answer());
+        answers.push(
+            KeyValue::new("Time saved", saved(a, b))
+                .note(format!(
+                    "steps take {} instead of {}, each phase in its best layout",
+                    text(a),
+                    text(b)
+                ))
+                .answer(),
+        );
     }
-    answers.push(KeyValue::new("Tokens needed", Cell::quantity(tokens_ratio, Kind::Percent)).note("with the factors of --method, capped at the 2x that was ever shown (up to 1.3B)"));
+    answers.push(
+        KeyValue::new("Tokens needed", Cell::quantity(tokens_ratio, Kind::Percent))
+            .note("with the factors of --method, capped at the 2x that was ever shown (up to 1.3B)"),
+    );
     Sheet {
         schema: "exaplan.scale-curriculum/1",
         title: "Curriculum".to_string(),
@@ -111,7 +141,13 @@ pub fn architectures(list: &[Entry], law: &Law, factor: f64) -> Sheet {
     let mut table = Table::new("On the same machine in the same time", columns);
     for e in list {
         let plan = |f: &dyn Fn(&crate::plan::Plan) -> Cell| e.plan.as_ref().map_or(Cell::Missing, f);
-        let peak = |p: &crate::plan::Plan| p.step.memory.iter().map(crate::layout::MemoryBudget::peak_bytes).fold(0.0, f64::max);
+        let peak = |p: &crate::plan::Plan| {
+            p.step
+                .memory
+                .iter()
+                .map(crate::layout::MemoryBudget::peak_bytes)
+                .fold(0.0, f64::max)
+        };
         table.rows.push(vec![
             e.kind.name().into(),
             params(e.counts.params_total),
@@ -129,9 +165,13 @@ pub fn architectures(list: &[Entry], law: &Law, factor: f64) -> Sheet {
     }
     table.notes.push("State: what serving keeps for one sequence of the training length. Even context: where mixing tokens costs as much as all the rest. Data: tokens in the time that the dense model needs for its own.".to_string());
     let mixtures = list.iter().any(|e| e.kind == Architecture::Mixture);
-    let mut notes = vec![format!("Loss of sliding, ssm and hybrid is the dense law's times --loss-factor {factor}: no published law tells it.")];
+    let mut notes = vec![format!(
+        "Loss of sliding, ssm and hybrid is the dense law's times --loss-factor {factor}: no published law tells it."
+    )];
     if mixtures {
-        notes.push("Experts do not specialise by topic in a way that routing reads; routing is per token and acts in training too.".to_string());
+        notes.push(
+            "Experts do not specialise by topic in a way that routing reads; routing is per token and acts in training too.".to_string(),
+        );
     }
     Sheet {
         schema: "exaplan.scale-architectures/1",
@@ -149,9 +189,15 @@ pub fn concepts() -> Sheet {
     let columns = ["Concept", "Extent", "What is told", "Command"].map(Column::words);
     let mut table = Table::new("Concepts of scaling", columns.to_vec());
     for c in CONCEPTS {
-        table.rows.push(vec![c.name.into(), c.extent.name().into(), c.tells.into(), c.command.into()]);
+        table
+            .rows
+            .push(vec![c.name.into(), c.extent.name().into(), c.tells.into(), c.command.into()]);
     }
-    let n = |extent: Extent| Cell::Count(f64::from(u32::try_from(CONCEPTS.iter().filter(|c| c.extent == extent).count()).unwrap_or(0)));
+    let n = |extent: Extent| {
+        Cell::Count(f64::from(
+            u32::try_from(CONCEPTS.iter().filter(|c| c.extent == extent).count()).unwrap_or(0),
+        ))
+    };
     Sheet {
         schema: "exaplan.scale-concepts/1",
         title: "What of scaling can be planned".to_string(),

@@ -31,7 +31,13 @@ pub fn document(done: &Verified) -> Document {
     );
     for check in &done.checks {
         let percent = |v: f64| Cell::quantity(v, Kind::Percent);
-        let value = |v: f64| if v.abs() < 0.1 || v.abs() > 1e6 { Cell::Text(format!("{v:.6e}")) } else { number(v) };
+        let value = |v: f64| {
+            if v.abs() < 0.1 || v.abs() > 1e6 {
+                Cell::Text(format!("{v:.6e}"))
+            } else {
+                number(v)
+            }
+        };
         table.rows.push(vec![
             check.study.into(),
             Cell::Text(check.label.clone()),
@@ -42,8 +48,15 @@ pub fn document(done: &Verified) -> Document {
             if check.holds() { "yes" } else { "no" }.into(),
         ]);
     }
-    table.notes.push("Objectives and a few regression values were first obtained by another program; all others were printed or stored by the authors.".to_string());
-    super::document("Published scaling laws, refitted", vec![Block::KeyValues(summary), Block::Table(table)], None)
+    table.notes.push(
+        "Objectives and a few regression values were first obtained by another program; all others were printed or stored by the authors."
+            .to_string(),
+    );
+    super::document(
+        "Published scaling laws, refitted",
+        vec![Block::KeyValues(summary), Block::Table(table)],
+        None,
+    )
 }
 
 /// For programs.

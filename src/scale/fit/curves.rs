@@ -380,7 +380,16 @@ impl Curve<8> for Bits {
     fn starts(&self) -> Vec<[f64; 8]> {
         let gamma = || vec![0.0, 1.0];
         let one = |v: f64| vec![v];
-        let axes = [vec![5.0, 10.0], vec![5.0, 10.0], vec![0.0, 1.0], vec![0.3, 0.5], vec![0.3, 0.5], gamma(), one(0.5), one(0.5)];
+        let axes = [
+            vec![5.0, 10.0],
+            vec![5.0, 10.0],
+            vec![0.0, 1.0],
+            vec![0.3, 0.5],
+            vec![0.3, 0.5],
+            gamma(),
+            one(0.5),
+            one(0.5),
+        ];
         grid(&axes)
     }
 
@@ -448,11 +457,16 @@ impl Curve<4> for Sigmoid {
     }
 
     fn starts(&self) -> Vec<[f64; 4]> {
-        [0.02, 0.25, 0.5].iter().flat_map(|g| [3.0f64, 8.0, 15.0].map(|k| {
-            let mut start = Sigmoid::start(*g);
-            start[3] = k.ln();
-            start
-        })).collect()
+        [0.02, 0.25, 0.5]
+            .iter()
+            .flat_map(|g| {
+                [3.0f64, 8.0, 15.0].map(|k| {
+                    let mut start = Sigmoid::start(*g);
+                    start[3] = k.ln();
+                    start
+                })
+            })
+            .collect()
     }
 
     fn reported(&self, p: &[f64; 4]) -> [f64; 4] {

@@ -218,9 +218,13 @@ pub fn fit(points: &Points, request: &Request, told: &(dyn Fn() + Sync)) -> Resu
     check(points, request)?;
     let job = Job { points, request, told };
     match request.form {
-        Form::Chinchilla => Ok(job.run(Free::new, ["e", "a", "b", "alpha", "beta"], |p| Some(Formula::Chinchilla(Free::law(p))))),
+        Form::Chinchilla => Ok(job.run(Free::new, ["e", "a", "b", "alpha", "beta"], |p| {
+            Some(Formula::Chinchilla(Free::law(p)))
+        })),
         Form::Overtrained => Ok(job.run(Even::new, ["e", "a", "b", "alpha"], |p| Some(Formula::Chinchilla(Even::law(p))))),
-        Form::Kaplan => Ok(job.run(Older::new, ["n_c", "d_c", "alpha_n", "alpha_d"], |p| Some(Formula::Kaplan(Older::law(p))))),
+        Form::Kaplan => Ok(job.run(Older::new, ["n_c", "d_c", "alpha_n", "alpha_d"], |p| {
+            Some(Formula::Kaplan(Older::law(p)))
+        })),
         Form::Repeated => {
             let base = request.base.ok_or_else(|| -> crate::error::Error {
                 Diagnostic::new("repetition is fitted over a law of fresh data")
@@ -230,7 +234,9 @@ pub fn fit(points: &Points, request: &Request, told: &(dyn Fn() + Sync)) -> Resu
             let make = |p: &Points| Repeats::new(p, base);
             let law = |p: &[f64; 2]| Some(Formula::Repeated(Repeats::new(&Points::default(), base).law(p)));
             let mut fitted = job.run(make, ["r_tokens", "r_params"], law);
-            fitted.notes.push("A local minimum from (15, 5): the surface is nearly flat, and other pairs may fit as well.".to_string());
+            fitted
+                .notes
+                .push("A local minimum from (15, 5): the surface is nearly flat, and other pairs may fit as well.".to_string());
             Ok(fitted)
         }
         Form::Routed => {
@@ -265,7 +271,11 @@ fn check(points: &Points, request: &Request) -> Result<()> {
         _ => 6,
     };
     if points.len() <= constants {
-        let text = format!("{} rows are too few for the {constants} constants of `{}`", points.len(), form.name());
+        let text = format!(
+            "{} rows are too few for the {constants} constants of `{}`",
+            points.len(),
+            form.name()
+        );
         let help = "add runs of other sizes and lengths, or fit a form with fewer constants (--form)";
         return Err(Diagnostic::new(text).help(help).into());
     }
@@ -290,7 +300,11 @@ pub fn held_out(points: &Points, fraction: f64) -> Vec<bool> {
     sorted.sort_by(f64::total_cmp);
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let keep = ((1.0 - fraction) * sorted.len() as f64).round() as usize;
-    let cut = if fraction <= 0.0 { f64::INFINITY } else { sorted.get(keep).copied().unwrap_or(f64::INFINITY) };
+    let cut = if fraction <= 0.0 {
+        f64::INFINITY
+    } else {
+        sorted.get(keep).copied().unwrap_or(f64::INFINITY)
+    };
     flop.into_iter().map(|c| c >= cut).collect()
 }
 
@@ -301,7 +315,12 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn run<const N: usize, C: Curve<N>>(&self, make: impl Fn(&Points) -> C, names: [&'static str; N], law: impl Fn(&[f64; N]) -> Option<Formula>) -> Fitted {
+    fn run<const N: usize, C: Curve<N>>(
+        &self,
+        make: impl Fn(&Points) -> C,
+        names: [&'static str; N],
+        law: impl Fn(&[f64; N]) -> Option<Formula>,
+    ) -> Fitted {
         let request = self.request;
         let out = held_out(self.points, request.hold_out_fraction);
         let curve = make(&self.points.filtered(|i| !out[i]));

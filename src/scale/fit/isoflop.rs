@@ -168,7 +168,10 @@ fn told(points: &Points, request: &Request, minima: Vec<Budget>, resampled: Vec<
     let mut notes = Vec::new();
     let open = minima.iter().filter(|m| !m.bracketed).count();
     if open > 0 {
-        notes.push(format!("{open} of {} minima lie at the edge of the sizes that were tried: the exponents lean that way.", minima.len()));
+        notes.push(format!(
+            "{open} of {} minima lie at the edge of the sizes that were tried: the exponents lean that way.",
+            minima.len()
+        ));
     }
     Ok(Fitted {
         parameters: parameters.collect(),

@@ -68,7 +68,11 @@ pub fn overtrained_loss(points: &Points) -> Chinchilla {
 #[must_use]
 pub fn two_step(points: &Points) -> TwoStep {
     let (loss, score) = (points.get(Role::Loss), points.get(Role::Score));
-    let task = if falls(loss, score) { accuracy(loss, score) } else { error(loss, score) };
+    let task = if falls(loss, score) {
+        accuracy(loss, score)
+    } else {
+        error(loss, score)
+    };
     TwoStep {
         loss: ladder_loss(points),
         task,
@@ -97,14 +101,22 @@ pub fn fitted(points: &Points, request: &Request, told: &(dyn Fn() + Sync)) -> F
     let row = |i: usize| Row {
         train_flop: points.flop(i),
         measured: points.at(Role::Score, i),
-        predicted: best.at(Allocation { n_params: points.at(Role::Params, i), n_tokens: points.at(Role::Tokens, i) }).1,
+        predicted: best
+            .at(Allocation {
+                n_params: points.at(Role::Params, i),
+                n_tokens: points.at(Role::Tokens, i),
+            })
+            .1,
         held_out: out[i],
     };
     Fitted {
         parameters: parameters.collect(),
         rows: (0..points.len()).map(row).collect(),
         two_step: Some(best),
-        notes: vec!["Only some tasks scale predictably (39 % of those in Lourie et al. 2025): hold out the largest runs and look at the miss.".to_string()],
+        notes: vec![
+            "Only some tasks scale predictably (39 % of those in Lourie et al. 2025): hold out the largest runs and look at the miss."
+                .to_string(),
+        ],
         ..isoflop::empty(request, kept.len())
     }
 }
@@ -206,7 +218,10 @@ mod tests {
                 s.push(task.at(loss.loss(at)));
             }
         }
-        let points = Points::of("made", vec![(Role::Params, n), (Role::Tokens, d), (Role::Loss, l), (Role::Score, s)]);
+        let points = Points::of(
+            "made",
+            vec![(Role::Params, n), (Role::Tokens, d), (Role::Loss, l), (Role::Score, s)],
+        );
         let fitted = two_step(&points);
         let at = Allocation {
             n_params: 7e9,

@@ -27,7 +27,14 @@ fn chinchilla_70b_follows_from_its_budget() {
     let at = CORRECTED.optimum(TRAIN_FLOP * 70e9 * 1.4e12);
     near(at.n_params, 70e9, 0.06);
     near(at.n_tokens, 1.4e12, 0.06);
-    near(CORRECTED.loss(Allocation { n_params: 70e9, n_tokens: 1.4e12 }), 1.974, 1e-3);
+    near(
+        CORRECTED.loss(Allocation {
+            n_params: 70e9,
+            n_tokens: 1.4e12,
+        }),
+        1.974,
+        1e-3,
+    );
     near(CORRECTED.gamma(), 0.178, 0.01);
     // Each factor of ten of compute removes a third of the reducible loss.
     near(1.0 - 10f64.powf(-CORRECTED.gamma()), 0.34, 0.02);
@@ -131,7 +138,15 @@ fn mixtures_and_bits() {
     near(bits.share([12.0; 3]), 0.967, 0.01);
     near(bits.share([16.0; 3]), 0.994, 0.01);
     near(best_bits(&bits), 7.0, 0.02);
-    let trained = |tokens| bits.quantizing(Allocation { n_params: 1e9, n_tokens: tokens }, 4.0);
+    let trained = |tokens| {
+        bits.quantizing(
+            Allocation {
+                n_params: 1e9,
+                n_tokens: tokens,
+            },
+            4.0,
+        )
+    };
     assert!(trained(1e12) > trained(1e10));
 }
 

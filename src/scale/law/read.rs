@@ -80,7 +80,10 @@ pub fn find(name: &str) -> Result<Law> {
         });
     }
     Err(Diagnostic::new(format!("there is no law `{name}`"))
-        .help(format!("{}; or give a file that `exaplan scale fit -o` wrote", one_of(name, &names()?)))
+        .help(format!(
+            "{}; or give a file that `exaplan scale fit -o` wrote",
+            one_of(name, &names()?)
+        ))
         .into())
 }
 
@@ -120,11 +123,16 @@ fn law(name: &str, r: &Reader<'_>) -> Option<Law> {
     let form = r.need_text("form");
     let constants = r.table("constants")?;
     let formula = formula(&form, &constants, r)?;
-    let listed: Vec<(String, f64)> = constants
-        .keys()
-        .filter_map(|k| Some((k.to_string(), constants.number(k, Unit::One, ANY)?)))
-        .collect();
     constants.finish();
+    // What is wrong has been told: it is not told again for the list.
+    let listed: Vec<(String, f64)> = if r.problem_count() == 0 {
+        constants
+            .keys()
+            .filter_map(|k| Some((k.to_string(), constants.number(k, Unit::One, ANY)?)))
+            .collect()
+    } else {
+        Vec::new()
+    };
     let law = Law {
         name: name.to_string(),
         title: r.text("title").unwrap_or_else(|| name.to_string()),
@@ -213,7 +221,13 @@ fn formula(form: &str, c: &Reader<'_>, r: &Reader<'_>) -> Option<Formula> {
             weights: (n("weights_bits"), n("weights_offset")),
             activations: (n("activations_bits"), n("activations_offset")),
             attention: (n("attention_bits"), n("attention_offset")),
-            after: (or("after_scale"), or("after_tokens"), or("after_params"), n("after_bits"), or("after_offset")),
+            after: (
+                or("after_scale"),
+                or("after_tokens"),
+                or("after_params"),
+                n("after_bits"),
+                or("after_offset"),
+            ),
         }),
         "exponential" => Formula::Task(Task::Exponential {
             eps: n("eps"),
@@ -277,12 +291,24 @@ fn draws(r: &Reader<'_>) -> Vec<Chinchilla> {
     let Some(item) = r.item("draws") else { return Vec::new() };
     let whole = matches!(&item.value, Value::Array(list) if list.iter().all(|d| matches!(&d.value, Value::Array(five) if five.len() == 5)));
     if !whole {
-        r.problem("draws", format!("`{}` does not hold rows of five numbers", r.name("draws")), "write [[e, a, b, alpha, beta], …]");
+        r.problem(
+            "draws",
+            format!("`{}` does not hold rows of five numbers", r.name("draws")),
+            "write [[e, a, b, alpha, beta], …]",
+        );
         return Vec::new();
     }
     let numbers = r.numbers("draws");
     let (rows, _) = numbers.as_chunks::<5>();
-    rows.iter().map(|[e, a, b, alpha, beta]| Chinchilla { e: *e, a: *a, b: *b, alpha: *alpha, beta: *beta }).collect()
+    rows.iter()
+        .map(|[e, a, b, alpha, beta]| Chinchilla {
+            e: *e,
+            a: *a,
+            b: *b,
+            alpha: *alpha,
+            beta: *beta,
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -318,9 +344,9 @@ mod tests {
         let text = "[law.x]\nform = \"chinchila\"\nsource = \"me\"\n[law.x.constants]\ne = 1.0\n";
         let wrong = read(text).unwrap_err();
         assert!(wrong[0].to_string().contains("did you mean `chinchilla`"), "{wrong:?}");
-        let text = "[law.x]\nform = \"doubling\"\nsource = \"me\"\nextra = 1\n[law.x.constants]\nmonths = nan\n";
+        let text = "[law.x]\nform = \"doubling\"\nsource = \"me\"\nextra = 1\n[law.x.constants]\nmonths = nan\nyears = 1\n";
         let wrong = read(text).unwrap_err();
-        assert_eq!(wrong.len(), 2, "{wrong:?}");
+        assert_eq!(wrong.len(), 3, "{wrong:?}");
         let Err(error) = find("chinchila") else { panic!() };
         assert!(error.to_string().contains("did you mean `chinchilla`"), "{error}");
     }

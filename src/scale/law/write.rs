@@ -17,7 +17,11 @@ pub fn toml(fitted: &Fitted, points: &Points, loss_unit: &str) -> Option<String>
     let name = points.name.rsplit(['/', '\\']).next().unwrap_or("points");
     let quoted: String = name.chars().filter(|c| !c.is_control() && *c != '"' && *c != '\\').collect();
     let _ = writeln!(text, "title = \"fitted to {quoted}\"\nform = \"{form}\"");
-    let _ = writeln!(text, "loss_unit = \"{loss_unit}\"\nevidence = \"own\"\nsource = \"{quoted}, {} rows\"", fitted.n_rows);
+    let _ = writeln!(
+        text,
+        "loss_unit = \"{loss_unit}\"\nevidence = \"own\"\nsource = \"{quoted}, {} rows\"",
+        fitted.n_rows
+    );
     if !fitted.draws.is_empty() {
         let row = |c: &Chinchilla| format!("  [{:?}, {:?}, {:?}, {:?}, {:?}]", c.e, c.a, c.b, c.alpha, c.beta);
         let rows: Vec<String> = fitted.draws.iter().take(N_DRAWS).map(row).collect();
@@ -28,7 +32,10 @@ pub fn toml(fitted: &Fitted, points: &Points, loss_unit: &str) -> Option<String>
         let _ = writeln!(text, "{key} = {value:?}");
     }
     let told = |key: &str| fitted.parameters.iter().find(|p| p.name == key).and_then(|p| p.interval);
-    let intervals: Vec<_> = constants.iter().filter_map(|(k, _)| Some((*k, told(k).filter(|i| i.low >= 0.0)?))).collect();
+    let intervals: Vec<_> = constants
+        .iter()
+        .filter_map(|(k, _)| Some((*k, told(k).filter(|i| i.low >= 0.0)?)))
+        .collect();
     if !intervals.is_empty() {
         let _ = writeln!(text, "\n[law.own.interval]");
         for (key, i) in intervals {
@@ -67,7 +74,14 @@ fn constants(formula: &Formula) -> Option<(&'static str, Constants)> {
             Some(("kaplan", list))
         }
         Formula::Routed(r) => {
-            let list = vec![("a", r.a), ("b", r.b), ("c", r.c), ("d", r.d), ("e_start", r.e_start), ("e_max", r.e_max)];
+            let list = vec![
+                ("a", r.a),
+                ("b", r.b),
+                ("c", r.c),
+                ("d", r.d),
+                ("e_start", r.e_start),
+                ("e_max", r.e_max),
+            ];
             Some(("routed", list))
         }
         Formula::Power(p) => Some(("power", vec![("coefficient", p.coefficient?), ("flop_exponent", p.flop_exponent)])),

@@ -348,7 +348,9 @@ fn mix_of(name: &str, r: &Reader<'_>) -> Mix {
     let shares = r.table("shares");
     let list = shares.map_or_else(Vec::new, |t| {
         let keys: Vec<&str> = t.keys().collect();
-        keys.into_iter().filter_map(|k| Some((k.to_string(), t.number(k, Unit::Fraction, Within(0.0, 1.0))?))).collect()
+        keys.into_iter()
+            .filter_map(|k| Some((k.to_string(), t.number(k, Unit::Fraction, Within(0.0, 1.0))?)))
+            .collect()
     });
     (name.to_string(), list)
 }
@@ -367,7 +369,11 @@ fn limit_of(name: &str, r: &Reader<'_>) -> Limit {
 fn demand_of(root: &Reader<'_>) -> Demand {
     let lost = Problems::default();
     let empty = raw::Tree::default();
-    let of = |key: &str| root.table("demand").and_then(|d| d.table(key)).unwrap_or_else(|| Reader::new(&empty, key, root.at(), &lost));
+    let of = |key: &str| {
+        root.table("demand")
+            .and_then(|d| d.table(key))
+            .unwrap_or_else(|| Reader::new(&empty, key, root.at(), &lost))
+    };
     let (growth, start) = (of("frontier"), of("start"));
     let g = |key: &str| growth.need(key, Unit::One, Positive);
     Demand {

@@ -48,7 +48,13 @@ pub(super) fn chinchilla(folder: &Folder<'_>) -> Result<Vec<Check>> {
     let mut out = vec![own(check(STUDY, "240 points, objective", fitted.objective, 0.001_018_274_0, 2e-4))];
     // The exact minimum of the authors' own objective; they print values 0.45 % above it.
     for (name, want) in [("a", 477.84), ("b", 2143.9), ("e", 1.81724), ("alpha", 0.34731), ("beta", 0.36718)] {
-        out.push(check(STUDY, format!("240 points, {name}"), fitted.get(name).unwrap_or(f64::NAN), want, 1e-3));
+        out.push(check(
+            STUDY,
+            format!("240 points, {name}"),
+            fitted.get(name).unwrap_or(f64::NAN),
+            want,
+            1e-3,
+        ));
     }
     if let Some(Formula::Chinchilla(law)) = &fitted.formula {
         out.push(check(STUDY, "exponent of the optimal size", law.size_exponent(), 0.5139, 1e-3));
@@ -62,7 +68,13 @@ pub(super) fn chinchilla(folder: &Folder<'_>) -> Result<Vec<Check>> {
         alpha: 0.3478,
         beta: 0.3658,
     }));
-    out.push(own(check(STUDY, "objective at the printed values / minimum", printed / fitted.objective, 1.0045, 1e-3)));
+    out.push(own(check(
+        STUDY,
+        "objective at the printed values / minimum",
+        printed / fitted.objective,
+        1.0045,
+        1e-3,
+    )));
     let tex = at([6.007_340_4, 6.017_918_6, 0.526_722_8, 0.339_170_84, 0.284_908_3]);
     out.push(own(check(STUDY, "objective at the values of 2022", tex, 0.001_231_16, 1e-3)));
     let whole = fit(&all, &request, &|| ())?;
@@ -83,7 +95,13 @@ pub(super) fn repeated(folder: &Folder<'_>) -> Result<Vec<Check>> {
     let at = objective(&curve, &[published.r_tokens.ln(), published.r_params.ln()], HUBER, None).0;
     let fitted = curve.law(&solve(&curve, &curve.starts(), HUBER, &|| ()).best.at);
     Ok(vec![
-        own(check(STUDY, "compute-optimal parameters per unique token", published.usable_params(1.0), 0.050_99, 2e-3)),
+        own(check(
+            STUDY,
+            "compute-optimal parameters per unique token",
+            published.usable_params(1.0),
+            0.050_99,
+            2e-3,
+        )),
         check(STUDY, "objective at the published scales", at, 0.015_825_936_571, 1e-6),
         check(STUDY, "repetitions of tokens, from (15, 5)", fitted.r_tokens, 15.387_756, 2e-2),
         check(STUDY, "repetitions of parameters, from (15, 5)", fitted.r_params, 5.309_743, 2e-2),
@@ -93,7 +111,13 @@ pub(super) fn repeated(folder: &Folder<'_>) -> Result<Vec<Check>> {
 /// Gadre et al. 2024: five small runs on RedPajama predict two large ones.
 pub(super) fn overtraining(folder: &Folder<'_>) -> Result<Vec<Check>> {
     const STUDY: &str = "over-training";
-    let columns = ["params=params", "loss=loss_c4_val", "score=err_avg17", "value=chinchilla_multiplier", "flop=tokens"];
+    let columns = [
+        "params=params",
+        "loss=loss_c4_val",
+        "score=err_avg17",
+        "value=chinchilla_multiplier",
+        "flop=tokens",
+    ];
     let needed = [Role::Params, Role::Tokens, Role::Loss, Role::Score, Role::Value];
     let of = |model: &str| {
         let model = format!("model={model}");
@@ -112,7 +136,10 @@ pub(super) fn overtraining(folder: &Folder<'_>) -> Result<Vec<Check>> {
     let down = joined(&five);
     let task = tasks::error(down.get(Role::Loss), down.get(Role::Score));
     let mut out = Vec::new();
-    let cases = [(large, 32.0, 0.7103, 3.6365, "1.4B at 640"), (of("open_lm_7b")?, 1.0, 0.7320, 0.0464, "6.9B at 20")];
+    let cases = [
+        (large, 32.0, 0.7103, 3.6365, "1.4B at 640"),
+        (of("open_lm_7b")?, 1.0, 0.7320, 0.0464, "6.9B at 20"),
+    ];
     for (points, multiplier, loss_want, error_want, label) in cases {
         let one = at(&points, multiplier);
         let loss = law.loss(Allocation {
@@ -121,8 +148,20 @@ pub(super) fn overtraining(folder: &Folder<'_>) -> Result<Vec<Check>> {
         });
         let percent = |predicted: f64, role| 100.0 * (predicted / one.at(role, 0) - 1.0).abs();
         let label = format!("{label} tokens per parameter");
-        out.push(check(STUDY, format!("{label}, miss of loss, %"), percent(loss, Role::Loss), loss_want, 5e-3));
-        out.push(check(STUDY, format!("{label}, miss of error, %"), percent(task.at(loss), Role::Score), error_want, 5e-2));
+        out.push(check(
+            STUDY,
+            format!("{label}, miss of loss, %"),
+            percent(loss, Role::Loss),
+            loss_want,
+            5e-3,
+        ));
+        out.push(check(
+            STUDY,
+            format!("{label}, miss of error, %"),
+            percent(task.at(loss), Role::Score),
+            error_want,
+            5e-2,
+        ));
     }
     Ok(out)
 }
@@ -157,7 +196,13 @@ pub(super) fn porian(folder: &Folder<'_>) -> Result<Vec<Check>> {
         let p = load(folder, "porian_optima.csv", &columns, &only, &[Role::Flop, Role::Value, Role::Sd])?;
         let (_, exponent) = weighted_power(p.get(Role::Flop), p.get(Role::Value), Some(p.get(Role::Sd)));
         // Three digits, of a number below one.
-        out.push(check(STUDY, format!("{dataset}, {experiment}: exponent"), exponent, want, 5e-4 / want));
+        out.push(check(
+            STUDY,
+            format!("{dataset}, {experiment}: exponent"),
+            exponent,
+            want,
+            5e-4 / want,
+        ));
     }
     Ok(out)
 }
@@ -169,7 +214,13 @@ pub(super) fn routed(folder: &Folder<'_>) -> Result<Vec<Check>> {
     let of = |router: &str| {
         let router = format!("router_type={router}");
         let only = ["routing_frequency=0.5", "k=1", "seed=42", router.as_str()];
-        load(folder, "clark_routed_final.csv", &columns, &only, &[Role::Params, Role::Experts, Role::Loss])
+        load(
+            folder,
+            "clark_routed_final.csv",
+            &columns,
+            &only,
+            &[Role::Params, Role::Experts, Role::Loss],
+        )
     };
     let dense = of("Dense")?;
     let (k, x) = weighted_power(dense.get(Role::Params), dense.get(Role::Loss), None);
@@ -217,15 +268,39 @@ pub(super) fn ladder(folder: &Folder<'_>) -> Result<Vec<Check>> {
         let rows = load(folder, "olmo_ladder_final.csv", &columns, &["mode=train"], &needed)?;
         let only = format!("task={task}");
         let columns = ["loss=bpb", "score=acc"];
-        let pairs = load(folder, "olmo_ladder_checkpoints.csv", &columns, &[&only, "mode=train"], &[Role::Loss, Role::Score])?;
+        let pairs = load(
+            folder,
+            "olmo_ladder_checkpoints.csv",
+            &columns,
+            &[&only, "mode=train"],
+            &[Role::Loss, Role::Score],
+        )?;
         let law = tasks::ladder_loss(&rows);
         let curve: Task = tasks::accuracy(pairs.get(Role::Loss), pairs.get(Role::Score));
         let loss = law.loss(LARGE);
         // Four digits, as printed.
-        out.push(check(STUDY, format!("13B on 5T, {task}: bits per byte"), loss, loss_want, 5e-5 / loss_want));
-        out.push(check(STUDY, format!("13B on 5T, {task}: accuracy"), curve.at(loss), score_want, 5e-5 / score_want));
+        out.push(check(
+            STUDY,
+            format!("13B on 5T, {task}: bits per byte"),
+            loss,
+            loss_want,
+            5e-5 / loss_want,
+        ));
+        out.push(check(
+            STUDY,
+            format!("13B on 5T, {task}: accuracy"),
+            curve.at(loss),
+            score_want,
+            5e-5 / score_want,
+        ));
     }
     let spent = load(folder, "olmo_ladder_final.csv", &["value=flops"], &["mode=train"], &[Role::Value])?;
-    out.push(own(check(STUDY, "FLOP of the small runs", spent.get(Role::Value).iter().sum(), 6.99e21, 2e-3)));
+    out.push(own(check(
+        STUDY,
+        "FLOP of the small runs",
+        spent.get(Role::Value).iter().sum(),
+        6.99e21,
+        2e-3,
+    )));
     Ok(out)
 }

@@ -37,7 +37,12 @@ fn every_check_of_a_concept_is_a_test() {
     for concept in CONCEPTS.iter().filter(|c| c.extent != Extent::Outside) {
         let test = format!("#[test]\n    fn {}()", concept.check);
         let outer = format!("#[test]\nfn {}()", concept.check);
-        assert!(sources.contains(&test) || sources.contains(&outer), "{}: no test `{}`", concept.name, concept.check);
+        assert!(
+            sources.contains(&test) || sources.contains(&outer),
+            "{}: no test `{}`",
+            concept.name,
+            concept.check
+        );
     }
 }
 
@@ -49,7 +54,13 @@ fn help_and_guide_list_every_concept() {
         assert!(help.contains(concept.name), "{} is not in the help", concept.name);
         let row = match concept.extent {
             Extent::Outside => format!("| {} | {} | {} | |", concept.name, concept.extent.name(), concept.tells),
-            _ => format!("| {} | {} | {} | `{}` |", concept.name, concept.extent.name(), concept.tells, concept.command),
+            _ => format!(
+                "| {} | {} | {} | `{}` |",
+                concept.name,
+                concept.extent.name(),
+                concept.tells,
+                concept.command
+            ),
         };
         assert!(guide.contains(&row), "the guide lacks\n{row}");
     }
@@ -58,11 +69,21 @@ fn help_and_guide_list_every_concept() {
 #[test]
 fn published_sizes_are_counted() {
     let catalog = Catalog::builtin();
-    for (name, total, active) in [("gpt3-175b", 175e9, 175e9), ("llama3-8b", 8.03e9, 8.03e9), ("llama3-70b", 70.6e9, 70.6e9), ("llama3-405b", 405e9, 405e9), ("deepseek-v3", 671e9, 37e9)] {
+    for (name, total, active) in [
+        ("gpt3-175b", 175e9, 175e9),
+        ("llama3-8b", 8.03e9, 8.03e9),
+        ("llama3-70b", 70.6e9, 70.6e9),
+        ("llama3-405b", 405e9, 405e9),
+        ("deepseek-v3", 671e9, 37e9),
+    ] {
         let model: Model = catalog.get(name).unwrap();
         let counts = count(&model, 1.0);
         assert!((counts.params_total / total - 1.0).abs() < 0.01, "{name}: {}", counts.params_total);
-        assert!((counts.params_active / active - 1.0).abs() < 0.03, "{name}: {}", counts.params_active);
+        assert!(
+            (counts.params_active / active - 1.0).abs() < 0.03,
+            "{name}: {}",
+            counts.params_active
+        );
     }
 }
 
@@ -81,7 +102,13 @@ fn loss_on_one_set_tells_the_loss_on_another() {
     let own = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
     let mapping = Mapping::parse(&own(&["loss=loss_c4_val", "value=loss_paloma_c4_en"]), &own(&["dataset=c4"])).unwrap();
     let form = Form::Transfer;
-    let points = read(&root().join("tests/data/scaling/gadre_overtraining.csv"), &mapping, form.needs(), form.wants()).unwrap();
+    let points = read(
+        &root().join("tests/data/scaling/gadre_overtraining.csv"),
+        &mapping,
+        form.needs(),
+        form.wants(),
+    )
+    .unwrap();
     let request = Request {
         form,
         n_bootstrap: 50,
@@ -108,7 +135,8 @@ const SMALL: &str = "name = \"x\"\n[model]\nuse = \"llama3-8b\"\n[training]\ntok
 fn owning_is_billed_by_parts() {
     let plan = plan_text(SMALL, &["cost.owned=true"]).unwrap();
     let owned = plan.bill.cost.owned.as_ref().unwrap();
-    let parts = owned.capital_usd + owned.financing_usd + owned.electricity_usd + owned.colocation_usd + owned.maintenance_usd + owned.storage_usd;
+    let parts =
+        owned.capital_usd + owned.financing_usd + owned.electricity_usd + owned.colocation_usd + owned.maintenance_usd + owned.storage_usd;
     assert!((parts / owned.total_usd - 1.0).abs() < 1e-9 && plan.bill.cost.total_usd == Some(owned.total_usd));
 }
 

@@ -73,7 +73,11 @@ fn utilization(pool: &Pool) -> (f64, f64) {
         pool.n_devices / 8
     );
     let plan = plan_text(&text, &[]).unwrap();
-    assert!((plan.counts.params_total / pool.n_params - 1.0).abs() < 0.03, "{}", plan.counts.params_total);
+    assert!(
+        (plan.counts.params_total / pool.n_params - 1.0).abs() < 0.03,
+        "{}",
+        plan.counts.params_total
+    );
     let flop_per_token = 6.0 * pool.n_params;
     let measured = flop_per_token * pool.n_tokens / (pool.h100_hours * 3600.0 * PEAK_FLOP_PER_S);
     (measured, flop_per_token * plan.step.tokens_per_s_per_device() / PEAK_FLOP_PER_S)

@@ -86,7 +86,12 @@ fn the_2022_bug_of_averaging_the_loss_and_stopping_early() {
     let theirs = solve_as_2022(&curve, &few, 1e-3);
     assert!(theirs.value > 1.05 * ours.value, "{} against {}", theirs.value, ours.value);
     let miss = |p: &[f64; 5]| (Free::law(p).size_exponent() / LAW.size_exponent() - 1.0).abs();
-    assert!(miss(&ours.at) < 0.02 && miss(&theirs.at) > miss(&ours.at), "{} {}", miss(&ours.at), miss(&theirs.at));
+    assert!(
+        miss(&ours.at) < 0.02 && miss(&theirs.at) > miss(&ours.at),
+        "{} {}",
+        miss(&ours.at),
+        miss(&theirs.at)
+    );
 }
 
 #[test]
@@ -108,7 +113,12 @@ fn resamples_hold_the_truth_and_do_not_depend_on_threads() {
         assert!(i.low < want && want < i.high, "{name}: {i:?}");
     }
     // Constants vary by far more than what follows from them.
-    let ratios: Vec<f64> = fitted.draws.iter().map(|d| d.optimum(5.76e23)).map(|a| a.n_tokens / a.n_params).collect();
+    let ratios: Vec<f64> = fitted
+        .draws
+        .iter()
+        .map(|d| d.optimum(5.76e23))
+        .map(|a| a.n_tokens / a.n_params)
+        .collect();
     assert!(ratios.iter().all(|r| (2.0..200.0).contains(r)), "{ratios:?}");
 }
 
@@ -133,7 +143,14 @@ fn the_other_forms_come_back_too() {
     let points = sweep(0.0);
     let with = |loss: &dyn Fn(usize) -> f64| {
         let list = (0..points.len()).map(loss).collect();
-        Points::of("made", vec![(Role::Params, points.get(Role::Params).to_vec()), (Role::Tokens, points.get(Role::Tokens).to_vec()), (Role::Loss, list)])
+        Points::of(
+            "made",
+            vec![
+                (Role::Params, points.get(Role::Params).to_vec()),
+                (Role::Tokens, points.get(Role::Tokens).to_vec()),
+                (Role::Loss, list),
+            ],
+        )
     };
     let at = |i: usize| Allocation {
         n_params: points.at(Role::Params, i),
@@ -195,7 +212,10 @@ fn routing_and_bits_come_back_from_exact_points() {
             }
         }
     }
-    let points = Points::of("made", vec![(Role::Params, n), (Role::Tokens, d), (Role::Bits, bits), (Role::Loss, l)]);
+    let points = Points::of(
+        "made",
+        vec![(Role::Params, n), (Role::Tokens, d), (Role::Bits, bits), (Role::Loss, l)],
+    );
     let curve = Bits::new(&points);
     let solved = solve(&curve, &curve.starts(), Loss::Huber(1e-3), &|| ());
     near(curve.reported(&solved.best.at)[5], 2.7, 0.01);
@@ -213,7 +233,10 @@ fn routing_and_bits_come_back_from_exact_points() {
 fn points_that_tell_nothing_are_refused() {
     let column = |values: &[f64]| values.to_vec();
     let of = |n: &[f64], d: &[f64], l: &[f64]| {
-        let points = Points::of("made", vec![(Role::Params, column(n)), (Role::Tokens, column(d)), (Role::Loss, column(l))]);
+        let points = Points::of(
+            "made",
+            vec![(Role::Params, column(n)), (Role::Tokens, column(d)), (Role::Loss, column(l))],
+        );
         fit(&points, &Request::default(), &|| ()).unwrap_err().to_string()
     };
     let (eight, ramp) = ([1e9; 8], [1e9, 2e9, 3e9, 4e9, 5e9, 6e9, 7e9, 8e9]);

@@ -45,7 +45,11 @@ fn the_answer_planned_again_takes_the_same_days() {
     let all: Vec<String> = overrides.iter().map(ToString::to_string).chain(answer.overrides.clone()).collect();
     let (scenario, catalog) = Scenario::load("llama3-405b", &all, Catalog::builtin()).unwrap();
     let again = plan(&scenario, &catalog).unwrap();
-    assert!((again.run.wall_s / wall_s - 1.0).abs() < 1e-3, "{} against {wall_s}", again.run.wall_s);
+    assert!(
+        (again.run.wall_s / wall_s - 1.0).abs() < 1e-3,
+        "{} against {wall_s}",
+        again.run.wall_s
+    );
     // Near the best the loss is flat: a shelf of sizes cannot be told from it.
     assert!(answer.shelf().count() >= 5, "{}", answer.shelf().count());
     assert!(answer.sizes.iter().all(|c| c.loss >= answer.best.loss * (1.0 - 1e-9)));
@@ -90,7 +94,10 @@ fn a_faster_network_wants_no_wider_batch() {
         ..Budget::default()
     };
     let batch = |nic: &str| found(&["cluster.nodes=32", nic], budget, None).unwrap().best.batch_tokens;
-    let (slow, fast) = (batch("node.dgx-h100.nic_bytes_per_s=\"100 Gb/s\""), batch("node.dgx-h100.nic_bytes_per_s=\"800 Gb/s\""));
+    let (slow, fast) = (
+        batch("node.dgx-h100.nic_bytes_per_s=\"100 Gb/s\""),
+        batch("node.dgx-h100.nic_bytes_per_s=\"800 Gb/s\""),
+    );
     assert!(fast <= slow, "{fast} against {slow}");
 }
 
