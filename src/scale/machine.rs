@@ -11,6 +11,7 @@ use crate::error::{Diagnostic, Error, Result};
 use crate::layout::Choice;
 use crate::plan::{Plan, Scenario, evaluate, plan, with_tokens};
 use crate::search::{self, Options};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// What may be spent; each bound that is given holds.
@@ -113,7 +114,7 @@ pub struct Machine<'a> {
     /// Its catalog.
     pub catalog: &'a Catalog,
     /// The catalog under the scenario, made anew.
-    pub fresh: &'a dyn Fn() -> Result<Catalog>,
+    pub fresh: &'a (dyn Fn() -> Result<Catalog> + Sync),
     /// What is asked.
     pub question: &'a Question,
     /// What may be spent.
@@ -124,17 +125,23 @@ pub struct Machine<'a> {
     pub batch_tokens: Option<f64>,
 }
 
-/// Sizes of the first sweep, factors between them, and how many a finer one adds on each side.
-const N_COARSE: i32 = 6;
+/// Most sizes of the first sweep on each side of a guess, and the factor between them.
+const N_COARSE: i32 = 14;
 const COARSE: f64 = 1.7;
+/// A side ends when its losses are this much above the best: they only rise from there.
+const FAR_FRACTION: f64 = 0.02;
+/// Sizes of the finer sweep on each side of the best, and the factor between them.
 const N_FINE: i32 = 3;
 const FINE: f64 = 1.13;
 
-/// How many times [`best`] tells that one more is done.
+/// Sizes that are looked at.
+const SMALLEST: f64 = 1e7;
+const LARGEST: f64 = 2e13;
+
+/// About how many times [`best`] tells that one more is done.
 #[must_use]
 pub fn n_pieces() -> usize {
-    let coarse = usize::try_from(2 * N_COARSE + 1).unwrap_or(1);
-    coarse + usize::try_from(2 * N_FINE).unwrap_or(1)
+    16
 }
 
 /// The size, batch and tokens of least loss within a budget.
@@ -148,12 +155,7 @@ pub fn best(machine: &Machine<'_>, told: &dyn Fn()) -> Result<Found> {
             .into());
     }
     let mut tried = Tried::default();
-    let middle = machine.guess();
-    let mut sizes: Vec<Candidate> = Vec::new();
-    for step in -N_COARSE..=N_COARSE {
-        sizes.extend(machine.size(middle * COARSE.powi(step), &machine.batches(), &mut tried));
-        told();
-    }
+    let mut sizes = machine.sweep(&mut tried, told);
     let Some(first) = least(&sizes) else {
         return Err(Error::NoFeasibleLayout {
             rejected: tried.rejected,
@@ -186,6 +188,16 @@ struct Tried {
     nearest: Option<String>,
 }
 
+impl Tried {
+    fn add(&mut self, other: Tried) {
+        self.n_layouts += other.n_layouts;
+        for (reason, n) in other.rejected {
+            *self.rejected.entry(reason).or_insert(0) += n;
+        }
+        self.nearest = self.nearest.take().or(other.nearest);
+    }
+}
+
 impl Machine<'_> {
     fn mixture(&self) -> Option<Mixture> {
         self.question.mixing.map(|m| m.mixture)
@@ -215,7 +227,7 @@ impl Machine<'_> {
             self.budget.tokens.map(|t| 6.0 * t * t / 20.0),
         ];
         let flop = bounds.into_iter().flatten().fold(f64::MAX, f64::min);
-        super::optimal::optimum(self.question, flop).at.n_params.clamp(1e7, 1e13)
+        super::optimal::optimum(self.question, flop).at.n_params.clamp(SMALLEST, LARGEST)
     }
 
     /// Batches to try: powers of two around what runs of any size use.
@@ -226,11 +238,55 @@ impl Machine<'_> {
         }
     }
 
+    /// Sizes outwards from the guess, on each side until losses are far above the best or nothing fits.
+    fn sweep(&self, tried: &mut Tried, told: &dyn Fn()) -> Vec<Candidate> {
+        let middle = self.guess();
+        let mut sizes: Vec<Candidate> = Vec::new();
+        sizes.extend(self.size(middle, &self.batches(), tried));
+        told();
+        for side in [-1, 1] {
+            let mut fitted = !sizes.is_empty();
+            for step in 1..=N_COARSE {
+                let n_params = middle * COARSE.powi(side * step);
+                if !(SMALLEST..=LARGEST).contains(&n_params) {
+                    break;
+                }
+                let found = self.size(n_params, &self.batches(), tried);
+                told();
+                let lowest = least(&sizes).map_or(f64::INFINITY, |c| c.loss);
+                let far = found.as_ref().is_some_and(|c| c.loss > lowest * (1.0 + FAR_FRACTION));
+                let gone = found.is_none() && fitted;
+                fitted |= found.is_some();
+                sizes.extend(found);
+                if far || gone {
+                    break;
+                }
+            }
+        }
+        sizes
+    }
+
     /// The best batch of a size.
     fn size(&self, n_params: f64, batches: &[f64], tried: &mut Tried) -> Option<Candidate> {
         let model = shaped(&self.base.workload.model, n_params, self.mixture());
-        let list: Vec<Candidate> = batches.iter().filter_map(|b| self.candidate(&model, *b, tried)).collect();
+        let list = self.candidates(&model, batches, tried);
         list.into_iter().min_by(|a, b| a.loss.total_cmp(&b.loss))
+    }
+
+    /// One model with several batches, beside each other; what comes back is in their order.
+    fn candidates(&self, model: &Model, batches: &[f64], tried: &mut Tried) -> Vec<Candidate> {
+        let one = |batch: &f64| {
+            let mut own = Tried::default();
+            let found = self.candidate(model, *batch, &mut own);
+            (found, own)
+        };
+        let list: Vec<(Option<Candidate>, Tried)> = batches.par_iter().map(one).collect();
+        let mut out = Vec::new();
+        for (found, own) in list {
+            tried.add(own);
+            out.extend(found);
+        }
+        out
     }
 
     fn scenario(&self, model: &Model, batch_tokens: f64) -> Scenario {
@@ -324,13 +380,9 @@ impl Machine<'_> {
             });
         };
         let model = best.plan.scenario.workload.model.clone();
-        let batches = match self.batch_tokens {
-            Some(_) => Vec::new(),
-            None => [0.25, 0.5, 1.0, 2.0, 4.0]
-                .iter()
-                .filter_map(|f| self.candidate(&model, f * best.batch_tokens, &mut tried))
-                .collect(),
-        };
+        let around = [0.25, 0.5, 1.0, 2.0, 4.0].map(|f| f * best.batch_tokens);
+        let around: &[f64] = if self.batch_tokens.is_some() { &[] } else { &around };
+        let batches = self.candidates(&model, around, &mut tried);
         let overrides = self.overrides(best);
         let (name, own) = self.scenario;
         let all: Vec<String> = own.iter().chain(&overrides).cloned().collect();

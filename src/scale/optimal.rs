@@ -4,6 +4,7 @@ use super::formula::{Allocation, INFER_FLOP, TRAIN_FLOP};
 use super::law::{Beyond, Formula, Law, Range, quantile};
 use super::minimize::golden;
 use super::question::Question;
+use crate::error::Result;
 
 /// Losses closer than this to the best cannot be told from it: seeds and data order move as much.
 pub const SHELF_FRACTION: f64 = 0.01;
@@ -101,6 +102,52 @@ pub fn optimum(question: &Question, train_flop: f64) -> Optimum {
     }
 }
 
+/// What a published law gives a budget.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Elsewhere {
+    /// The law.
+    pub law: Law,
+    /// Its best size and data, `6 N D` of them the budget.
+    pub at: Allocation,
+    /// How far the budget is from its points.
+    pub beyond: Vec<Beyond>,
+}
+
+/// Every published law that tells a best size or data for FLOP. They disagree for reasons that are known
+/// (Porian et al. 2024, arXiv 2406.19146: counting the head, warm-up, decay, tuning), so there is no mean.
+///
+/// # Errors
+/// Never with the shipped laws.
+pub fn elsewhere(train_flop: f64) -> Result<Vec<Elsewhere>> {
+    let product = train_flop / TRAIN_FLOP;
+    let at = |law: &Law| match &law.formula {
+        Formula::Power(power) if power.flop_exponent != 0.0 => {
+            let value = power.at(1.0, 1.0, train_flop, 1.0)?;
+            match law.quantity.as_str() {
+                "params" => Some(value),
+                "tokens" => Some(product / value),
+                _ => None,
+            }
+        }
+        // Laws of one task's loss are no law of allocation.
+        _ if law.loss_unit == "nats per token" => law.optimum(train_flop).map(|a| a.n_params),
+        _ => None,
+    };
+    let of = |law: &Law| {
+        let n_params = at(law)?;
+        let at = Allocation {
+            n_params,
+            n_tokens: product / n_params,
+        };
+        Some(Elsewhere {
+            beyond: law.bounds.beyond(at),
+            law: law.clone(),
+            at,
+        })
+    };
+    Ok(super::law::builtin()?.iter().filter_map(of).collect())
+}
+
 /// 10th and 90th percentile of the best size and data over the law's resamples.
 fn intervals(question: &Question, train_flop: f64, best: f64) -> (Option<Range>, Option<Range>) {
     let mut drawn = Question {
@@ -178,6 +225,22 @@ mod tests {
             panic!()
         };
         near(power.at(0.0, 0.0, 3.8e25, 0.0).unwrap(), 16.55e12, 0.02);
+    }
+
+    /// At 5.88e23 FLOP: 3.03T, 787B, 292B, 183B, 76.9B as one cause after the other is removed (Porian et al. 2024).
+    #[test]
+    fn bookkeeping_alone_moves_the_best_size_forty_fold() {
+        let list = elsewhere(5.88e23).unwrap();
+        let of = |name: &str| list.iter().find(|e| e.law.name == name).unwrap().at.n_params;
+        for (name, want) in [
+            ("porian-kaplan", 3.03e12),
+            ("porian-head", 787e9),
+            ("porian-warmup", 292e9),
+            ("porian-decay", 183e9),
+            ("porian-tuned", 76.9e9),
+        ] {
+            near(of(name), want, 0.01);
+        }
     }
 
     #[test]

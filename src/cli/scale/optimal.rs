@@ -8,7 +8,7 @@ use crate::plan::Scenario;
 use crate::report::scale::{machine as report, optimal as law_report};
 use crate::scale::law;
 use crate::scale::machine::{Budget, Machine, best, n_pieces};
-use crate::scale::optimal::optimum;
+use crate::scale::optimal::{elsewhere, optimum};
 use crate::scale::question::{BatchCost, Mixing, Question, REPETITION, Route};
 use crate::scale::shape::{Mixture, shaped};
 use crate::units::{HOUR_S, Unit};
@@ -174,6 +174,12 @@ pub fn run(args: &OptimalArgs, console: &Console) -> Done {
             .help("give --flop, or a machine and --deadline, --device-hours, --budget, --energy, --carbon or --tokens")
             .into());
     }
+    let sizeless = Budget { tokens: None, ..budget };
+    if sizeless.is_empty() {
+        return Err(Diagnostic::new("tokens alone bound no size")
+            .help("give --flop, --deadline, --device-hours, --budget, --energy or --carbon beside --tokens")
+            .into());
+    }
     let name = args.scenario.as_deref().unwrap_or(DEFAULT_SCENARIO);
     let overrides = args.over.all();
     let fresh = || layers::catalog(&args.over.layers, console);
@@ -185,9 +191,9 @@ pub fn run(args: &OptimalArgs, console: &Console) -> Done {
     };
     let on_machine = args.scenario.is_some() || !overrides.is_empty() || args.batch.is_some();
     if let Some(flop) = budget.train_flop.filter(|_| alone.is_empty() && !on_machine) {
-        let found = optimum(&question, flop);
-        return super::write(&args.target, console, &law_report::document(&found, &question), &|| {
-            law_report::json(&found, &question)
+        let (found, others) = (optimum(&question, flop), elsewhere(flop)?);
+        return super::write(&args.target, console, &law_report::document(&found, &question, &others), &|| {
+            law_report::json(&found, &question, &others)
         });
     }
     question.batch_cost = Some(BatchCost::published()?);

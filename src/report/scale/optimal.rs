@@ -2,14 +2,18 @@
 
 use super::super::{Block, Cell, Column, Document, KeyValue, Kind, Span, Table};
 use super::{beyond, beyond_json, flop, interval_note, law_json, number, params, range_json, tokens};
-use crate::scale::optimal::{Near, Optimum};
+use crate::scale::optimal::{Elsewhere, Near, Optimum};
 use crate::scale::question::{Question, leverages};
 use serde_json::{Value, json};
 
 /// For people.
 #[must_use]
-pub fn document(found: &Optimum, question: &Question) -> Document {
-    let mut blocks = vec![Block::KeyValues(summary(found, question)), Block::Table(around(found))];
+pub fn document(found: &Optimum, question: &Question, others: &[Elsewhere]) -> Document {
+    let mut blocks = vec![
+        Block::KeyValues(summary(found, question)),
+        Block::Table(around(found)),
+        Block::Table(elsewhere(others)),
+    ];
     blocks.extend(beyond(&found.beyond));
     blocks.push(Block::Paragraph(vec![Span::plain(super::convention(&question.law))]));
     super::document("Compute-optimal size and data", blocks, Some(&question.law))
@@ -109,9 +113,37 @@ fn around(found: &Optimum) -> Table {
     table
 }
 
+fn elsewhere(others: &[Elsewhere]) -> Table {
+    let columns = vec![
+        Column::words("Law"),
+        Column::numbers("Size"),
+        Column::numbers("Data"),
+        Column::numbers("Tokens per parameter"),
+        Column::numbers("Beyond its FLOP"),
+        Column::words("What"),
+    ];
+    let mut table = Table::new("What other laws give this budget", columns);
+    for e in others {
+        let times = e.beyond.iter().find(|b| b.what == "training FLOP").map(|b| b.times);
+        table.rows.push(vec![
+            Cell::Text(e.law.name.clone()),
+            params(e.at.n_params),
+            tokens(e.at.n_tokens),
+            Cell::quantity(e.at.n_tokens / e.at.n_params, Kind::Plain(1)),
+            times.map_or(Cell::Missing, |t| Cell::quantity(t, Kind::Plain(0))),
+            Cell::Text(e.law.title.clone()),
+        ]);
+    }
+    table.notes.push(
+        "They count, train and clean differently, so there is no mean. porian-kaplan to porian-tuned: the same data with one cause of Kaplan's exponent after the other removed."
+            .to_string(),
+    );
+    table
+}
+
 /// For programs.
 #[must_use]
-pub fn json(found: &Optimum, question: &Question) -> Value {
+pub fn json(found: &Optimum, question: &Question, others: &[Elsewhere]) -> Value {
     let near = |n: &Near| json!({ "params": n.at.n_params, "tokens": n.at.n_tokens, "loss": n.loss });
     json!({
         "schema": "exaplan.scale-optimal/1",
@@ -126,6 +158,7 @@ pub fn json(found: &Optimum, question: &Question) -> Value {
         "params_interval": range_json(found.size_interval),
         "tokens_interval": range_json(found.tokens_interval),
         "beyond": beyond_json(&found.beyond),
+        "elsewhere": others.iter().map(|e| json!({ "law": e.law.name, "params": e.at.n_params, "tokens": e.at.n_tokens, "beyond": beyond_json(&e.beyond) })).collect::<Vec<_>>(),
         "epochs": found.epochs,
         "shelf": [near(&found.shelf.0), near(&found.shelf.1)],
         "around": found.around.iter().map(near).collect::<Vec<_>>(),

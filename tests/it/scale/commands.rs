@@ -207,6 +207,7 @@ fn wrong_requests_name_the_flag_and_a_way_out() {
     let fit = points("gadre_overtraining.csv");
     for (arguments, word) in [
         (&["scale", "optimal"][..], "there is no budget"),
+        (&["scale", "optimal", "--tokens", "1T"], "tokens alone bound no size"),
         (&["scale", "optimal", "--flop", "0"], "--flop is 0, out of range"),
         (&["scale", "optimal", "--flop", "many"], "--flop"),
         (
