@@ -104,11 +104,11 @@ pub fn run(args: &DataArgs, console: &Console) -> Done {
         mix: &mix,
         usable_fraction: within("usable", args.usable, 1e-6, 1.0)?,
         licences,
-        years: within("years", args.years, 0.01, 1000.0)?,
+        term_years: within("years", args.years, 0.01, 1000.0)?,
         compute_usd: asked("compute", args.compute.as_ref(), Unit::Usd)?,
         n_documents: within("planted", args.planted, 0.0, 1e15)?,
         n_enough: within("enough", args.enough, 1.0, 1e15)?,
-        overtraining: within("overtraining", args.overtraining, 1e-3, 1e4)?,
+        overtraining_factor: within("overtraining", args.overtraining, 1e-3, 1e4)?,
         classifier: classifier
             .map(|n| within("removes", args.removes, 0.0, 1.0).map(|r| (n, r)))
             .transpose()?,

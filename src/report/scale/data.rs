@@ -25,7 +25,7 @@ pub struct Asked<'a> {
     /// Licences: price and units.
     pub licences: Vec<(&'a Price, f64)>,
     /// Term.
-    pub years: f64,
+    pub term_years: f64,
     /// The compute bill to compare with.
     pub compute_usd: Option<f64>,
     /// Documents that an attacker can place.
@@ -33,7 +33,7 @@ pub struct Asked<'a> {
     /// Documents that are enough.
     pub n_enough: f64,
     /// How many times more data than today's sets of their year.
-    pub overtraining: f64,
+    pub overtraining_factor: f64,
     /// Parameters of a filtering classifier, and the share it removes.
     pub classifier: Option<(f64, f64)>,
     /// Seed of the Monte Carlo.
@@ -68,7 +68,11 @@ pub fn sheet(asked: &Asked<'_>) -> Result<Sheet> {
             tokens(lost).human()
         )));
     }
-    dates(&exhaustion(&asked.book.draws, asked.overtraining, asked.seed), asked, &mut sheet);
+    dates(
+        &exhaustion(&asked.book.draws, asked.overtraining_factor, asked.seed),
+        asked,
+        &mut sheet,
+    );
     sheet.notes.push("Yields are of one recipe each: stages of two recipes do not multiply, and deduplication across all dumps made FineWeb worse while OLMo 3 uses it. What a corpus does to bias, and whether a use is lawful, is not told.".to_string());
     Ok(sheet)
 }
@@ -165,7 +169,7 @@ fn mix(asked: &Asked<'_>) -> Result<Table> {
 }
 
 fn licensing(asked: &Asked<'_>, sheet: &mut Sheet) {
-    let bundle = licences(&asked.licences, asked.years);
+    let bundle = licences(&asked.licences, asked.term_years);
     let columns = vec![
         Column::words("Price"),
         Column::words("Unit"),

@@ -42,6 +42,7 @@ const SUFFIXES: &[&str] = &[
     "_months",
     "_points",
     "_year",
+    "_years",
     "_documents",
     "_per_s_per_device",
     "_bytes_per_device",
@@ -137,6 +138,13 @@ const NAMES: &[&str] = &[
     "e_start",
     "e_max",
     "coefficient",
+    // Whole budgets, passes over data, bits of a number, tokens around a stage.
+    "usd",
+    "kg_co2e",
+    "epochs",
+    "bits",
+    "tokens_in",
+    "tokens_out",
     // Losses, and what a table or a check compares.
     "loss",
     "score",
