@@ -129,8 +129,13 @@ pub fn elsewhere(train_flop: f64) -> Result<Vec<Elsewhere>> {
                 _ => None,
             }
         }
-        // Laws of one task's loss are no law of allocation.
-        _ if law.loss_unit == "nats per token" => law.optimum(train_flop).map(|a| a.n_params),
+        // Laws of one task's loss, and of few or many tokens per parameter, are no law of allocation.
+        Formula::Chinchilla(_) | Formula::Repeated(_) if law.loss_unit == "nats per token" => {
+            let best = law.optimum(train_flop)?;
+            let ratio = best.n_tokens / best.n_params;
+            let inside = law.bounds.tokens_per_param.is_none_or(|(low, high)| (low..=high).contains(&ratio));
+            inside.then_some(best.n_params)
+        }
         _ => None,
     };
     let of = |law: &Law| {
