@@ -1,6 +1,7 @@
 //! From size and data to a task in two steps: loss, then accuracy or error.
 
-use super::curves::{Even, Free, Rising, Sigmoid};
+use super::curves::scores::{Rising, Sigmoid};
+use super::curves::{Even, Free};
 use super::forms::{Fitted, Parameter, Request, Row, held_out};
 use super::{Curve, Loss, interval, isoflop, solve};
 use crate::scale::formula::{Allocation, Chinchilla, Task};
