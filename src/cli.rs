@@ -13,6 +13,7 @@ mod output;
 mod plan;
 mod progress;
 mod report;
+mod scale;
 mod search;
 #[cfg(feature = "tui")]
 mod tui;
@@ -187,6 +188,9 @@ enum Command {
     /// List, show, check and export hardware, models, prices and grids
     #[command(subcommand)]
     Catalog(catalog::CatalogCommand),
+    /// What size, how much data, and when more stops paying: scaling laws
+    #[command(subcommand)]
+    Scale(scale::ScaleCommand),
     /// Compare predictions with measured runs
     Validate(validate::ValidateArgs),
     /// Fit software stacks to measured runs
@@ -227,6 +231,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Search(args) => search::run(args, &console),
         Command::Explain(args) => explain::run(args, &console),
         Command::Catalog(command) => catalog::run(command, &console),
+        Command::Scale(command) => scale::run(command, &console),
         Command::Validate(args) => validate::run(args, &console),
         Command::Calibrate(args) => calibrate::run(args, &console),
         Command::Bench(command) => bench::run(command, &console),

@@ -39,7 +39,8 @@
 //!                                   |   \                                       |
 //!                                   |   [lint]  warnings with remedies          |
 //!                                   |                                           |
-//!                               [study]  what next, jitter, published runs      |
+//!                       [study] [scale]  what next, jitter, published runs;     |
+//!                                   |    scaling laws: what size, how much data |
 //!                                   |                                           |
 //!                               [report]  text md csv json html svg trace       |
 //!                                /     \                                        |
@@ -60,6 +61,7 @@
 //! | [`plan`] | scenario in, plan out |
 //! | [`lint`] | what is worth a second look |
 //! | [`study`] | questions over many steps or plans: what to change next, slow devices and jitter, published runs, fits to them and to one's own, bands of their errors |
+//! | [`scale`] | scaling laws as data and fitted to points; the size, data and batch of least loss for a budget, through the layout search; data, limits, ladders |
 //! | [`report`] | typed tables drawn as text, Markdown, CSV, JSON and HTML; a step as chart and trace |
 //! | [`bench`] | measures this machine; never reads a prediction |
 //! | [`tui`], [`cli`] | faces; they show no number that the library cannot return |
@@ -67,7 +69,7 @@
 //! # What never happens
 //!
 //! - Rooms from `catalog` to `bill` read no clock and draw no random number: same input, same bits.
-//!   Only `catalog::source` reads files.
+//!   Only `catalog::source` reads files. What `study` and `scale` draw comes from a seed.
 //! - A layout that does not fit is a value ([`layout::Violation`]), not an error: the search counts them.
 //! - Quantities are `f64` in SI base units with the unit in the name. Nothing is rounded before `report`.
 //! - The parts of a step sum to its time, the parts of a run to its wall time.
@@ -87,6 +89,7 @@ pub mod lint;
 pub mod plan;
 pub mod report;
 pub mod run;
+pub mod scale;
 pub mod search;
 pub mod step;
 pub mod study;

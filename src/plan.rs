@@ -371,6 +371,16 @@ pub fn plan(scenario: &Scenario, catalog: &Catalog) -> Result<Plan> {
     Ok(plan)
 }
 
+/// The same plan on another number of tokens: the step stays, run and bill are worked out again.
+#[must_use]
+pub fn with_tokens(plan: &Plan, total_tokens: f64) -> Plan {
+    let mut next = plan.clone();
+    next.scenario.workload.total_tokens = total_tokens;
+    let out = outcome(&next.scenario, &next.step);
+    (next.run, next.bill) = (out.run, out.bill);
+    next
+}
+
 /// The step of a plan bar by bar; nothing when the event engine cannot run it.
 #[must_use]
 pub fn step_gantt(plan: &Plan) -> Option<Gantt> {

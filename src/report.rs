@@ -13,6 +13,7 @@ pub mod json;
 pub mod markdown;
 pub mod names;
 pub mod plan;
+pub mod scale;
 pub mod search;
 pub mod shown;
 pub mod svg;

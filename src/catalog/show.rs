@@ -124,7 +124,9 @@ pub fn unsourced(catalog: &Catalog) -> Vec<Diagnostic> {
 
 /// The files of the catalog in the binary, to write out and edit: path under the directory, text.
 pub fn export() -> impl Iterator<Item = (String, &'static str)> {
-    super::source::embedded().filter(|(path, _)| path != super::source::SOFTWARE)
+    // Laws of scaling and facts about data lie beside the catalog; nothing overlays them.
+    let other = |path: &str| path == super::source::SOFTWARE || path.starts_with("profiles/laws/") || path.starts_with("profiles/data/");
+    super::source::embedded().filter(move |(path, _)| !other(path))
 }
 
 /// The entry that a name means in any kind, for `catalog show NAME`.

@@ -79,6 +79,12 @@ pub fn embedded_scenarios() -> Vec<String> {
     names
 }
 
+/// Whether a path is a file that can be asked for.
+#[must_use]
+pub fn is_file(path: &Path) -> bool {
+    path.is_file()
+}
+
 /// Read a text file that a user named.
 ///
 /// # Errors

@@ -23,6 +23,10 @@ pub enum Kind {
     Plain(usize),
     /// US dollars.
     Usd,
+    /// Parameters of a model, shown in millions, billions and trillions.
+    Params,
+    /// A point in time in decimal years, shown as `2028.4`.
+    Year,
 }
 
 /// A unit that a quantity can be written in.
@@ -53,10 +57,16 @@ impl Kind {
             Kind::Si(symbol) => prefixed(1.0, symbol),
             Kind::Energy => prefixed(3600.0, "Wh"),
             Kind::Usd => prefixed(1.0, "USD"),
+            Kind::Params => list(&[
+                (0.0, 1.0, "params"),
+                (0.9995e6, 1e6, "M params"),
+                (0.9995e9, 1e9, "B params"),
+                (0.9995e12, 1e12, "T params"),
+            ]),
             Kind::Rate(symbol) => list(&[(0.0, 1.0, symbol)]),
             Kind::Carbon => list(&[(0.0, 1.0, "kgCO2e"), (1e3, 1e3, "tCO2e")]),
             Kind::Percent => list(&[(0.0, 0.01, "%")]),
-            Kind::Plain(_) => list(&[(0.0, 1.0, "")]),
+            Kind::Plain(_) | Kind::Year => list(&[(0.0, 1.0, "")]),
         }
     }
 
@@ -88,6 +98,7 @@ impl Kind {
         match self {
             _ if !value.is_finite() => "-".to_string(),
             Kind::Plain(decimals) => plain(value, decimals),
+            Kind::Year => format!("{value:.1}"),
             // Percent of the largest numbers would overflow.
             _ => significant((value / scale.value).clamp(f64::MIN, f64::MAX)),
         }
@@ -117,6 +128,8 @@ impl Kind {
             Kind::Percent => "fraction".to_string(),
             Kind::Plain(_) => String::new(),
             Kind::Usd => "usd".to_string(),
+            Kind::Params => "params".to_string(),
+            Kind::Year => "year".to_string(),
         }
     }
 }

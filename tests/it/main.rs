@@ -15,6 +15,7 @@ mod golden;
 mod hf;
 mod kernels;
 mod rooms;
+mod scale;
 mod support;
 mod tidy;
 mod validation;

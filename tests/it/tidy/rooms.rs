@@ -26,8 +26,13 @@ const TABLE: &[(&str, &str, &str)] = &[
         "rayon csv rand_distr rand_pcg",
     ),
     (
+        "scale",
+        "units error fit catalog workload layout step run bill search plan",
+        "rayon csv rand_distr rand_pcg",
+    ),
+    (
         "report",
-        "units error catalog workload kernel layout step run bill search plan lint study",
+        "units error catalog workload kernel layout step run bill search plan lint study scale",
         "serde serde_json csv unicode_width",
     ),
     // It measures; it does not predict.
@@ -191,8 +196,10 @@ fn only_a_few_files_touch_files_and_nobody_reads_a_clock_or_draws_lots() {
             .iter()
             .find(|w| text.contains(**w));
         // Measuring and showing need a clock; nothing that predicts does.
-        // Jitter is drawn in one file, from a seed.
-        let may = matches!(room(&path), "cli" | "tui") || path == "bench/clock.rs" || path == "study/noise.rs";
+        // Jitter and resamples are drawn in one file each, from a seed.
+        let may = matches!(room(&path), "cli" | "tui")
+            || path == "bench/clock.rs"
+            || ["study/noise.rs", "scale/draws.rs"].contains(&path.as_str());
         assert!(clock.is_none() || may, "{path} uses {clock:?}");
     }
 }
