@@ -10,7 +10,7 @@ mod studies;
 mod verify;
 
 use super::Done;
-use super::output::{Console, Forms, Target};
+use super::output::{Console, Forms, Target, no_form};
 use crate::error::{Diagnostic, Result};
 use crate::report::Document;
 use crate::report::scale::first_table;
@@ -146,11 +146,8 @@ fn write(target: &Target, console: &Console, document: &Document, json: &dyn Fn(
         page: &|| document.clone(),
         rows: &|| first_table(document),
         json,
-        trace: &|| {
-            Err(Diagnostic::new("a trace shows one step, not a scaling law")
-                .help("write .html, .md, .csv, .json or .txt")
-                .into())
-        },
+        trace: &|| no_form("a trace shows one step, not a scaling law", "write .html, .md, .csv, .json or .txt"),
+        svg: &|| no_form("a scaling law has no picture of its own", "write .html, .md, .csv, .json or .txt"),
     };
     target.write(console, &forms)
 }
