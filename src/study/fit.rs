@@ -36,7 +36,7 @@ const ROW_SPREAD: f64 = 0.12;
 /// rows. A family has an offset of its own (random intercept; Gelman and Hill 2007, §12.2), so that
 /// however many its rows are, they tell the level of a stack as one family does, while what differs
 /// among them tells the rest.
-const FAMILY_SPREAD: f64 = 0.12;
+const FAMILY_SPREAD: f64 = 0.06;
 
 /// Scatter of the models, devices and formats of a family, in ln: what the physics lacks of one of them
 /// is common to its rows too.

@@ -221,7 +221,8 @@ fn llama3_405b_is_within_fifteen_percent() {
     assert!(error.abs() <= 0.15, "{error}");
 }
 
-/// What a change of the model does to accuracy: errors of all published rows by stack, in tenths of a percent.
+/// What a change of the model does to accuracy: errors of all published rows by stack and
+/// by family of sources, in tenths of a percent.
 #[test]
 fn the_error_table_is_known() {
     let rows: Vec<Row> = source::published().iter().flat_map(|f| read_csv(f).unwrap()).collect();
@@ -240,6 +241,13 @@ fn the_error_table_is_known() {
     table += &line("end to end", &summary(whole));
     for (name, s) in By::Stack.summaries(&predictions) {
         table += &line(&name, &s);
+    }
+    let mut families: BTreeMap<String, Vec<&Prediction>> = BTreeMap::new();
+    for p in predictions.iter().filter(|p| p.is_step()) {
+        families.entry(family(&p.source)).or_default().push(p);
+    }
+    for (name, list) in families {
+        table += &line(&name, &summary(list));
     }
     insta::assert_snapshot!("error_table", table);
 }

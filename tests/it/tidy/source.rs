@@ -96,6 +96,7 @@ const NAMES: &[&str] = &[
     // Ratios and counts of software stacks and networks.
     "passes",
     "kernels_per_layer",
+    "kernels_per_mixture",
     "straggler_sigma",
     "math_slowdown",
     "communication_slowdown",
