@@ -171,7 +171,7 @@ id,source,kind,model,accelerator,devices,software,precision,seq_len,global_batch
 fast,us,step,llama3-8b,h100-sxm-80gb,8,our own,bf16,8192,16,1,1,1,8,90000\n\
 slow,us,step,llama3-8b,h100-sxm-80gb,8,our own,bf16,8192,16,1,1,1,8,90\n\
 open,us,step,llama3-8b,h100-sxm-80gb,8,Megatron-LM,,8192,,,,,,4000\n\
-whole,us,mlperf,llama3-8b,tpu-v5p,64,MaxText,bf16,8192,64,1,1,1,64,1500\n";
+whole,us,mlperf,llama3-8b,tpu-v5p,64,MaxText,bf16,8192,64,1,1,1,64,500\n";
     std::fs::write(&runs, text).unwrap();
     let runs = runs.to_str().unwrap();
     let json = exaplan(&["validate", "--json", "--top", "4", "--runs", runs]).json();
