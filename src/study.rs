@@ -7,6 +7,7 @@ pub mod fit;
 mod machine;
 pub mod models;
 pub mod noise;
+mod offsets;
 pub mod own;
 mod rows;
 pub mod runs;
