@@ -21,6 +21,8 @@ pub mod text;
 pub mod timeline;
 pub mod trace;
 pub mod validate;
+#[cfg(feature = "xlsx")]
+pub mod xlsx;
 
 pub use cell::{Cell, Kind};
 pub use shown::Shown;
