@@ -1,5 +1,7 @@
 //! Results as typed tables and documents: the one thing that all formats and the terminal UI draw.
 //!
+//! A workbook is the exception: its cells are formulas, so it is written from the plan itself.
+//!
 //! Values stay unrounded SI numbers until a format for people asks for their text.
 
 pub mod bands;

@@ -42,7 +42,8 @@ impl Look {
                 .set_bold()
                 .set_background_color(Color::RGB(0x00DC_E6F1))
                 .set_border_bottom(FormatBorder::Thin),
-            Look::Text => plain,
+            // Words beside a number keep a distance.
+            Look::Text => plain.set_indent(1),
             Look::Strong => plain.set_bold(),
             Look::Value(unit) => plain.set_num_format(number_format(unit)),
             Look::Input(unit) => plain
@@ -64,8 +65,8 @@ pub(super) struct Page {
     pub(super) row: u32,
     /// Names of cells, with what they refer to.
     pub(super) names: Vec<(&'static str, String)>,
-    /// Cells that say `ok`.
-    pub(super) checks: Vec<String>,
+    /// Cells that should say `ok`, and whether they do.
+    pub(super) checks: Vec<(String, bool)>,
 }
 
 impl Page {
@@ -155,7 +156,7 @@ impl Page {
         let result = formula.set_result(if ok { "ok" } else { "CHECK" });
         self.sheet.write_formula_with_format(self.row, 1, result, &Look::Strong.format())?;
         let cell = self.at(1);
-        self.checks.push(cell);
+        self.checks.push((cell, ok));
         self.row += 1;
         Ok(())
     }

@@ -50,7 +50,7 @@ pub(super) fn all(plan: &Plan, catalog: &Catalog) -> Written<Vec<Page>> {
     .into_iter()
     .flatten()
     .collect();
-    let checks: Vec<String> = rest.iter().flat_map(|p| p.checks.iter().cloned()).collect();
+    let checks: Vec<(String, bool)> = rest.iter().flat_map(|p| p.checks.iter().cloned()).collect();
     let summary = book.summary(&checks)?;
     Ok(std::iter::once(summary).chain(rest).collect())
 }
@@ -326,7 +326,7 @@ impl Book<'_> {
         Ok(page)
     }
 
-    fn summary(&self, checks: &[String]) -> Written<Page> {
+    fn summary(&self, checks: &[(String, bool)]) -> Written<Page> {
         let plan = self.plan;
         let mut page = Page::new("Summary", &[44.0, 24.0, 20.0, 20.0, 60.0])?;
         page.line(&plan.scenario.name, Look::Strong)?;
@@ -385,9 +385,17 @@ impl Book<'_> {
             "location-based electricity and the servers' share",
         )?;
         page.row += 1;
-        let list = checks.iter().map(|c| format!("{c}=\"ok\"")).collect::<Vec<_>>().join(",");
+        let list = checks
+            .iter()
+            .map(|(cell, _)| format!("{cell}=\"ok\""))
+            .collect::<Vec<_>>()
+            .join(",");
         page.text(0, "Checks of all sheets", Look::Text)?;
-        let formula = Formula::new(format!("=IF(AND({list}),\"all ok\",\"CHECK\")")).set_result("all ok");
+        let formula = Formula::new(format!("=IF(AND({list}),\"all ok\",\"CHECK\")")).set_result(if checks.iter().all(|(_, ok)| *ok) {
+            "all ok"
+        } else {
+            "CHECK"
+        });
         page.sheet.write_formula(page.row, 1, formula)?;
         page.row += 2;
         for text in self.rests_on() {

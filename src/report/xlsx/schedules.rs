@@ -5,7 +5,7 @@ use super::model::{OWNED_USD, RENTED_USD, Scope, worked_out};
 use super::page::{Look, Page, Written};
 use super::pages::Book;
 use crate::bill::Way;
-use rust_xlsxwriter::{Chart, ChartType};
+use rust_xlsxwriter::{Chart, ChartAxisLabelPosition, ChartType};
 
 /// Most rows of a schedule; the last one takes the rest.
 const MAX_ROWS: u32 = 240;
@@ -332,7 +332,8 @@ pub(super) fn sensitivity(book: &Book<'_>) -> Written<Option<Page>> {
                 .set_categories((page.name, first, 0, end, 0))
                 .set_values((page.name, first, column, end, column));
         }
-        chart.y_axis().set_reverse();
+        // The largest on top, and its name outside the bars.
+        chart.x_axis().set_reverse().set_label_position(ChartAxisLabelPosition::Low);
         chart.title().set_name("What moves the total, USD");
         chart.set_alt_text("Tornado: change of the total with one driver at its low and high end");
         chart.set_width(760).set_height(420);
