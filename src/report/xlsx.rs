@@ -9,6 +9,7 @@ mod model;
 mod page;
 mod pages;
 mod schedules;
+mod summary;
 #[cfg(test)]
 mod tests;
 

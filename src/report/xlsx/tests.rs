@@ -37,7 +37,7 @@ fn cached_totals_are_those_of_the_plan() {
         &[
             "cost.owned=true",
             "finance.default.residual_fraction=0.2",
-            "finance.default.utilization_fraction=0.001",
+            "finance.default.utilization_fraction=0.02",
         ],
     ];
     for overrides in cases {

@@ -127,11 +127,11 @@ fn a_workbook_is_the_same_twice_and_replaces_whole() {
     assert!(first.starts_with(b"PK"));
     assert_eq!(written(), first);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    let cases: [(&[&str], &str); 4] = [
-        (&["report", "--format", "xlsx", "-o", told], "is a directory"),
-        (&["report", "--format", "xlsx"], "give -o FILE.xlsx"),
-        (&["report", "-o", "/proc/none/p.xlsx"], "/proc/none"),
-        (&["validate", "-o", "x.xlsx"], "only a plan has a workbook"),
+    let below_a_file = book.join("p.xlsx");
+    let cases: [(&[&str], &str, i32); 3] = [
+        (&["report", "--format", "xlsx", "-o", told], "is a directory", 2),
+        (&["report", "--format", "xlsx"], "give -o FILE.xlsx", 2),
+        (&["report", "-o", below_a_file.to_str().unwrap()], "cannot write", 3),
     ];
     for (arguments, word) in cases {
         let out = exaplan(arguments);
