@@ -133,15 +133,16 @@ fn a_workbook_is_the_same_twice_and_replaces_whole() {
         (&["report", "--format", "xlsx"], "give -o FILE.xlsx", 2),
         (&["report", "-o", below_a_file.to_str().unwrap()], "cannot write", 3),
     ];
-    for (arguments, word) in cases {
+    for (arguments, word, code) in cases {
         let out = exaplan(arguments);
         assert!(
-            out.code == 2 && out.stderr.contains(word),
+            out.code == code && out.stderr.contains(word),
             "{arguments:?}: {} {}",
             out.code,
             out.stderr
         );
     }
+    assert_eq!(std::fs::read(&book).unwrap(), first);
 }
 
 #[test]
