@@ -226,9 +226,7 @@ impl Profile {
             let own = accelerator.peak.dense_flop_per_s.get(&dtype)?;
             Some(own / self.peak_flop_per_s.get(&dtype)?)
         };
-        let (Some(measured_w), Some(sheet)) = (self.tdp_w, peaks(DType::Bf16)) else {
-            return 1.0;
-        };
+        let (Some(measured_w), Some(sheet)) = (self.tdp_w, peaks(DType::Bf16)) else { return 1.0 };
         let idle_w = accelerator.idle_w;
         let power = (accelerator.tdp_w - idle_w) / (measured_w - idle_w);
         let units = f64::from(accelerator.n_compute_units) / f64::from(self.n_compute_units.max(1));

@@ -186,9 +186,7 @@ impl List<'_> {
     pub(super) fn push(&mut self, name: &'static str, pass: Pass, work: Work) {
         let again = match self.layout.recompute {
             Recompute::Full => true,
-            Recompute::Selective => {
-                self.alternates && (matches!(work, Work::Stream { .. }) || self.linear % 2 == 1 && work.group().is_none())
-            }
+            Recompute::Selective => self.alternates && (matches!(work, Work::Stream { .. }) || self.linear % 2 == 1 && work.group().is_none()),
             Recompute::None => false,
         };
         let recomputed = pass == Pass::Forward && again;

@@ -239,11 +239,7 @@ pub fn prices(workload: &Workload, layout: &Layout, machine: &Machine, groups: &
             return Price::default();
         }
         let ops = lower::layer(workload, layout, kind, stack, groups);
-        let mixture = if kind.feed == Feed::Mixture {
-            stack.kernels_per_mixture
-        } else {
-            0.0
-        };
+        let mixture = if kind.feed == Feed::Mixture { stack.kernels_per_mixture } else { 0.0 };
         let mut out = price(&ops, &terms, stack.kernels_per_layer + mixture + expert_launches(&ops));
         copy_bound(&mut out, copy_s(workload, layout, machine, kind));
         out

@@ -107,11 +107,7 @@ fn adapter(row: &Row) -> Option<Adapter> {
         .any(|c| row.text(c).is_some_and(|t| t.to_lowercase().contains("lora")));
     named.then_some(Adapter {
         rank: 16,
-        targets: if software::ran(row).adapts_all {
-            Targets::AllLinear
-        } else {
-            Targets::Attention
-        },
+        targets: if software::ran(row).adapts_all { Targets::AllLinear } else { Targets::Attention },
     })
 }
 

@@ -38,9 +38,7 @@ impl Builder<'_> {
         let sequences = global_batch(&t, sequence_tokens);
         self.note_rounded_batch(&t, sequences);
         let adapter = adapter(&t);
-        let document_tokens = t
-            .number("document", Unit::Tokens, Within(1.0, 1e18))
-            .filter(|d| *d < sequence_tokens as f64);
+        let document_tokens = t.number("document", Unit::Tokens, Within(1.0, 1e18)).filter(|d| *d < sequence_tokens as f64);
         t.finish();
         if sequence.is_none() {
             self.assume("training.sequence", "4096", "default");

@@ -120,11 +120,7 @@ fn core(list: &mut List<'_>, workload: &Workload, kind: LayerKind, (stack, excha
     } else {
         Work::Unfused(share)
     };
-    let sinks = if model.attention_sinks && stack.flash_attention {
-        stack.sink_factor
-    } else {
-        1.0
-    };
+    let sinks = if model.attention_sinks && stack.flash_attention { stack.sink_factor } else { 1.0 };
     let load_factor = exchange.load_factor(&share, stack.context_balanced) * sinks;
     for pass in [Pass::Forward, Pass::Backward] {
         list.push_as("attention core", pass, work, Role::Attention);
