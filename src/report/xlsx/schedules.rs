@@ -332,8 +332,8 @@ pub(super) fn sensitivity(book: &Book<'_>) -> Written<Option<Page>> {
                 .set_categories((page.name, first, 0, end, 0))
                 .set_values((page.name, first, column, end, column));
         }
-        // The largest on top, and its name outside the bars.
-        chart.x_axis().set_reverse().set_label_position(ChartAxisLabelPosition::Low);
+        // The largest on top, and its name outside the bars: the axis of a bar chart that stands is y.
+        chart.y_axis().set_reverse().set_label_position(ChartAxisLabelPosition::Low);
         chart.title().set_name("What moves the total, USD");
         chart.set_alt_text("Tornado: change of the total with one driver at its low and high end");
         chart.set_width(760).set_height(420);
