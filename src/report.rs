@@ -1,5 +1,7 @@
 //! Results as typed tables and documents: the one thing that all formats and the terminal UI draw.
 //!
+//! A workbook is the exception: its cells are formulas, so it is written from the plan itself.
+//!
 //! Values stay unrounded SI numbers until a format for people asks for their text.
 
 pub mod bands;
@@ -21,6 +23,8 @@ pub mod text;
 pub mod timeline;
 pub mod trace;
 pub mod validate;
+#[cfg(feature = "xlsx")]
+pub mod xlsx;
 
 pub use cell::{Cell, Kind};
 pub use shown::Shown;

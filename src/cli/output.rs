@@ -32,6 +32,8 @@ pub enum Format {
     Trace,
     /// The picture alone
     Svg,
+    /// A workbook whose totals are live formulas over named assumptions
+    Xlsx,
 }
 
 /// What the user asked about output, and what the terminal is.
@@ -161,6 +163,8 @@ pub struct Forms<'a> {
     pub trace: &'a dyn Fn() -> Result<String>,
     /// The picture alone.
     pub svg: &'a dyn Fn() -> Result<String>,
+    /// A workbook.
+    pub xlsx: &'a dyn Fn() -> Result<Vec<u8>>,
 }
 
 impl Target {
@@ -183,6 +187,11 @@ impl Target {
         if console.json {
             return Ok(Format::Json);
         }
+        // Told before the work starts, not when it is done.
+        if let Some(file) = self.file().filter(|f| f.is_dir()) {
+            let text = format!("`{}` is a directory", file.display());
+            return Err(Diagnostic::new(text).help("give the name of a file in it").into());
+        }
         if let Some(format) = self.format {
             return Ok(format);
         }
@@ -199,10 +208,11 @@ impl Target {
             "json" => Ok(Format::Json),
             "html" | "htm" => Ok(Format::Html),
             "svg" => Ok(Format::Svg),
+            "xlsx" => Ok(Format::Xlsx),
             _ => {
                 let text = format!("the name `{}` tells no format", file.display());
                 Err(Diagnostic::new(text)
-                    .help("end it in .txt, .md, .csv, .json, .html, .svg or .trace.json, or give --format")
+                    .help("end it in .txt, .md, .csv, .json, .html, .xlsx, .svg or .trace.json, or give --format")
                     .into())
             }
         }
@@ -230,11 +240,23 @@ impl Target {
             Format::Html => html::document(&(forms.page)()),
             Format::Trace => (forms.trace)()?,
             Format::Svg => (forms.svg)()?,
+            Format::Xlsx => return self.book(forms),
         };
         match to_file {
             Some(path) => source::write_whole(path, text.as_bytes())?,
             None => emit(&text)?,
         }
+        Ok(DONE)
+    }
+}
+
+impl Target {
+    fn book(&self, forms: &Forms<'_>) -> Done {
+        let Some(path) = self.file() else {
+            let help = "give -o FILE.xlsx";
+            return Err(Diagnostic::new("a workbook is no text for stdout").help(help).into());
+        };
+        source::write_whole(path, &(forms.xlsx)()?)?;
         Ok(DONE)
     }
 }
@@ -251,6 +273,16 @@ fn without_charts(mut document: Document) -> Document {
 /// Always: that is what it says.
 pub fn no_form(what: &str, has: &str) -> Result<String> {
     Err(Diagnostic::new(what).help(has).into())
+}
+
+/// The same for the workbook.
+///
+/// # Errors
+/// Always.
+pub fn no_book() -> Result<Vec<u8>> {
+    Err(Diagnostic::new("only a plan has a workbook")
+        .help("give a name in .html, .md, .csv, .json or .txt")
+        .into())
 }
 
 /// A document that has no contract of its own: text, or its generic JSON.

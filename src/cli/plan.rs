@@ -2,6 +2,7 @@
 
 use super::output::{Console, Forms, Target, no_form};
 use super::{DONE, Done, Input, NO, layers};
+use crate::catalog::Catalog;
 use crate::error::{Diagnostic, Error, Result};
 use crate::lint;
 use crate::plan::{Plan, plan, step_gantt};
@@ -34,13 +35,13 @@ pub struct PlanArgs {
 /// Plan and write.
 pub fn run(args: &PlanArgs, console: &Console) -> Done {
     args.target.format(console)?;
-    let (plan, _) = load(&args.input, console)?;
-    write(&plan, &args.target, console)?;
+    let (plan, catalog) = load(&args.input, console)?;
+    write(&plan, &catalog, &args.target, console)?;
     Ok(if args.check && missed(&plan, console) { NO } else { DONE })
 }
 
 /// Write a plan in the form that was asked for.
-pub fn write(plan: &Plan, target: &Target, console: &Console) -> Done {
+pub fn write(plan: &Plan, catalog: &Catalog, target: &Target, console: &Console) -> Done {
     let forms = Forms {
         screen: &|| document(plan, Detail::Screen),
         page: &|| document(plan, Detail::Page),
@@ -53,8 +54,35 @@ pub fn write(plan: &Plan, target: &Target, console: &Console) -> Done {
                 "give a name in .html: its page holds the charts as SVG",
             )
         },
+        xlsx: &|| book(plan, catalog),
     };
     target.write(console, &forms)
+}
+
+/// The workbook; it says that it was made at `SOURCE_DATE_EPOCH`, or at a fixed time.
+#[cfg(feature = "xlsx")]
+fn book(plan: &Plan, catalog: &Catalog) -> Result<Vec<u8>> {
+    use crate::report::xlsx::{FIXED_EPOCH_S, workbook};
+    let epoch_s = match std::env::var("SOURCE_DATE_EPOCH") {
+        // Years 1970 to 9999 can be written.
+        Ok(text) => text
+            .trim()
+            .parse()
+            .ok()
+            .filter(|s| (0..253_402_300_800_i64).contains(s))
+            .ok_or_else(|| {
+                Diagnostic::new(format!("SOURCE_DATE_EPOCH is `{text}`, not seconds since 1970")).help("give a whole number, or unset it")
+            })?,
+        Err(_) => FIXED_EPOCH_S,
+    };
+    workbook(plan, catalog, epoch_s)
+}
+
+#[cfg(not(feature = "xlsx"))]
+fn book(_: &Plan, _: &Catalog) -> Result<Vec<u8>> {
+    Err(Diagnostic::new("this program was built without workbooks")
+        .help("build it with --features xlsx, or write .html or .csv")
+        .into())
 }
 
 /// The step of a plan bar by bar, or why there are none.
@@ -77,7 +105,7 @@ pub fn refused(plan: &Plan, why: Option<Refused>) -> Error {
 }
 
 /// The plan of a scenario, and the catalog it was made from.
-pub fn load(input: &Input, console: &Console) -> Result<(Plan, crate::catalog::Catalog)> {
+pub fn load(input: &Input, console: &Console) -> Result<(Plan, Catalog)> {
     let start = Instant::now();
     let (scenario, catalog) = input.over.load(&input.scenario, console)?;
     layers::tell_ignored(&scenario, console);

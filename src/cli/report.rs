@@ -7,10 +7,11 @@ use crate::error::Diagnostic;
 const EXAMPLES: &str = "\
 Examples:
   exaplan report -o plan.html
+  exaplan report -o plan.xlsx                       totals as live formulas over named assumptions
   exaplan report llama3-405b -o step.trace.json     open it in ui.perfetto.dev
   exaplan report --format md";
 
-/// Write a plan to a file: page, Markdown, CSV, JSON, or a trace of one step.
+/// Write a plan to a file: workbook, page, Markdown, CSV, JSON, or a trace of one step.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ReportArgs {
@@ -24,10 +25,10 @@ pub struct ReportArgs {
 pub fn run(args: &ReportArgs, console: &Console) -> Done {
     if args.target.output.is_none() && args.target.format.is_none() && !console.json {
         return Err(Diagnostic::new("a report needs a file or a format")
-            .help("give -o FILE (.html, .md, .csv, .json, .trace.json or .txt), or --format for stdout; `exaplan plan` prints to the terminal")
+            .help("give -o FILE (.xlsx, .html, .md, .csv, .json, .trace.json or .txt), or --format for stdout; `exaplan plan` prints to the terminal")
             .into());
     }
     args.target.format(console)?;
-    let (plan, _) = super::plan::load(&args.input, console)?;
-    super::plan::write(&plan, &args.target, console)
+    let (plan, catalog) = super::plan::load(&args.input, console)?;
+    super::plan::write(&plan, &catalog, &args.target, console)
 }

@@ -1,6 +1,6 @@
 //! `exaplan validate`.
 
-use super::output::{Console, Forms, Target, no_form};
+use super::output::{Console, Forms, Target, no_book, no_form};
 use super::{BAD_INPUT, Done, Layers, layers};
 use crate::catalog::{Band, Catalog, digest_text, source};
 use crate::error::{Diagnostic, Error, Origin, Result};
@@ -130,6 +130,7 @@ fn write(validated: &Validated<'_>, target: &Target, console: &Console) -> Done 
         json: &|| json(validated),
         trace: &|| no_form("a validation has no trace of a step", NO_TRACE),
         svg: &picture,
+        xlsx: &no_book,
     };
     target.write(console, &forms)
 }
@@ -176,6 +177,7 @@ fn left_out(rows: &[Row], catalog: &Catalog, args: &ValidateArgs, provenance: &s
                 "leave out --cross, or give a name in .html, .md, .csv or .json",
             )
         },
+        xlsx: &no_book,
     };
     args.target.write(console, &forms)
 }

@@ -115,6 +115,37 @@ fn files_are_written_by_extension() {
 }
 
 #[test]
+fn a_workbook_is_the_same_twice_and_replaces_whole() {
+    let folder = crate::support::Folder::new();
+    let (book, told) = (folder.path().join("p.xlsx"), folder.path().to_str().unwrap());
+    let written = || {
+        let out = exaplan(&["report", "-o", book.to_str().unwrap()]);
+        assert_eq!((out.code, out.stdout.as_str()), (0, ""), "{}", out.stderr);
+        std::fs::read(&book).unwrap()
+    };
+    let first = written();
+    assert!(first.starts_with(b"PK"));
+    assert_eq!(written(), first);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    let below_a_file = book.join("p.xlsx");
+    let cases: [(&[&str], &str, i32); 3] = [
+        (&["report", "--format", "xlsx", "-o", told], "is a directory", 2),
+        (&["report", "--format", "xlsx"], "give -o FILE.xlsx", 2),
+        (&["report", "-o", below_a_file.to_str().unwrap()], "cannot write", 3),
+    ];
+    for (arguments, word, code) in cases {
+        let out = exaplan(arguments);
+        assert!(
+            out.code == code && out.stderr.contains(word),
+            "{arguments:?}: {} {}",
+            out.code,
+            out.stderr
+        );
+    }
+    assert_eq!(std::fs::read(&book).unwrap(), first);
+}
+
+#[test]
 fn a_page_stands_alone() {
     let html = exaplan(&["plan", "--format", "html"]).stdout;
     assert!(html.matches("<svg").count() >= 2);

@@ -1,0 +1,53 @@
+//! A plan as a workbook for finance: drivers in named cells, every total a live formula over them.
+//!
+//! A driver that is changed in the sheet changes the totals as the same `--set` would. What the step
+//! and the failures decide (hours) is worked out by the planner and stands as values.
+
+mod drivers;
+mod expr;
+mod model;
+mod page;
+mod pages;
+mod schedules;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use crate::catalog::Catalog;
+use crate::error::{Diagnostic, Result};
+use crate::plan::Plan;
+use page::{Page, Written};
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Workbook};
+
+/// When a book says it was made unless told otherwise: 2000-01-01. A clock would make two books of
+/// one plan differ.
+pub const FIXED_EPOCH_S: i64 = 946_684_800;
+
+/// The bytes of the workbook of a plan; the same for the same plan and `created_epoch_s`.
+///
+/// # Errors
+/// When the format cannot hold it.
+pub fn workbook(plan: &Plan, catalog: &Catalog, created_epoch_s: i64) -> Result<Vec<u8>> {
+    bytes(plan, catalog, created_epoch_s).map_err(|e| {
+        Diagnostic::new(format!("the workbook cannot be written: {e}"))
+            .help("write .html or .csv")
+            .into()
+    })
+}
+
+fn bytes(plan: &Plan, catalog: &Catalog, created_epoch_s: i64) -> Written<Vec<u8>> {
+    let pages = pages::all(plan, catalog)?;
+    let mut book = Workbook::new();
+    let properties = DocProperties::new()
+        .set_title("Training plan: an estimate, not a quote")
+        .set_author(plan.provenance.program.as_str())
+        .set_creation_datetime(&ExcelDateTime::from_timestamp(created_epoch_s)?);
+    book.set_properties(&properties);
+    for (name, reference) in pages.iter().flat_map(|p| &p.names) {
+        book.define_name(*name, reference)?;
+    }
+    for Page { sheet, .. } in pages {
+        book.push_worksheet(sheet);
+    }
+    book.save_to_buffer()
+}

@@ -1,0 +1,168 @@
+//! One sheet, written from top to bottom.
+
+use super::expr::Expr;
+use rust_xlsxwriter::{Color, Format, FormatAlign, FormatBorder, Formula, Worksheet, XlsxError};
+
+/// What a writer of sheets returns.
+pub(super) type Written<T> = Result<T, XlsxError>;
+
+/// Longest text of a cell; the format allows 32,767 characters.
+const MAX_CHARS: usize = 32_000;
+
+/// Looks of cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    Title,
+    Head,
+    Text,
+    Strong,
+    Value(&'static str),
+    /// A value that the reader may change.
+    Input(&'static str),
+    /// A result that matters.
+    Total(&'static str),
+}
+
+fn number_format(unit: &str) -> &'static str {
+    match unit {
+        "USD" => "#,##0.00",
+        "fraction" => "0.00%",
+        "devices" | "nodes" | "checkpoints" | "tokens" => "#,##0",
+        "h" | "kWh" | "kW" | "kg CO2e" | "L" | "GB" | "device-hours" => "#,##0.0",
+        _ => "#,##0.00####",
+    }
+}
+
+impl Look {
+    fn format(self) -> Format {
+        let plain = Format::new().set_align(FormatAlign::VerticalCenter);
+        match self {
+            Look::Title => plain.set_bold().set_font_size(16),
+            Look::Head => plain
+                .set_bold()
+                .set_background_color(Color::RGB(0x00DC_E6F1))
+                .set_border_bottom(FormatBorder::Thin),
+            // Words beside a number keep a distance.
+            Look::Text => plain.set_indent(1),
+            Look::Strong => plain.set_bold(),
+            Look::Value(unit) => plain.set_num_format(number_format(unit)),
+            Look::Input(unit) => plain
+                .set_num_format(number_format(unit))
+                .set_background_color(Color::RGB(0x00FF_F2CC))
+                .set_font_color(Color::RGB(0x001F_3F9F)),
+            Look::Total(unit) => plain
+                .set_num_format(number_format(unit))
+                .set_bold()
+                .set_border_top(FormatBorder::Thin),
+        }
+    }
+}
+
+/// A sheet and the row that is written next.
+pub(super) struct Page {
+    pub(super) sheet: Worksheet,
+    pub(super) name: &'static str,
+    pub(super) row: u32,
+    /// Names of cells, with what they refer to.
+    pub(super) names: Vec<(&'static str, String)>,
+    /// Cells that should say `ok`, and whether they do.
+    pub(super) checks: Vec<(String, bool)>,
+}
+
+impl Page {
+    pub(super) fn new(name: &'static str, widths: &[f64]) -> Written<Page> {
+        let mut sheet = Worksheet::new();
+        sheet.set_name(name)?.set_landscape().set_print_fit_to_pages(1, 0);
+        for (column, width) in (0u16..).zip(widths) {
+            sheet.set_column_width(column, *width)?;
+        }
+        let mut page = Page {
+            sheet,
+            name,
+            row: 0,
+            names: Vec::new(),
+            checks: Vec::new(),
+        };
+        page.text(0, name, Look::Title)?;
+        page.row += 2;
+        Ok(page)
+    }
+
+    /// Words, whoever wrote them: always a string cell, never a formula. What starts like a formula
+    /// is marked as quoted, so that editing the cell does not make it one.
+    pub(super) fn text(&mut self, column: u16, text: &str, look: Look) -> Written<()> {
+        let cut: String = text.chars().take(MAX_CHARS).collect();
+        let mut format = look.format();
+        if cut.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
+            format = format.set_quote_prefix();
+        }
+        self.sheet.write_string_with_format(self.row, column, cut, &format)?;
+        Ok(())
+    }
+
+    pub(super) fn number(&mut self, column: u16, value: f64, look: Look) -> Written<Expr> {
+        let reference = self.at(column);
+        if value.is_finite() {
+            self.sheet.write_number_with_format(self.row, column, value, &look.format())?;
+        }
+        Ok(Expr::atom(reference, value))
+    }
+
+    /// A formula with its value beside it; returns the reference to its cell.
+    pub(super) fn formula(&mut self, column: u16, expr: &Expr, look: Look) -> Written<Expr> {
+        let formula = Formula::new(format!("={}", expr.formula)).set_result(format!("{}", expr.value));
+        self.sheet.write_formula_with_format(self.row, column, formula, &look.format())?;
+        Ok(Expr::atom(self.at(column), expr.value))
+    }
+
+    /// The same, with a name.
+    pub(super) fn named(&mut self, column: u16, name: &'static str, expr: &Expr, look: Look) -> Written<Expr> {
+        self.formula(column, expr, look)?;
+        self.names.push((name, format!("={}", self.at(column))));
+        Ok(Expr::atom(name, expr.value))
+    }
+
+    /// The cell of this row, from anywhere in the book.
+    pub(super) fn at(&self, column: u16) -> String {
+        format!("'{}'!${}${}", self.name, letter(column), self.row + 1)
+    }
+
+    /// Cells of a column, from anywhere in the book.
+    pub(super) fn span(&self, column: u16, first: u32, last: u32) -> String {
+        let l = letter(column);
+        format!("'{}'!${l}${}:${l}${}", self.name, first + 1, last + 1)
+    }
+
+    pub(super) fn head(&mut self, names: &[&str]) -> Written<()> {
+        for (column, name) in (0u16..).zip(names) {
+            self.text(column, name, Look::Head)?;
+        }
+        self.row += 1;
+        Ok(())
+    }
+
+    pub(super) fn line(&mut self, text: &str, look: Look) -> Written<()> {
+        self.text(0, text, look)?;
+        self.row += 1;
+        Ok(())
+    }
+
+    /// `ok` as long as two values are within a cent, or a millionth for large sums.
+    pub(super) fn check(&mut self, what: &str, a: &Expr, b: &Expr) -> Written<()> {
+        let (f, g) = (&a.formula, &b.formula);
+        let ok = (a.value - b.value).abs() <= 0.01_f64.max(1e-9 * b.value.abs());
+        let formula = Formula::new(format!("=IF(ABS({f}-{g})<=MAX(0.01,0.000000001*ABS({g})),\"ok\",\"CHECK\")"));
+        self.text(0, &format!("Check: {what}"), Look::Text)?;
+        let result = formula.set_result(if ok { "ok" } else { "CHECK" });
+        self.sheet.write_formula_with_format(self.row, 1, result, &Look::Strong.format())?;
+        let cell = self.at(1);
+        self.checks.push((cell, ok));
+        self.row += 1;
+        Ok(())
+    }
+}
+
+fn letter(column: u16) -> char {
+    // Sheets here have fewer than 26 columns.
+    u8::try_from(column).map_or('A', |c| char::from(b'A' + c.min(25)))
+}

@@ -1,0 +1,132 @@
+//! The first sheet: the answer, its range, what it rests on and what is not in it.
+
+use super::expr::Expr;
+use super::page::{Look, Page, Written};
+use super::pages::Book;
+use crate::bill::Way;
+use crate::plan::ranges;
+use crate::report::plan::subtitle;
+use rust_xlsxwriter::Formula;
+
+impl Book<'_> {
+    pub(super) fn summary(&self, checks: &[(String, bool)]) -> Written<Page> {
+        let plan = self.plan;
+        let mut page = Page::new("Summary", &[44.0, 24.0, 20.0, 20.0, 60.0])?;
+        page.line(&plan.scenario.name, Look::Strong)?;
+        page.line(&subtitle(&plan.scenario), Look::Text)?;
+        page.line("An estimate, not a quote. Taxes are not included.", Look::Strong)?;
+        page.row += 1;
+        page.head(&["Answer", "P50", "P10", "P90", "What it is"])?;
+        let spread = ranges(plan);
+        let hours = self.value("wall_h");
+        let day = Expr::number(24.0);
+        self.answer(
+            &mut page,
+            "Time to train, days",
+            &(hours.clone() / day),
+            "h",
+            "wall time with failures and pauses",
+        )?;
+        let ratios = spread.map(|r| [r.wall_s.p10, r.wall_s.p90].map(|s| Expr::number(s / r.wall_s.p50)));
+        let energies = spread.map(|r| [r.energy_j.p10, r.energy_j.p90].map(|j| Expr::number(j / r.energy_j.p50)));
+        if let Some(ratios) = &ratios {
+            self.ends_of(&mut page, "h", |i| self.value("wall_h") * ratios[i].clone() / Expr::number(24.0))?;
+        }
+        if self.named.has("total_usd") {
+            let total = self.value("total_usd");
+            self.answer(&mut page, "Cost, USD", &total, "USD", "live: follows the sheet of assumptions")?;
+            if let (Some(times), Some(energies)) = (&ratios, &energies) {
+                // Everything but electricity grows with the wall time.
+                let metered = match plan.bill.cost.way {
+                    Some(Way::Owned) => self.value("electricity_usd"),
+                    _ => Expr::number(0.0),
+                };
+                self.ends_of(&mut page, "USD", |i| {
+                    (total.clone() - metered.clone()) * times[i].clone() + metered.clone() * energies[i].clone()
+                })?;
+            }
+            let useful = total / self.value("useful_device_hours");
+            self.answer(
+                &mut page,
+                "Cost of a device-hour that trains, USD",
+                &useful,
+                "USD",
+                "lost time is paid by those that train",
+            )?;
+        }
+        let mwh = self.value("facility_kwh") / Expr::number(1000.0);
+        self.answer(&mut page, "Energy at the meter, MWh", &mwh, "kWh", "live")?;
+        if let Some(energies) = &energies {
+            self.ends_of(&mut page, "kWh", |i| mwh.clone() * energies[i].clone())?;
+        }
+        let tonnes = self.value("carbon_total_kg") / Expr::number(1000.0);
+        self.answer(
+            &mut page,
+            "Carbon, t CO2e",
+            &tonnes,
+            "kg CO2e",
+            "location-based electricity and the servers' share",
+        )?;
+        page.row += 1;
+        let list = checks
+            .iter()
+            .map(|(cell, _)| format!("{cell}=\"ok\""))
+            .collect::<Vec<_>>()
+            .join(",");
+        page.text(0, "Checks of all sheets", Look::Text)?;
+        let formula = Formula::new(format!("=IF(AND({list}),\"all ok\",\"CHECK\")")).set_result(if checks.iter().all(|(_, ok)| *ok) {
+            "all ok"
+        } else {
+            "CHECK"
+        });
+        page.sheet.write_formula(page.row, 1, formula)?;
+        page.row += 2;
+        for text in self.rests_on() {
+            page.line(&text, Look::Text)?;
+        }
+        Ok(page)
+    }
+
+    fn answer(&self, page: &mut Page, label: &str, expr: &Expr, unit: &'static str, what: &str) -> Written<()> {
+        page.text(0, label, Look::Text)?;
+        page.formula(1, expr, Look::Total(unit))?;
+        page.text(4, what, Look::Text)?;
+        page.row += 1;
+        Ok(())
+    }
+
+    /// P10 and P90 of the answer in the row above.
+    fn ends_of(&self, page: &mut Page, unit: &'static str, at: impl Fn(usize) -> Expr) -> Written<()> {
+        page.row -= 1;
+        page.formula(2, &at(0), Look::Value(unit))?;
+        page.formula(3, &at(1), Look::Value(unit))?;
+        page.row += 1;
+        Ok(())
+    }
+
+    fn rests_on(&self) -> Vec<String> {
+        let s = &self.plan.scenario;
+        let price = match (&s.offer, s.owned) {
+            (Some(o), false) => format!(
+                "Price: {} USD per device-hour, {} ({}).",
+                o.usd_per_device_hour.base_usd, o.name, o.as_of
+            ),
+            (_, true) => "Price: the cluster is owned; the run pays its share.".to_string(),
+            _ => "Price: none is known for renting.".to_string(),
+        };
+        let range = s.band.as_ref().map_or("Range: none yet for this class of runs.".to_string(), |b| {
+            format!(
+                "Range: 8 cases of 10 by the step-time error of left-out runs, class {} ({} runs of {} families); prices, failures and grids are held.",
+                b.name, b.n_runs, b.n_families
+            )
+        });
+        vec![
+            "Estimate class: AACE 18R-97 class 5 (concept; -50 % to +100 %): list prices, no quotations.".to_string(),
+            price,
+            range,
+            format!("Step time: stack {}, device {}, by the planner's step model.", s.stack.name, s.accelerator.name),
+            "Not in it: taxes, staff, data and its licences, failed or repeated experiments, data transfer out, insurance, buildings beyond colocation.".to_string(),
+            "Change yellow cells of Assumptions; every formula follows. Hours come from the planner: another machine or layout needs another plan.".to_string(),
+        ]
+    }
+}

@@ -1,0 +1,151 @@
+use super::{FIXED_EPOCH_S, workbook};
+use crate::catalog::Catalog;
+use crate::plan::{Plan, Scenario, plan};
+use calamine::{Data, Reader, Xlsx};
+use std::io::Cursor;
+
+fn planned(overrides: &[&str]) -> (Plan, Catalog) {
+    let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
+    let (scenario, catalog) = Scenario::load("llama3-405b", &overrides, Catalog::builtin()).unwrap();
+    (plan(&scenario, &catalog).unwrap(), catalog)
+}
+
+fn book(plan: &Plan, catalog: &Catalog) -> Xlsx<Cursor<Vec<u8>>> {
+    Xlsx::new(Cursor::new(workbook(plan, catalog, FIXED_EPOCH_S).unwrap())).unwrap()
+}
+
+/// The cached value behind a name.
+fn named(book: &mut Xlsx<Cursor<Vec<u8>>>, name: &str) -> f64 {
+    let (_, reference) = book.defined_names().iter().find(|(n, _)| n == name).unwrap().clone();
+    let (sheet, cell) = reference.rsplit_once('!').unwrap();
+    let mut parts = cell.split('$').skip(1);
+    let column = u32::from(parts.next().unwrap().as_bytes()[0] - b'A');
+    let row: u32 = parts.next().unwrap().parse().unwrap();
+    let range = book.worksheet_range(sheet.trim_matches('\'')).unwrap();
+    match range.get_value((row - 1, column)) {
+        Some(Data::Float(v)) => *v,
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+#[test]
+fn cached_totals_are_those_of_the_plan() {
+    let cases: [&[&str]; 4] = [
+        &[],
+        &["cost.owned=true"],
+        &["cost.usd_per_device_hour=7.5", "region.us-east-1.electricity_usd_per_kwh=0.31"],
+        &[
+            "cost.owned=true",
+            "finance.default.residual_fraction=0.2",
+            "finance.default.utilization_fraction=0.02",
+        ],
+    ];
+    for overrides in cases {
+        let (plan, catalog) = planned(overrides);
+        let mut book = book(&plan, &catalog);
+        let bill = &plan.bill;
+        let (cloud, owned) = (bill.cost.cloud.as_ref().unwrap(), bill.cost.owned.as_ref().unwrap());
+        for (name, usd) in [
+            ("total_usd", bill.cost.total_usd.unwrap()),
+            ("rent_total_usd", cloud.total_usd),
+            ("owned_total_usd", owned.total_usd),
+            ("capital_usd", owned.capital_usd),
+            ("financing_usd", owned.financing_usd),
+            ("electricity_usd", owned.electricity_usd),
+            ("colocation_usd", owned.colocation_usd),
+            ("maintenance_usd", owned.maintenance_usd),
+            ("storage_usd", owned.storage_usd),
+            ("purchase_usd", owned.purchase_usd),
+        ] {
+            let seen = named(&mut book, name);
+            assert!((seen - usd).abs() < 0.01, "{overrides:?} {name}: {seen} against {usd}");
+        }
+        for (name, value) in [
+            ("facility_kwh", bill.energy.facility_j / 3.6e6),
+            ("peak_it_kw", bill.energy.peak_it_w / 1e3),
+            ("carbon_total_kg", bill.carbon.total_location_kg_co2e),
+            ("water_total_l", bill.water_l),
+            ("wall_h", plan.run.wall_s / 3600.0),
+            ("goodput_fraction", plan.run.goodput),
+        ] {
+            let seen = named(&mut book, name);
+            assert!((seen / value - 1.0).abs() < 1e-9, "{overrides:?} {name}: {seen} against {value}");
+        }
+    }
+}
+
+#[test]
+fn sheets_stand_in_order_and_every_check_holds() {
+    let (plan, catalog) = planned(&["cost.owned=true"]);
+    let mut book = book(&plan, &catalog);
+    let sheets = [
+        "Summary",
+        "Assumptions",
+        "Capacity",
+        "Monthly cost",
+        "Capex & amortization",
+        "Cash flow & NPV",
+        "Sensitivity",
+        "Energy & carbon",
+        "Layout & time",
+        "Audit",
+    ];
+    assert_eq!(book.sheet_names(), sheets);
+    for sheet in sheets {
+        for (_, _, cell) in book.worksheet_range(sheet).unwrap().used_cells() {
+            assert!(!matches!(cell, Data::Error(_)), "{sheet}: {cell:?}");
+            assert_ne!(cell, &Data::String("CHECK".to_string()), "{sheet}");
+        }
+        let formulas = book.worksheet_formula(sheet).unwrap();
+        assert!(formulas.used_cells().all(|(_, _, f)| f.len() < 8000), "{sheet}");
+    }
+}
+
+#[test]
+fn words_of_a_user_are_never_formulas() {
+    for name in ["=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)", "\t=1", "\r=1", "\u{1}<&\"'>", ""] {
+        let (mut plan, catalog) = planned(&[]);
+        plan.scenario.name = name.to_string();
+        plan.provenance.overrides = vec![name.to_string()];
+        plan.scenario.cluster.node.title = name.to_string();
+        let mut book = book(&plan, &catalog);
+        let seen = book.worksheet_range("Summary").unwrap();
+        if !name.is_empty() && !name.contains(char::is_control) {
+            assert_eq!(seen.get_value((2, 0)), Some(&Data::String(name.to_string())));
+        }
+        for sheet in ["Summary", "Audit", "Capacity"] {
+            for (row, column, formula) in book.worksheet_formula(sheet).unwrap().used_cells() {
+                assert!(
+                    name.is_empty() || !formula.contains(name),
+                    "{sheet} {row},{column}: {formula} from {name:?}"
+                );
+            }
+            assert!(
+                book.worksheet_formula(sheet)
+                    .unwrap()
+                    .get_value((2, 0))
+                    .is_none_or(String::is_empty)
+            );
+        }
+    }
+}
+
+#[test]
+fn the_same_plan_is_the_same_bytes() {
+    let (plan, catalog) = planned(&[]);
+    let bytes = |epoch| workbook(&plan, &catalog, epoch).unwrap();
+    assert_eq!(bytes(FIXED_EPOCH_S), bytes(FIXED_EPOCH_S));
+    assert_ne!(bytes(FIXED_EPOCH_S), bytes(FIXED_EPOCH_S + 86_400));
+}
+
+#[test]
+fn a_machine_without_prices_has_a_book_without_totals() {
+    let (mut plan, catalog) = planned(&[]);
+    plan.scenario.offer = None;
+    plan.scenario.cluster.node.price = None;
+    (plan.bill.cost.way, plan.bill.cost.total_usd) = (None, None);
+    (plan.bill.cost.cloud, plan.bill.cost.owned) = (None, None);
+    let book = book(&plan, &catalog);
+    assert!(book.defined_names().iter().all(|(n, _)| n != "total_usd"));
+    assert!(!book.sheet_names().contains(&"Sensitivity".to_string()));
+}

@@ -1,0 +1,93 @@
+"""The workbook as other programs read it.
+
+workbook.py same BOOK PLAN_JSON RECALCULATED      no error cell, checks hold, totals are the JSON's within a cent
+workbook.py change BOOK CHANGED NAME=VALUE...     writes the book with named cells changed
+workbook.py near PLAN_JSON RECALCULATED           totals within 0.1 % of a plan made with --set
+"""
+
+import json
+import sys
+
+from openpyxl import load_workbook
+
+
+def cell(book, name):
+    sheet, reference = next(iter(book.defined_names[name].destinations))
+    return book[sheet][reference.replace("$", "")]
+
+
+def cells(book):
+    for sheet in book:
+        for row in sheet.iter_rows():
+            yield from row
+
+
+def totals(plan):
+    bill = plan["bill"]
+    cost = bill["cost_usd"]
+    return {
+        "total_usd": cost["total"],
+        "rent_total_usd": cost["cloud"]["total"],
+        "owned_total_usd": cost["owned"]["total"],
+        "facility_kwh": bill["energy_j"]["total"] / 3.6e6,
+        "carbon_total_kg": bill["carbon_kg_co2e"]["total"],
+        "water_total_l": bill["water_l"],
+    }
+
+
+def same(book, plan, recalculated):
+    written = load_workbook(book)
+    formulas = [c for c in cells(written) if c.data_type == "f"]
+    cached = load_workbook(book, data_only=True)
+    values = load_workbook(recalculated, data_only=True)
+    assert len(formulas) > 100, len(formulas)
+    for c in formulas:
+        now, then = values[c.parent.title][c.coordinate].value, cached[c.parent.title][c.coordinate].value
+        where = f"{c.parent.title}!{c.coordinate} {c.value}"
+        assert now is not None and then is not None, where
+        if isinstance(then, str):
+            assert now == then and now not in ("CHECK",) and not now.startswith("#"), (where, now, then)
+        else:
+            assert not isinstance(now, str) and abs(now - then) <= max(0.01, 1e-9 * abs(then)), (where, now, then)
+    for name, value in totals(plan).items():
+        now = cell(values, name).value
+        bound = 0.01 if name.endswith("_usd") else max(0.01, 1e-9 * abs(value))
+        assert abs(now - value) <= bound, (name, now, value)
+    print(f"real parts: LibreOffice recalculates {len(formulas)} formulas as they were written; totals are the plan's")
+
+
+def change(book, changed, *assignments):
+    written = load_workbook(book)
+    for assignment in assignments:
+        name, value = assignment.split("=")
+        cell(written, name).value = float(value)
+    written.save(changed)
+
+
+def near(plan, recalculated):
+    values = load_workbook(recalculated, data_only=True)
+    for name, value in totals(plan).items():
+        now = cell(values, name).value
+        assert abs(now / value - 1) < 1e-3, (name, now, value)
+    assert cell(values, "total_usd").value and not any(c.data_type == "e" for c in cells(values))
+    print("real parts: changed cells of the workbook give what --set gives")
+
+
+def hostile(book, name):
+    for c in cells(load_workbook(book)):
+        assert not (c.data_type == "f" and name in str(c.value)), c
+    assert any(c.data_type == "s" and c.value == name for c in cells(load_workbook(book))), name
+
+
+if __name__ == "__main__":
+    do, *rest = sys.argv[1:]
+    if do == "same":
+        same(rest[0], json.load(open(rest[1])), rest[2])
+    elif do == "change":
+        change(*rest)
+    elif do == "near":
+        near(json.load(open(rest[0])), rest[1])
+    elif do == "hostile":
+        hostile(*rest)
+    else:
+        sys.exit(__doc__)
