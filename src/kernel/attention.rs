@@ -19,7 +19,7 @@
 use super::gemm::{architecture_factor, blend, smooth_max};
 use super::stream::stream;
 use super::{Device, Evidence, GemmShape, Source, Timed, gemm, near};
-use crate::catalog::{AttentionWave, DType, Measured, Profile};
+use crate::catalog::{AttentionKey, AttentionPoint, AttentionWave, DType, Measured, Profile};
 
 /// Attention of `batch` sequences, or of the part of them that one device holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,6 +47,23 @@ pub struct AttentionShape {
 }
 
 impl AttentionShape {
+    /// What a measured point timed. Windows were not measured.
+    #[must_use]
+    pub fn of(p: &AttentionPoint, key: AttentionKey) -> AttentionShape {
+        AttentionShape {
+            batch: p.batch,
+            query_tokens: p.seq_tokens,
+            key_tokens: p.seq_tokens,
+            heads: p.heads,
+            kv_heads: p.kv_heads,
+            head_dim_qk: p.head_dim_qk,
+            head_dim_v: p.head_dim_v,
+            causal: key.causal,
+            window_tokens: None,
+            dtype: key.dtype,
+        }
+    }
+
     /// FLOPs of the forward pass over the visible keys: two products, two per multiply-add.
     #[must_use]
     pub fn flop(&self) -> f64 {

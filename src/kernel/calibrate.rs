@@ -167,18 +167,7 @@ pub fn attention_wave(profile: &Profile, key: AttentionKey, points: &[AttentionP
         let mut trial = cell.borrow_mut();
         trial.attention.insert(key.dtype, *wave);
         mean(points.iter().map(|p| {
-            let shape = AttentionShape {
-                batch: p.batch,
-                query_tokens: p.seq_tokens,
-                key_tokens: p.seq_tokens,
-                heads: p.heads,
-                kv_heads: p.kv_heads,
-                head_dim_qk: p.head_dim_qk,
-                head_dim_v: p.head_dim_v,
-                causal: key.causal,
-                window_tokens: None,
-                dtype: key.dtype,
-            };
+            let shape = AttentionShape::of(p, key);
             Some((modelled_s(&trial, &shape)? / p.time_s).ln().abs())
         }))
     };

@@ -118,21 +118,6 @@ fn place(shape: &AttentionShape) -> Place {
     ]
 }
 
-fn shape_of(p: &AttentionPoint, key: AttentionKey) -> AttentionShape {
-    AttentionShape {
-        batch: p.batch,
-        query_tokens: p.seq_tokens,
-        key_tokens: p.seq_tokens,
-        heads: p.heads,
-        kv_heads: p.kv_heads,
-        head_dim_qk: p.head_dim_qk,
-        head_dim_v: p.head_dim_v,
-        causal: key.causal,
-        window_tokens: None,
-        dtype: key.dtype,
-    }
-}
-
 /// Residual of the serving kernel forward. Windows were not measured.
 pub(super) fn serving(profile: &Profile, dtype: DType, shape: &AttentionShape) -> Option<Near> {
     serving_in(profile.measured.as_deref()?, dtype, shape)
@@ -155,7 +140,7 @@ fn serving_of(measured: &Measured, key: AttentionKey, shape: &AttentionShape) ->
     }
     let make = |points: &[AttentionPoint]| {
         Field::new(points.iter().filter_map(|p| {
-            let shape = shape_of(p, key);
+            let shape = AttentionShape::of(p, key);
             Some((place(&shape), (p.time_s / attention::modelled_s(&measured.prior, &shape)?).ln()))
         }))
     };
@@ -180,7 +165,7 @@ pub(super) fn training(profile: &Profile, shape: &AttentionShape, backward: bool
 fn training_of(measured: &Measured, key: AttentionKey, shape: &AttentionShape) -> Option<Near> {
     let make = |points: &[AttentionPoint]| {
         Field::new(points.iter().filter_map(|p| {
-            let shape = shape_of(p, key);
+            let shape = AttentionShape::of(p, key);
             let model_s = attention::trained_s(&measured.prior, Some(measured), &shape, key.backward)?;
             Some((place(&shape), (p.time_s / model_s).ln()))
         }))

@@ -3,8 +3,7 @@
 use crate::catalog::{Catalog, Model};
 use crate::error::{Diagnostic, Error, Result};
 use crate::layout::Choice;
-use crate::plan::{Scenario, evaluate};
-use crate::search::{self, Options};
+use crate::plan::{Scenario, plan};
 use crate::workload::count;
 
 /// Most that published methods together save (DeepSpeed Data Efficiency, arXiv 2212.03597: both of its
@@ -128,20 +127,7 @@ pub fn timed(base: &Scenario, catalog: &Catalog, phases: &[Phase], told: &dyn Fn
         scenario.workload.seq_len_tokens = phase.seq_len_tokens;
         scenario.workload.global_batch_seqs = (phase.batch_tokens / phase.seq_len_tokens).round().max(1.0);
         scenario.choice = Choice::default();
-        let found = search::search(
-            &scenario,
-            &Options {
-                n_best: 1,
-                ..Options::default()
-            },
-        );
-        let Some(best) = found.best.first() else {
-            return Err(Error::NoFeasibleLayout {
-                rejected: found.rejected,
-                nearest: found.nearest,
-            });
-        };
-        let plan = evaluate(&scenario, catalog, best.layout);
+        let plan = plan(&scenario, catalog)?;
         time_s += plan.step.time_s * phase.tokens / scenario.workload.step_tokens();
         told();
     }

@@ -4,10 +4,9 @@ use super::formula::{Allocation, Power};
 use super::law::{Formula, find};
 use super::shape::shaped;
 use crate::catalog::Catalog;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::layout::Choice;
-use crate::plan::{Plan, Scenario, evaluate};
-use crate::search::{self, Options};
+use crate::plan::{Plan, Scenario, plan};
 
 /// One small run.
 #[derive(Debug, Clone)]
@@ -94,20 +93,7 @@ pub fn planned(ladder: &mut Ladder, base: &Scenario, catalog: &Catalog, told: &d
         let sequences = (tokens / scenario.workload.seq_len_tokens).log2().round().exp2().max(1.0);
         scenario.workload.global_batch_seqs = sequences;
         scenario.choice = Choice::default();
-        let found = search::search(
-            &scenario,
-            &Options {
-                n_best: 1,
-                ..Options::default()
-            },
-        );
-        let Some(best) = found.best.first() else {
-            return Err(Error::NoFeasibleLayout {
-                rejected: found.rejected,
-                nearest: found.nearest,
-            });
-        };
-        rung.plan = Some(evaluate(&scenario, catalog, best.layout));
+        rung.plan = Some(plan(&scenario, catalog)?);
         told();
     }
     Ok(())

@@ -158,7 +158,8 @@ pub struct Op {
     pub beside: Beside,
     /// Part of the shared experts.
     pub shared: bool,
-    /// Time on the rank with the most work over that of a rank with the mean, which the work states.
+    /// Time over that of the work stated: that of the rank with the most work where it states the mean's,
+    /// and of kernels for attention with sinks.
     pub load_factor: f64,
 }
 

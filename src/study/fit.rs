@@ -100,23 +100,6 @@ pub fn cases(rows: &[Row], catalog: &Catalog, start: Start) -> Vec<Case> {
             scenario.stack = unfitted(&scenario.stack);
         }
         let line = line(&scenario.stack.name, catalog);
-        let columns = [
-            "model",
-            "accelerator",
-            "devices",
-            "precision",
-            "seq_len",
-            "global_batch_seqs",
-            "micro_batch_seqs",
-            "tp",
-            "pp",
-            "vpp",
-            "cp",
-            "ep",
-            "sharding",
-            "recompute",
-        ];
-        let twin: Vec<&str> = columns.iter().map(|c| text.text(c).unwrap_or("")).collect();
         let kind = ["model", "accelerator", "precision"].map(|c| text.text(c).unwrap_or(""));
         Some(Case {
             kind: kind.join("|"),
@@ -126,7 +109,7 @@ pub fn cases(rows: &[Row], catalog: &Catalog, start: Start) -> Vec<Case> {
             layout,
             line,
             family: family(text.text("source").unwrap_or("")),
-            twin: twin.join("|"),
+            twin: text.configuration(),
             ln_measured: measured.ln(),
             weight: 1.0,
         })

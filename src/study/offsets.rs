@@ -120,3 +120,44 @@ pub(super) fn normal_equations(cases: &[&Case], rows: &[Pull]) -> ([Shift; N_PAR
     }
     (normal, right)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two rows of weights 1/σ² that share an offset, against the inverse of their 2 × 2 covariance.
+    #[test]
+    fn an_offset_in_common_is_what_the_covariance_says() {
+        let (weights, slopes, errors, spread) = ([30.0, 70.0], [1.0, -0.4], [0.2, 0.1], 0.3);
+        let mut sums = Sums::default();
+        let mut normal = [[0.0; N_PARAMETERS]; N_PARAMETERS];
+        let mut right = [0.0; N_PARAMETERS];
+        for i in 0..2 {
+            let mut slope = [0.0; N_PARAMETERS];
+            slope[0] = weights[i] * slopes[i];
+            sums.add(&Sums {
+                weight: weights[i],
+                error: weights[i] * errors[i],
+                slope,
+            });
+            normal[0][0] += weights[i] * slopes[i] * slopes[i];
+            right[0] -= weights[i] * slopes[i] * errors[i];
+        }
+        let left = sums.share(spread, &mut normal, &mut right);
+        let common: f64 = spread * spread;
+        let (a, d) = (1.0 / weights[0] + common, 1.0 / weights[1] + common);
+        let determinant = a * d - common * common;
+        let inverse = [[d / determinant, -common / determinant], [-common / determinant, a / determinant]];
+        let product = |x: [f64; 2], y: [f64; 2]| -> f64 {
+            (0..2)
+                .flat_map(|i| (0..2).map(move |j| (i, j)))
+                .map(|(i, j)| x[i] * inverse[i][j] * y[j])
+                .sum()
+        };
+        assert!((normal[0][0] - product(slopes, slopes)).abs() < 1e-9);
+        assert!((right[0] + product(slopes, errors)).abs() < 1e-9);
+        assert!((left.weight - product([1.0; 2], [1.0; 2])).abs() < 1e-9);
+        assert!((left.error - product([1.0; 2], errors)).abs() < 1e-9);
+        assert!((left.slope[0] - product([1.0; 2], slopes)).abs() < 1e-9);
+    }
+}

@@ -13,6 +13,24 @@ pub struct Row {
     fault: Option<String>,
 }
 
+/// Columns that make two rows the same configuration.
+const CONFIGURATION: [&str; 14] = [
+    "model",
+    "accelerator",
+    "devices",
+    "precision",
+    "seq_len",
+    "global_batch_seqs",
+    "micro_batch_seqs",
+    "tp",
+    "pp",
+    "vpp",
+    "cp",
+    "ep",
+    "sharding",
+    "recompute",
+];
+
 impl Row {
     /// A cell that is not empty.
     #[must_use]
@@ -24,6 +42,12 @@ impl Row {
     #[must_use]
     pub fn number(&self, column: &str) -> Option<f64> {
         self.text(column)?.parse::<f64>().ok().filter(|v| v.is_finite() && *v > 0.0)
+    }
+
+    /// What makes two rows the same configuration: their cells that say so.
+    #[must_use]
+    pub fn configuration(&self) -> String {
+        CONFIGURATION.map(|c| self.text(c).unwrap_or("")).join("|")
     }
 
     /// A count, exact or off by no more than a quotient of printed figures is.

@@ -4,7 +4,7 @@ pub use super::rows::{Row, Rows, read_csv, read_rows};
 
 use super::machine;
 use super::software;
-use crate::catalog::{Accelerator, Catalog, DType, Entity, Model};
+use crate::catalog::{Accelerator, Catalog, DType, Entity, Model, Stack, UsualRecompute};
 use crate::layout::{Choice, Recompute, Sharding};
 use crate::plan::{Scenario, StepCase};
 use crate::workload::{Adapter, Optimizer, Precision, Targets, Workload};
@@ -60,7 +60,7 @@ pub fn scenario(row: &Row, catalog: &Catalog) -> std::result::Result<Scenario, S
 
 /// What nobody says of a row that its prediction rests on, in the order of the columns.
 #[must_use]
-pub fn assumed(row: &Row) -> Vec<String> {
+pub fn assumed(row: &Row, catalog: &Catalog) -> Vec<String> {
     let mut out = Vec::new();
     let known = software::ran(row);
     if !known.known {
@@ -87,10 +87,35 @@ pub fn assumed(row: &Row) -> Vec<String> {
         (choice.pipeline.is_none(), "pipeline"),
         (choice.context.is_none(), "context"),
         (choice.sharding.is_none(), "sharding"),
-        (choice.recompute.is_none(), "recompute"),
     ];
     out.extend(open.iter().filter(|o| o.0).map(|(_, name)| format!("{name} searched")));
+    if let Ok(stack) = software::stack(row, catalog) {
+        out.extend(habits(row, &choice, &stack));
+    }
     out
+}
+
+/// What is taken as its program usually has it.
+fn habits(row: &Row, choice: &Choice, stack: &Stack) -> Vec<String> {
+    let mut out = Vec::new();
+    if choice.recompute.is_none() {
+        out.push(match stack.usual_recompute {
+            UsualRecompute::None => "recompute none if that nearly fits",
+            UsualRecompute::Full => "recompute full",
+            UsualRecompute::Open => "recompute searched",
+        });
+    }
+    if stack.usually_interleaves && row.text("vpp").is_none() {
+        out.push("virtual stages searched");
+    }
+    if adapter(row).is_some() {
+        out.push(if software::ran(row).adapts_all {
+            "adapters of rank 16 beside every linear"
+        } else {
+            "adapters of rank 16 beside attention"
+        });
+    }
+    out.into_iter().map(str::to_string).collect()
 }
 
 /// Format of a row that states none: what its program usually computes in, or that of nearly all
@@ -317,7 +342,8 @@ mod tests {
             ("tp", "8"),
             ("dp", "2"),
         ]);
-        let told = assumed(&bare);
+        let catalog = Catalog::builtin();
+        let told = assumed(&bare, &catalog);
         let wanted = [
             "precision bf16",
             "global batch 1024",
@@ -328,7 +354,7 @@ mod tests {
         ];
         assert_eq!(told, wanted);
         assert_eq!(choice(&bare, 64).pipeline, Some(4));
-        assert_eq!(assumed(&row(&[("software", "our own")])), ["stack megatron-core"]);
+        assert_eq!(assumed(&row(&[("software", "our own")]), &catalog), ["stack megatron-core"]);
     }
 
     #[test]

@@ -19,24 +19,6 @@ use std::sync::OnceLock;
 /// Kind of a row that measures steady steps, and of one that does not say.
 const STEP: &str = "step";
 
-/// Columns that make two rows the same configuration.
-const CONFIGURATION: [&str; 14] = [
-    "model",
-    "accelerator",
-    "devices",
-    "precision",
-    "seq_len",
-    "global_batch_seqs",
-    "micro_batch_seqs",
-    "tp",
-    "pp",
-    "vpp",
-    "cp",
-    "ep",
-    "sharding",
-    "recompute",
-];
-
 /// One row with what we say of it.
 #[derive(Debug, Clone)]
 pub struct Prediction {
@@ -206,12 +188,12 @@ fn predict_row(row: &Row, catalog: &Catalog) -> Prediction {
         precision: row.text("precision").unwrap_or("").to_string(),
         model: row.text("model").unwrap_or("").to_string(),
         n_devices: row.degree("devices"),
-        configuration: CONFIGURATION.map(|c| row.text(c).unwrap_or("")).join("|"),
+        configuration: row.configuration(),
         fitted: false,
         stack: ran.stack,
         known_stack: ran.known,
         features: features(row, catalog),
-        assumed: assumed(row),
+        assumed: assumed(row, catalog),
         skipped: None,
         predicted_tokens_per_s_per_device: None,
         closed_tokens_per_s_per_device: None,
@@ -295,9 +277,9 @@ fn peak_allocated(step: &Step) -> f64 {
 /// it leaves open is then chosen as for the least of these that suffices.
 const ROOM: [f64; 6] = [1.0, 1.1, 1.25, 1.5, 2.0, f64::INFINITY];
 
-/// Most memory, as a multiple of the device's, that a run may need in our model and still be taken to
-/// compute again no more than its program usually does.
-const USUAL_ROOM: f64 = 1.5;
+/// How many of these a run may need and still be taken to compute again no more than its program usually
+/// does: half as much again as the device has.
+const N_USUAL_ROOM: usize = 4;
 
 /// What a row leaves open that its program has a habit for.
 fn usual(scenario: &Scenario) -> Option<Scenario> {
@@ -319,7 +301,7 @@ fn usual(scenario: &Scenario) -> Option<Scenario> {
 /// The layout of a row: with what its program usually computes again, if that fits nearly, or else the
 /// best of all.
 fn layout(scenario: &Scenario) -> Result<(Layout, bool), String> {
-    let habit = usual(scenario).and_then(|s| fastest(&s, &ROOM.map(|r| r.min(USUAL_ROOM))).ok());
+    let habit = usual(scenario).and_then(|s| fastest(&s, &ROOM[..N_USUAL_ROOM]).ok());
     habit.map_or_else(|| fastest(scenario, &ROOM), Ok)
 }
 

@@ -7,6 +7,7 @@ mod finite;
 mod memory;
 mod offload;
 mod parse;
+mod programs;
 mod scale;
 mod search;
 mod split;

@@ -150,3 +150,17 @@ fn exchange(list: &mut List<'_>, names: [&'static str; 2], bytes: f64) {
     list.communicate(names[0], Pass::Forward, work, Beside::SharedExperts);
     list.communicate(names[1], Pass::Backward, work, Beside::SharedExperts);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_goes_once_to_each_domain() {
+        let share = |n, per_domain| copies_share(Placed { n, per_domain }, 8.0);
+        assert_eq!(share(8.0, 8.0), 1.0);
+        // Eight experts over two domains are nearly always in both: 2 copies for 8.
+        assert!((share(16.0, 8.0) - 2.0 * (1.0 - 0.5f64.powi(8)) / 8.0).abs() < 1e-12);
+        assert!(share(16.0, 8.0) < share(64.0, 8.0) && share(4096.0, 8.0) < 1.0 && share(4096.0, 8.0) > 0.98);
+    }
+}

@@ -104,18 +104,7 @@ fn attention(profile: &Profile, key: AttentionKey) -> (Errors, Errors) {
         attention: [(key, kept)].into(),
         ..Points::default()
     }));
-    let shape = |p: &AttentionPoint| AttentionShape {
-        batch: p.batch,
-        query_tokens: p.seq_tokens,
-        key_tokens: p.seq_tokens,
-        heads: p.heads,
-        kv_heads: p.kv_heads,
-        head_dim_qk: p.head_dim_qk,
-        head_dim_v: p.head_dim_v,
-        causal: key.causal,
-        window_tokens: None,
-        dtype: key.dtype,
-    };
+    let shape = |p: &AttentionPoint| AttentionShape::of(p, key);
     let told = |profile: &Profile| {
         errors(
             held.iter()
