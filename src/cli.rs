@@ -144,7 +144,8 @@ impl Over {
         let mut all = self.all();
         if let Some(path) = &self.profile {
             let mut name = path.display().to_string();
-            if path.is_file() {
+            // A name has neither; a file that is missing must not be taken for one.
+            if path.is_file() || name.contains(['/', '.']) {
                 let (more, names) = catalog.overlay_file(path, Kind::Profile, Layer::Project)?;
                 let [one] = names.as_slice() else {
                     let text = format!("--profile {name}: the file holds {} profiles", names.len());

@@ -60,6 +60,13 @@ fn a_measured_profile_is_read_back() {
     assert_eq!(plan["scenario"]["profile"], "this-machine");
     let named = exaplan(&["plan", "--profile", "b200-sxm-simumax", "--json"]).json();
     assert_eq!(named["scenario"]["profile"], "b200-sxm-simumax");
+    // A file that is missing is not taken for a name.
+    let missing = exaplan(&["plan", "--profile", "no-such.toml"]);
+    assert!(
+        missing.code == 2 && missing.stderr.contains("cannot read `no-such.toml`"),
+        "{}",
+        missing.stderr
+    );
     let none = exaplan(&["plan", "--profile", "h100-sxn"]);
     assert!(
         none.code == 2 && none.stderr.contains("did you mean `h100-sxm`?"),
