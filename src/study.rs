@@ -9,6 +9,7 @@ pub mod models;
 pub mod noise;
 mod offsets;
 pub mod own;
+pub mod power;
 mod rows;
 pub mod runs;
 pub mod sensitivity;

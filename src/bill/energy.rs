@@ -15,6 +15,10 @@ pub const MATH_FRACTION: f64 = 1.0;
 pub const WAIT_FRACTION: f64 = 0.15;
 /// Checkpoints, evaluation, planned pauses: about 100 W per H100, Morrison et al., arXiv 2503.05804.
 pub const CHECKPOINT_FRACTION: f64 = 0.05;
+/// x
+pub const DEVICE_FRACTION: f64 = 0.99;
+/// x
+pub const EVALUATION_FRACTION: f64 = 0.85;
 /// Restart, initialization, compilation: MLPerf logs read 2.5 to 2.85 kW per H100 node at run start.
 pub const RESTART_FRACTION: f64 = 0.05;
 /// Least share of nameplate to provision: Dell's air-cooled H100 nodes peak there (MLPerf v4.1).
