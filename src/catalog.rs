@@ -20,12 +20,13 @@ mod read_model;
 mod read_points;
 mod read_profile;
 pub mod reader;
+pub mod reliability;
 pub mod show;
 pub mod source;
 
 pub use accelerator::{Accelerator, DType, Money3, Peak};
 pub use band::{Band, Class};
-pub use cluster::{Cluster, Level, Node, Reliability};
+pub use cluster::{Cluster, Level, Node};
 pub use entry::{Entry, Index, Kind, Layer};
 pub use fabric::{Fabric, Topology};
 pub use field::{Field, Near};
@@ -37,6 +38,7 @@ pub use profile::{
 };
 pub use read::{Entity, default_storage};
 pub use read_points::sha256;
+pub use reliability::{Cause, Causes, Reliability, Screening};
 
 use crate::error::{At, Diagnostic, Error, Origin, Result};
 use entry::Definition;

@@ -3,10 +3,12 @@
 mod cost;
 pub mod hf;
 mod layers;
+pub mod phases;
 mod ranges;
 pub mod scenario;
 mod sibling;
 
+pub use phases::{Course, Phase, PhasePlan};
 pub use ranges::{Quantiles, Ranges, ranges};
 
 use crate::bill::{Bill, BillInput, bill};
@@ -15,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::kernel::{Network, ScaleOut, ScaleUp};
 use crate::layout::memory::device_params;
 use crate::layout::{Choice, Layout, stages};
-use crate::run::{Run, RunInput, run};
+use crate::run::{Run, RunInput, Stretch, run};
 use crate::step::{Gantt, Machine, Step, engine_step, gantt, simulate};
 use crate::workload::{Counts, Workload, count};
 
@@ -68,10 +70,10 @@ pub struct Scenario {
     pub band: Option<Band>,
     /// What of the layout is fixed.
     pub choice: Choice,
-    /// Fixed interval between checkpoints.
-    pub checkpoint_every_s: Option<f64>,
-    /// Checkpoints are written beside training.
-    pub asynchronous_checkpoint: bool,
+    /// How checkpoints are taken and when evaluations stop training.
+    pub course: Course,
+    /// Phases of the run; none where all tokens are trained alike.
+    pub phases: Vec<Phase>,
     /// The price, if one is known.
     pub offer: Option<Offer>,
     /// Assumptions of owning.
@@ -134,8 +136,8 @@ impl Scenario {
             cluster: case.cluster,
             stack: case.stack,
             choice: case.choice,
-            checkpoint_every_s: None,
-            asynchronous_checkpoint: false,
+            course: Course::default(),
+            phases: Vec::new(),
             offer: None,
             owned: false,
             limits: Limits::default(),
@@ -260,6 +262,10 @@ pub struct Plan {
     pub counts: Counts,
     /// One step.
     pub step: Step,
+    /// Layouts and steps of the phases, where there are any.
+    pub phases: Vec<PhasePlan>,
+    /// The mean step of the run; `step` where there are no phases.
+    pub mean_step: Step,
     /// The whole run.
     pub run: Run,
     /// What it takes.
@@ -279,29 +285,30 @@ pub fn checkpoint_bytes(workload: &Workload, counts: &Counts) -> f64 {
     params * (workload.precision.weight_bytes + workload.precision.optimizer_bytes)
 }
 
-/// Plan a scenario with a layout that has passed its checks.
+/// Plan a scenario with a layout that has passed its checks, all tokens of it alike: phases are left out.
 #[must_use]
 pub fn evaluate(scenario: &Scenario, catalog: &Catalog, layout: Layout) -> Plan {
-    let machine = scenario.machine();
-    let step = simulate(&scenario.workload, &machine, &layout);
-    complete(scenario, catalog, layout, step)
+    complete(scenario, catalog, layout, Vec::new())
 }
 
 /// What a step makes of a run.
 struct Outcome {
     counts: Counts,
     checkpoint_bytes: f64,
+    mean_step: Step,
     run: Run,
     bill: Bill,
 }
 
-fn complete(scenario: &Scenario, catalog: &Catalog, layout: Layout, step: Step) -> Plan {
+fn complete(scenario: &Scenario, catalog: &Catalog, layout: Layout, phases: Vec<PhasePlan>) -> Plan {
+    let step = simulate(&scenario.workload, &scenario.machine(), &layout);
     let Outcome {
         counts,
         checkpoint_bytes,
+        mean_step,
         run,
         bill,
-    } = outcome(scenario, &step);
+    } = outcome(scenario, &layout, &step, &phases);
     Plan {
         provenance: Provenance::of(scenario, catalog),
         scenario: scenario.clone(),
@@ -309,36 +316,54 @@ fn complete(scenario: &Scenario, catalog: &Catalog, layout: Layout, step: Step) 
         ties: Vec::new(),
         counts,
         step,
+        phases,
+        mean_step,
         run,
         bill,
         checkpoint_bytes,
     }
 }
 
-fn outcome(scenario: &Scenario, step: &Step) -> Outcome {
+/// What the wall time of a plan's run depends on.
+#[must_use]
+pub fn process_of(plan: &Plan) -> crate::run::Process {
+    let stretches = phases::stretches(&plan.step, plan.scenario.workload.total_tokens, &plan.phases);
+    crate::run::process(&run_input(&plan.scenario, &plan.layout, &stretches, plan.checkpoint_bytes))
+}
+
+fn run_input<'a>(scenario: &'a Scenario, layout: &Layout, stretches: &'a [Stretch<'a>], checkpoint_bytes: f64) -> RunInput<'a> {
+    let cluster = &scenario.cluster;
+    let node_devices = f64::from(cluster.node.n_devices);
+    #[allow(clippy::cast_precision_loss)]
+    let replica_devices = layout.n_devices() as f64 / f64::from(layout.data.max(1));
+    RunInput {
+        stretches,
+        n_nodes: f64::from(cluster.n_nodes),
+        node_devices,
+        replica_nodes: (replica_devices / node_devices).max(1.0),
+        reliability: &cluster.reliability,
+        storage_bytes_per_s: cluster.storage_bytes_per_s,
+        node_bytes_per_s: cluster.node.nic_bytes_per_s * node_devices,
+        checkpoint_bytes,
+        saving: scenario.course.saving,
+        evaluation: scenario.course.evaluation,
+        preemptions_per_day: cluster.reliability.preemptions_per_day,
+    }
+}
+
+fn outcome(scenario: &Scenario, layout: &Layout, step: &Step, phases: &[PhasePlan]) -> Outcome {
     let workload = &scenario.workload;
     let counts = count(&workload.model, workload.seq_len_tokens);
     let checkpoint_bytes = checkpoint_bytes(workload, &counts);
-    let node_devices = f64::from(scenario.cluster.node.n_devices);
-    let n_nodes = f64::from(scenario.cluster.n_nodes);
-    let run = run(&RunInput {
-        step,
-        total_tokens: workload.total_tokens,
-        n_nodes,
-        node_devices,
-        reliability: &scenario.cluster.reliability,
-        storage_bytes_per_s: scenario.cluster.storage_bytes_per_s,
-        checkpoint_bytes,
-        checkpoint_every_s: scenario.checkpoint_every_s,
-        asynchronous_checkpoint: scenario.asynchronous_checkpoint,
-        evaluation: None,
-    });
+    let stretches = phases::stretches(step, workload.total_tokens, phases);
+    let mean_step = phases::mean_step(&stretches, step);
+    let run = run(&run_input(scenario, layout, &stretches, checkpoint_bytes));
     let bill = bill(&BillInput {
-        step,
+        step: &mean_step,
         run: &run,
         total_tokens: workload.total_tokens,
         checkpoint_bytes,
-        n_nodes,
+        n_nodes: f64::from(scenario.cluster.n_nodes),
         node: &scenario.cluster.node,
         accelerator: &scenario.accelerator,
         region: &scenario.region,
@@ -349,6 +374,7 @@ fn outcome(scenario: &Scenario, step: &Step) -> Outcome {
     Outcome {
         counts,
         checkpoint_bytes,
+        mean_step,
         run,
         bill,
     }
@@ -357,7 +383,7 @@ fn outcome(scenario: &Scenario, step: &Step) -> Outcome {
 /// Plan a scenario: the fastest layout that fits, or the fixed one.
 ///
 /// # Errors
-/// [`Error::NoFeasibleLayout`] when nothing fits, with the reasons.
+/// [`Error::NoFeasibleLayout`] when nothing fits, or nothing a phase, with the reasons.
 pub fn plan(scenario: &Scenario, catalog: &Catalog) -> Result<Plan> {
     let found = crate::search::search(scenario, &crate::search::Options::default());
     let Some(best) = found.best.first() else {
@@ -366,18 +392,19 @@ pub fn plan(scenario: &Scenario, catalog: &Catalog) -> Result<Plan> {
             nearest: found.nearest,
         });
     };
-    let mut plan = evaluate(scenario, catalog, best.layout);
+    let mut plan = complete(scenario, catalog, best.layout, phases::phases(scenario)?);
     plan.ties = found.best.iter().skip(1).filter(|c| c.tie).map(|c| c.layout).collect();
     Ok(plan)
 }
 
-/// The same plan on another number of tokens: the step stays, run and bill are worked out again.
+/// The same plan on another number of tokens, all alike: the step stays, run and bill are worked out again.
 #[must_use]
 pub fn with_tokens(plan: &Plan, total_tokens: f64) -> Plan {
     let mut next = plan.clone();
     next.scenario.workload.total_tokens = total_tokens;
-    let out = outcome(&next.scenario, &next.step);
-    (next.run, next.bill) = (out.run, out.bill);
+    (next.phases, next.scenario.phases) = (Vec::new(), Vec::new());
+    let out = outcome(&next.scenario, &next.layout, &next.step, &[]);
+    (next.mean_step, next.run, next.bill) = (out.mean_step, out.run, out.bill);
     next
 }
 

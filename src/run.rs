@@ -1,17 +1,23 @@
 //! Many steps with failures, checkpoints and pauses: how long the whole run takes.
 //!
-//! A closed form in expected values; nothing is drawn at random.
+//! A closed form in expected values; nothing is drawn at random. [`Process`] is what it starts from,
+//! and what `study::renewal` draws failures for.
 
 pub mod checkpoint;
 pub mod failure;
+mod lost;
+pub mod process;
+pub mod spares;
 #[cfg(test)]
 mod tests;
 
-use crate::catalog::Reliability;
+use crate::catalog::{Cause, Reliability};
 use crate::step::Step;
 use crate::units::DAY_S;
-use checkpoint::{Checkpoint, Segment};
-use failure::Failures;
+pub use checkpoint::{SaveMode, Saving};
+use failure::Expected;
+pub use lost::Lost;
+pub use process::{Process, process};
 
 /// Largest share of the wall time that planned pauses may take; a greater input saturates here.
 pub const MAX_PLANNED_FRACTION: f64 = 0.9;
@@ -25,71 +31,52 @@ pub struct Evaluation {
     pub pause_s: f64,
 }
 
+/// Steps of one kind: a phase of the run, or all of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Stretch<'a> {
+    /// One optimizer step.
+    pub step: &'a Step,
+    /// Tokens of the stretch.
+    pub total_tokens: f64,
+}
+
+impl Stretch<'_> {
+    /// Optimizer steps; the last one may be partly filled.
+    #[must_use]
+    pub fn n_steps(&self) -> f64 {
+        (self.total_tokens / self.step.tokens).ceil().max(0.0)
+    }
+}
+
 /// What a run is made of.
 #[derive(Debug, Clone, Copy)]
 pub struct RunInput<'a> {
-    /// One optimizer step.
-    pub step: &'a Step,
-    /// Tokens to train on.
-    pub total_tokens: f64,
-    /// Nodes that the job runs on.
+    /// What is trained, one stretch after another.
+    pub stretches: &'a [Stretch<'a>],
+    /// Nodes that the job runs on, spares apart.
     pub n_nodes: f64,
     /// Devices of one node.
     pub node_devices: f64,
+    /// Nodes of one copy of the model: what a job loses with a node when it goes on without it.
+    pub replica_nodes: f64,
     /// How often nodes fail and how long that takes.
     pub reliability: &'a Reliability,
-    /// Delivered storage write bandwidth of the whole cluster.
+    /// Write bandwidth of the storage of the whole cluster, before the share that is delivered.
     pub storage_bytes_per_s: f64,
+    /// Bandwidth of one node to the others.
+    pub node_bytes_per_s: f64,
     /// Size of one checkpoint.
     pub checkpoint_bytes: f64,
-    /// Fixed work time between checkpoints; `None` for the optimum.
-    pub checkpoint_every_s: Option<f64>,
-    /// Training stops for the copy to host memory only; the write runs beside it.
-    pub asynchronous_checkpoint: bool,
+    /// How checkpoints are taken.
+    pub saving: Saving,
     /// Evaluations, where they are not in the daily pauses.
     pub evaluation: Option<Evaluation>,
-}
-
-/// Wall time that trains nothing new. The parts and the ideal time sum to the wall time.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Lost {
-    /// Training stands still while a checkpoint is taken.
-    pub checkpoint_s: f64,
-    /// Work that a failure destroyed and that is done again.
-    pub rework_s: f64,
-    /// From noticing a failure to the first new step.
-    pub restart_s: f64,
-    /// From a failure to noticing it.
-    pub detect_s: f64,
-    /// Daily planned pauses.
-    pub planned_s: f64,
-    /// Evaluations that stop training, beyond the daily pauses.
-    pub evaluation_s: f64,
-}
-
-impl Lost {
-    /// Name and seconds of each part, in display order.
-    #[must_use]
-    pub fn list(&self) -> [(&'static str, f64); 6] {
-        [
-            ("checkpoint_s", self.checkpoint_s),
-            ("rework_s", self.rework_s),
-            ("restart_s", self.restart_s),
-            ("detect_s", self.detect_s),
-            ("planned_s", self.planned_s),
-            ("evaluation_s", self.evaluation_s),
-        ]
-    }
-
-    /// All lost time.
-    #[must_use]
-    pub fn total_s(&self) -> f64 {
-        self.list().iter().map(|(_, s)| s).sum()
-    }
+    /// Preemptions of the job per day, for example of its price.
+    pub preemptions_per_day: f64,
 }
 
 /// A whole training run, in expected values.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Run {
     /// Optimizer steps.
     pub n_steps: u64,
@@ -99,16 +86,22 @@ pub struct Run {
     pub wall_s: f64,
     /// `ideal_s` over `wall_s`.
     pub goodput: f64,
-    /// Failures of the job over the run.
+    /// Failures of the job over the run; preemptions and loss spikes are none.
     pub expected_failures: f64,
+    /// How often the job stops for each cause, by [`Cause::index`].
+    pub stops: [f64; Cause::ALL.len()],
     /// Mean time between failures of the job; infinite when nothing fails.
     pub job_mtbf_s: f64,
+    /// How far the nodes are taken to be unscreened, 0 to 1.
+    pub unscreened_fraction: f64,
     /// Work time between two checkpoints.
     pub checkpoint_every_s: f64,
     /// Time until a checkpoint is durable.
     pub checkpoint_write_s: f64,
     /// Time that training stands still for a checkpoint.
     pub checkpoint_stall_s: f64,
+    /// Time to load one after a failure.
+    pub checkpoint_load_s: f64,
     /// Where the difference of wall and ideal time goes.
     pub lost: Lost,
     /// The job fails, on average, before it can recover, advance and save once. The times are then
@@ -117,62 +110,76 @@ pub struct Run {
 }
 
 /// How long `input` takes.
-///
-/// Failures are a Poisson process over work, checkpoints and recovery ([`failure::expected`]).
-/// Pauses fall between checkpoints, and failures within pauses are neglected:
-/// `wall = (expected + evaluations) / (1 − planned share of a day)`.
 #[must_use]
 pub fn run(input: &RunInput) -> Run {
-    let n_steps = (input.total_tokens / input.step.tokens).ceil().max(0.0);
-    let ideal_s = n_steps * input.step.time_s;
-    let checkpoint = Checkpoint::new(input);
-    let failures = Failures {
-        mtbf_s: failure::job_mtbf_s(input.reliability, input.n_nodes * input.node_devices),
-        detect_s: input.reliability.detect_s,
-        restart_s: input.reliability.restart_s,
-        redo_s: checkpoint.redo_s,
-    };
+    let process = process(input);
+    let mut out = expect(&process);
+    out.job_mtbf_s = failure::job_mtbf_s(input.reliability, input.n_nodes * input.node_devices);
+    out.unscreened_fraction = failure::unscreened_fraction(input.reliability, input.n_nodes * input.node_devices);
+    out
+}
 
-    let longest_s = ideal_s.max(checkpoint.shortest_s);
-    let fixed_s = input
-        .checkpoint_every_s
-        .map(|every_s| every_s.max(checkpoint.shortest_s).min(longest_s));
-    let exposed_s = failures.recovery_s() + checkpoint.stall_s + fixed_s.unwrap_or(checkpoint.shortest_s);
-    let thrashing = failures.mtbf_s < exposed_s;
-    let failures = failures.bounded(exposed_s);
-    let every_s = fixed_s.unwrap_or_else(|| checkpoint.optimum_s(failures.mtbf_s).max(checkpoint.shortest_s).min(longest_s));
-
-    let segment = Segment {
-        work_s: every_s,
-        stall_s: checkpoint.stall_s,
-    };
-    let expected = failure::expected(&failures, &segment, ideal_s);
-    let evaluation_s = input
-        .evaluation
-        .map_or(0.0, |e| (n_steps / e.n_steps_between.max(1.0)).floor() * e.pause_s);
-    let working_s = ideal_s + expected.checkpoint_s + expected.rework_s + expected.detect_s + expected.restart_s + evaluation_s;
-    let planned = (input.reliability.planned_s_per_day / DAY_S).clamp(0.0, MAX_PLANNED_FRACTION);
+/// Expected values of a process.
+///
+/// Slow nodes and missing nodes stretch the work (`ideal · (1 + (f − 1) P) / v`, with P the share of
+/// time with a slow node and v the mean share of the nodes at work); failures are a Poisson process over
+/// the stretched work, checkpoints and recovery ([`failure::expected`]); waiting for spares is the blocked
+/// share B of that time ([`spares::Pool`]). Pauses fall between checkpoints, and failures within pauses
+/// are neglected: `wall = (active / (1 − B) + evaluations) / (1 − planned share of a day)`.
+#[must_use]
+pub fn expect(process: &Process) -> Run {
+    let Process {
+        ideal_s, ref failures, ..
+    } = *process;
+    let slow_s = ideal_s * process.slow.lost_fraction(ideal_s);
+    let speed = process.pool.speed_fraction(ideal_s + slow_s);
+    let degraded_s = (ideal_s + slow_s) * (1.0 / speed - 1.0);
+    let work_s = ideal_s + slow_s + degraded_s;
+    let spent: Expected = failure::expected(failures, &process.segment, work_s);
+    let active_s = work_s + spent.lost_s();
+    let blocked = process.pool.blocked_fraction(active_s);
+    let queue_s = active_s * blocked / (1.0 - blocked);
+    let working_s = active_s + queue_s + process.evaluation_s;
+    let planned = process.planned_fraction;
     let lost = Lost {
-        checkpoint_s: expected.checkpoint_s,
-        rework_s: expected.rework_s,
-        restart_s: expected.restart_s,
-        detect_s: expected.detect_s,
+        checkpoint_s: spent.checkpoint_s,
+        rework_s: spent.rework_s,
+        restart_s: spent.restart_s,
+        detect_s: spent.detect_s,
         planned_s: working_s * planned / (1.0 - planned),
-        evaluation_s,
+        evaluation_s: process.evaluation_s,
+        rollback_s: spent.rollback_s,
+        wait_s: spent.wait_s + queue_s,
+        slow_s,
+        degraded_s,
     };
     let wall_s = ideal_s + lost.total_s();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     Run {
-        n_steps: n_steps as u64,
+        n_steps: process.n_steps as u64,
         ideal_s,
         wall_s,
         goodput: if wall_s > 0.0 { ideal_s / wall_s } else { 1.0 },
-        expected_failures: expected.n_failures,
-        job_mtbf_s: failure::job_mtbf_s(input.reliability, input.n_nodes * input.node_devices),
-        checkpoint_every_s: every_s,
-        checkpoint_write_s: checkpoint.write_s,
-        checkpoint_stall_s: checkpoint.stall_s,
+        expected_failures: spent.stops[..Cause::N_FAILURES].iter().sum(),
+        stops: spent.stops,
+        job_mtbf_s: failures.mtbf_s,
+        unscreened_fraction: 0.0,
+        checkpoint_every_s: process.segment.work_s,
+        checkpoint_write_s: process.checkpoint.write_s,
+        checkpoint_stall_s: process.checkpoint.stall_s,
+        checkpoint_load_s: process.checkpoint.load_s,
         lost,
-        thrashing,
+        thrashing: process.thrashing,
     }
+}
+
+/// Share of the wall time of planned pauses: those of every day, and windows with the restart after them.
+fn planned_fraction(reliability: &Reliability, load_s: f64) -> f64 {
+    let window_s = if reliability.maintenance_s > 0.0 {
+        reliability.maintenance_s + reliability.back_s() + load_s
+    } else {
+        0.0
+    };
+    let share = reliability.planned_s_per_day / DAY_S + window_s / reliability.maintenance_every_s;
+    share.clamp(0.0, MAX_PLANNED_FRACTION)
 }

@@ -96,10 +96,10 @@ pub fn energy(input: &BillInput) -> Energy {
         0.0
     };
     let lost = &run.lost;
-    let lost_j = lost.rework_s * step_w
+    let lost_j = (lost.rework_s + lost.rollback_s + lost.slow_s + lost.degraded_s) * step_w
         + lost.detect_s * all_w(WAIT_FRACTION)
         + lost.restart_s * all_w(RESTART_FRACTION)
-        + (lost.checkpoint_s + lost.evaluation_s + lost.planned_s) * all_w(CHECKPOINT_FRACTION);
+        + (lost.checkpoint_s + lost.evaluation_s + lost.planned_s + lost.wait_s) * all_w(CHECKPOINT_FRACTION);
     let network_j = network * (math_j + communication_j + bubble_j + lost_j);
     let it_j = math_j + communication_j + bubble_j + lost_j + network_j;
     let cooling_j = it_j * (input.region.pue - 1.0);

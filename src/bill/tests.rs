@@ -34,6 +34,7 @@ fn case() -> Case {
         detect_s: 40.0,
         planned_s: 200.0,
         evaluation_s: 50.0,
+        ..Lost::default()
     };
     let price = |usd: f64| Money3 {
         low_usd: usd / 2.0,
@@ -65,7 +66,7 @@ fn case() -> Case {
             checkpoint_write_s: 25.0,
             checkpoint_stall_s: 25.0,
             lost,
-            thrashing: false,
+            ..Run::default()
         },
         node: Node {
             name: "node".into(),

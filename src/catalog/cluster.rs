@@ -1,6 +1,7 @@
-//! Nodes, clusters and how often they fail.
+//! Nodes and clusters.
 
 use super::accelerator::Money3;
+use super::reliability::Reliability;
 
 /// A server, or the part of a rack that is scheduled as one.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,19 +70,4 @@ pub struct Cluster {
     pub pod_devices: Option<u32>,
     /// Models it is publicly known to have trained, by name.
     pub known_for: Vec<String>,
-}
-
-/// Failures and how long they take.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reliability {
-    /// Catalog id.
-    pub name: String,
-    /// Mean time between failures of one node of eight devices.
-    pub node_mtbf_s: f64,
-    /// From failure to noticing.
-    pub detect_s: f64,
-    /// From noticing to the first new step: reschedule, load, warm up.
-    pub restart_s: f64,
-    /// Planned pauses per day of run (maintenance, evaluation).
-    pub planned_s_per_day: f64,
 }

@@ -1,6 +1,6 @@
 //! From entries as written to checked entities, one small function per kind.
 
-use super::ranges::{BANDWIDTH, MAX_NODE_DEVICES, MAX_NODES, MONEY, MTBF, PAUSE, POWER, RENT};
+use super::ranges::{BANDWIDTH, MAX_NODE_DEVICES, MAX_NODES, MONEY, POWER, RENT};
 use super::reader::{Bounds, Problems, Reader};
 use super::{
     Accelerator, Band, Catalog, Cluster, Commitment, DType, Fabric, Finance, Grid, Kind, Level, Model, Money3, Node, Offer, Peak, Profile,
@@ -289,28 +289,7 @@ fn named_or_default(r: &Reader<'_>, key: &str, catalog: &Catalog) -> Reliability
     for problem in problems.into_list() {
         r.problem(key, problem.message, problem.help.unwrap_or_default());
     }
-    found.unwrap_or(Reliability {
-        name,
-        node_mtbf_s: 1.0,
-        detect_s: 0.0,
-        restart_s: 0.0,
-        planned_s_per_day: 0.0,
-    })
-}
-
-impl Entity for Reliability {
-    const KIND: Kind = Kind::Reliability;
-
-    fn read(name: &str, r: &Reader<'_>, _: &Catalog) -> Self {
-        let _ = title(name, r);
-        Reliability {
-            name: name.to_string(),
-            node_mtbf_s: r.need("node_mtbf_s", Unit::S, MTBF),
-            detect_s: r.need("detect_s", Unit::S, PAUSE),
-            restart_s: r.need("restart_s", Unit::S, PAUSE),
-            planned_s_per_day: r.number("planned_s_per_day", Unit::S, Within(0.0, 80_000.0)).unwrap_or(0.0),
-        }
-    }
+    found.unwrap_or_else(|| Reliability::plain(&name))
 }
 
 impl Entity for Offer {

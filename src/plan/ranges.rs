@@ -1,6 +1,6 @@
 //! Between which values a plan's headline numbers lie in eight cases of ten.
 
-use super::{Plan, outcome};
+use super::{PhasePlan, Plan, outcome};
 use crate::step::Step;
 
 /// A tenth of the cases lies below, half, and nine tenths.
@@ -36,7 +36,10 @@ pub struct Ranges {
 pub fn ranges(plan: &Plan) -> Option<Ranges> {
     let band = plan.scenario.band.as_ref()?;
     let (low, high) = (band.low_ratio, band.high_ratio);
-    let at = |ratio: f64| outcome(&plan.scenario, &slower(&plan.step, ratio));
+    let at = |ratio: f64| {
+        let phases: Vec<PhasePlan> = plan.phases.iter().map(|p| slower_phase(p, ratio)).collect();
+        outcome(&plan.scenario, &plan.layout, &slower(&plan.step, ratio), &phases)
+    };
     let (short, long) = (at(low), at(high));
     let quantiles = |p10, p50, p90| Quantiles { p10, p50, p90 };
     let cost = |short: Option<f64>, long: Option<f64>| Some(quantiles(short?, plan.bill.cost.total_usd?, long?));
@@ -60,5 +63,12 @@ fn slower(step: &Step, ratio: f64) -> Step {
         mfu: step.mfu / ratio,
         hfu: step.hfu / ratio,
         ..step.clone()
+    }
+}
+
+fn slower_phase(phase: &PhasePlan, ratio: f64) -> PhasePlan {
+    PhasePlan {
+        step: slower(&phase.step, ratio),
+        ..phase.clone()
     }
 }

@@ -3,13 +3,13 @@
 mod layout;
 mod machine;
 mod own;
+mod run;
 mod training;
 
 use super::{Assumption, Limits, Scenario, hf, layers};
-use crate::catalog::ranges::{MTBF, PAUSE};
 use crate::catalog::raw;
 use crate::catalog::reader::{Bounds, Problems, Reader};
-use crate::catalog::{Accelerator, Catalog, Cluster, Entity, Fabric, Kind, Model, Reliability, Stack, digest_text, source};
+use crate::catalog::{Accelerator, Catalog, Cluster, Entity, Fabric, Kind, Model, Stack, digest_text, source};
 use crate::error::{At, Diagnostic, Error, Origin, Result, nearest};
 use crate::units::Unit;
 use Bounds::{Positive, Within};
@@ -130,7 +130,8 @@ impl Builder<'_> {
         let n_layers = model.as_ref().map(|m| m.n_layers);
         let workload = self.training(root, model, stack.as_ref());
         let choice = self.layout(root, n_layers);
-        let reliability = self.reliability(root);
+        let (reliability, course) = self.reliability(root, cluster.as_ref());
+        let phases = self.phases(root, workload.as_ref(), &choice, n_layers);
         let cost = self.cost(root, cluster.as_ref());
         let limits = self.limits(root);
         let (workload, cluster, stack) = (workload?, cluster?, stack?);
@@ -145,11 +146,12 @@ impl Builder<'_> {
         let scale_out: Fabric = self.get(&cluster.node.scale_out, root.at())?;
         let region = self.get(&cluster.region, root.at())?;
         let profile = self.profile(&accelerator, &scale_up.name, root.at());
-        let cluster = match reliability.0 {
+        let cluster = match reliability {
             Some(reliability) => Cluster { reliability, ..cluster },
             None => cluster,
         };
         self.note_entries(&cluster);
+        self.note_reliability(root, &cluster.reliability, &course);
         let offer = self.offer(&cost, &accelerator, &region);
         let finance = self.get(&cost.finance, root.at())?;
         // Switches of its own make it another stack than the one that was fitted.
@@ -168,8 +170,8 @@ impl Builder<'_> {
             region,
             stack,
             choice,
-            checkpoint_every_s: reliability.1,
-            asynchronous_checkpoint: reliability.2,
+            course,
+            phases,
             offer,
             finance,
             owned: cost.owned,
@@ -224,29 +226,6 @@ impl Builder<'_> {
         }
         let at = section.as_ref().map_or_else(|| root.at().clone(), |s| s.place("stack"));
         self.get(named.as_deref().unwrap_or(DEFAULT_STACK), &at)
-    }
-
-    fn reliability(&mut self, root: &Reader<'_>) -> (Option<Reliability>, Option<f64>, bool) {
-        let Some(r) = self.section(root, "reliability") else {
-            return (None, None, false);
-        };
-        let name = r.text("use").unwrap_or_else(|| "default".to_string());
-        let base = self.get::<Reliability>(&name, &r.place("use"));
-        let mtbf = r.written("node_mtbf", Unit::S, MTBF);
-        let detect = r.written("detect", Unit::S, PAUSE);
-        let restart = r.written("restart", Unit::S, PAUSE);
-        let planned = r.written("planned_per_day", Unit::S, Within(0.0, 80_000.0));
-        let every = r.written("checkpoint_every", Unit::S, Positive);
-        let asynchronous = r.flag("asynchronous_checkpoint").unwrap_or(false);
-        r.finish();
-        let merged = base.map(|b| Reliability {
-            node_mtbf_s: mtbf.unwrap_or(b.node_mtbf_s),
-            detect_s: detect.unwrap_or(b.detect_s),
-            restart_s: restart.unwrap_or(b.restart_s),
-            planned_s_per_day: planned.unwrap_or(b.planned_s_per_day),
-            name: b.name,
-        });
-        (merged, every, asynchronous)
     }
 
     fn limits(&mut self, root: &Reader<'_>) -> Limits {

@@ -283,17 +283,9 @@ fn memory(plan: &Plan) -> Vec<KeyValue> {
 fn run(plan: &Plan) -> Vec<KeyValue> {
     let run = &plan.run;
     let lost = &run.lost;
-    let names = [
-        ("checkpoints", lost.checkpoint_s),
-        ("rework", lost.rework_s),
-        ("restarts", lost.restart_s),
-        ("detection", lost.detect_s),
-        ("planned pauses", lost.planned_s),
-        ("evaluation", lost.evaluation_s),
-    ];
     let mut goodput = "of the wall time".to_string();
     if lost.total_s() > 0.0 {
-        goodput += &format!("; lost: {}", list(&names, Kind::Duration));
+        goodput += &format!("; lost: {}", list(&lost.named(), Kind::Duration));
     }
     if let Some(usd) = plan.bill.cost.goodput_loss_usd.filter(|usd| *usd > 0.0) {
         goodput += &format!(", {} of the cost", human(usd, Kind::Usd));

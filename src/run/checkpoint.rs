@@ -17,6 +17,58 @@ pub struct Segment {
     pub stall_s: f64,
 }
 
+/// Where a checkpoint goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SaveMode {
+    /// Training stands still until the storage has it.
+    #[default]
+    Synchronous,
+    /// Training stands still for the copy to host memory only; the write runs beside it.
+    Asynchronous,
+    /// Copies in the host memory of the node and of a peer (GEMINI, SOSP 2023); the storage gets one
+    /// now and then, beside training, for failures that destroy both.
+    Memory,
+}
+
+impl SaveMode {
+    /// Names of a scenario.
+    pub const ALL: [(&'static str, SaveMode); 3] = [
+        ("synchronous", SaveMode::Synchronous),
+        ("asynchronous", SaveMode::Asynchronous),
+        ("memory", SaveMode::Memory),
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        SaveMode::ALL.iter().find(|(_, m)| *m == self).map_or("", |(n, _)| n)
+    }
+}
+
+/// How checkpoints are taken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Saving {
+    /// Where they go.
+    pub mode: SaveMode,
+    /// Fixed work time between checkpoints; `None` for the optimum.
+    pub every_s: Option<f64>,
+    /// Work time between those that go to storage when the others stay in memory.
+    pub storage_every_s: f64,
+}
+
+/// Meta's typical interval (Kokolis et al., arXiv 2410.21680).
+pub const STORAGE_EVERY_S: f64 = 3600.0;
+
+impl Default for Saving {
+    fn default() -> Saving {
+        Saving {
+            mode: SaveMode::Synchronous,
+            every_s: None,
+            storage_every_s: STORAGE_EVERY_S,
+        }
+    }
+}
+
 /// What one checkpoint costs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Checkpoint {
@@ -24,6 +76,10 @@ pub struct Checkpoint {
     pub write_s: f64,
     /// Training stands still.
     pub stall_s: f64,
+    /// To load it after a failure.
+    pub load_s: f64,
+    /// To load one from storage.
+    pub storage_load_s: f64,
     /// Work that a failure destroys on average beyond the current segment, because the last
     /// checkpoint was not durable yet. A failure within `write_s` after a checkpoint loses one more
     /// whole segment L; that happens with probability `write_s`/L, so the mean is `write_s`.
@@ -33,29 +89,31 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The checkpoint of a run. A storage that needs more than a year, or has no bandwidth, counts as a year.
+    /// The checkpoint of a run whose longest step takes `step_s`. A storage that needs more than a year,
+    /// or has no bandwidth, counts as a year. Reading is as fast as writing.
     #[must_use]
-    pub fn new(input: &RunInput) -> Checkpoint {
-        let write_s = if input.checkpoint_bytes > 0.0 {
-            (input.checkpoint_bytes / input.storage_bytes_per_s).min(YEAR_S)
-        } else {
-            0.0
+    pub fn new(input: &RunInput, step_s: f64) -> Checkpoint {
+        let seconds = |bytes: f64, bytes_per_s: f64| if bytes > 0.0 { (bytes / bytes_per_s).min(YEAR_S) } else { 0.0 };
+        let delivered = input.storage_bytes_per_s * input.reliability.delivered_fraction;
+        let storage_s = seconds(input.checkpoint_bytes, delivered);
+        let copy_s = seconds(input.checkpoint_bytes / input.n_nodes.max(1.0), input.node_bytes_per_s);
+        let (write_s, stall_s, redo_s, load_s) = match input.saving.mode {
+            SaveMode::Synchronous => (storage_s, storage_s, 0.0, storage_s),
+            SaveMode::Asynchronous => (storage_s, storage_s * ASYNCHRONOUS_STALL_FRACTION, storage_s, storage_s),
+            // Stands still for its own copy, no slower than the node's network; the peer's follows beside training.
+            SaveMode::Memory => (2.0 * copy_s, copy_s, 2.0 * copy_s, copy_s),
         };
-        let step_s = input.step.time_s;
-        if input.asynchronous_checkpoint {
-            Checkpoint {
-                write_s,
-                stall_s: write_s * ASYNCHRONOUS_STALL_FRACTION,
-                redo_s: write_s,
-                shortest_s: step_s.max(write_s),
-            }
-        } else {
-            Checkpoint {
-                write_s,
-                stall_s: write_s,
-                redo_s: 0.0,
-                shortest_s: step_s,
-            }
+        let shortest_s = match input.saving.mode {
+            SaveMode::Synchronous => step_s,
+            _ => step_s.max(write_s),
+        };
+        Checkpoint {
+            write_s,
+            stall_s,
+            load_s,
+            storage_load_s: storage_s,
+            redo_s,
+            shortest_s,
         }
     }
 

@@ -1,109 +1,269 @@
 //! How often a job fails and what that costs it.
 
 use super::checkpoint::Segment;
-use crate::catalog::Reliability;
+use crate::catalog::{Cause, Reliability, Screening};
 
 /// The size of node that [`Reliability::node_mtbf_s`] speaks of.
-const RELIABILITY_NODE_DEVICES: f64 = 8.0;
+pub const RELIABILITY_NODE_DEVICES: f64 = 8.0;
 
 /// Recovery, one segment and its checkpoint never count for more than this many mean times between
 /// failures. A worse job saturates: pauses apart, it takes at most
 /// `(1 + δ/τ) e^{11}` times the ideal (the optimum τ adds at most one M).
 pub const MAX_EXPONENT: f64 = 10.0;
 
+/// Ends of the pieces in which a rate that falls with age is taken as constant, in burn-in times.
+const BURN_IN_ENDS: [f64; 12] = [0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0];
+
+/// How far the nodes of a job of this many devices are taken to be unscreened.
+///
+/// Where nobody says: `1 / (1 + (n/n½)²)`. One constant rate fits neither the 8 and 1,024 GPUs of Meta's
+/// research cluster (21 and 24 failures per 1,000 node-days; Kokolis et al., arXiv 2410.21680) nor the
+/// runs on thousands of nodes (2.3 to 3.8), whose operators test nodes and take weak ones out (lemon
+/// nodes there; SuperBench, arXiv 2402.06194). The square is the least whole power that takes an
+/// eightfold fall within the sizes between those jobs, and up to a factor of nine the job as a whole
+/// still fails more often with more nodes: the derivative of `n (1 + (f − 1)/(1 + (n/n½)²))` is at
+/// least `1 − (f − 1)/8`.
+#[must_use]
+pub fn unscreened_fraction(reliability: &Reliability, n_devices: f64) -> f64 {
+    match reliability.screening {
+        Screening::Screened => 0.0,
+        Screening::Unscreened => 1.0,
+        Screening::BySize => {
+            let ratio = n_devices / RELIABILITY_NODE_DEVICES / f64::from(reliability.half_screened_nodes.max(1));
+            1.0 / (1.0 + ratio * ratio)
+        }
+    }
+}
+
 /// Mean time between failures of a job that stops when any of its nodes does. The catalog's figure is
-/// for nodes of eight devices; larger or smaller nodes fail in proportion to their devices.
+/// for screened nodes of eight devices; larger or smaller nodes fail in proportion to their devices.
 /// A node that never lives yields 0, which [`Failures::bounded`] lifts.
 #[must_use]
 pub fn job_mtbf_s(reliability: &Reliability, n_devices: f64) -> f64 {
     let n_nodes = n_devices / RELIABILITY_NODE_DEVICES;
     if n_nodes > 0.0 {
-        reliability.node_mtbf_s.max(0.0) / n_nodes
+        let excess = (reliability.unscreened_factor - 1.0) * unscreened_fraction(reliability, n_devices);
+        reliability.node_mtbf_s.max(0.0) / (n_nodes * (1.0 + excess))
     } else {
         f64::INFINITY
     }
 }
 
-/// Failures as the job sees them.
+/// One kind of stop.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Failures {
-    /// Mean time between failures of the job.
-    pub mtbf_s: f64,
-    /// From failure to noticing.
+pub struct Stop {
+    /// Why.
+    pub cause: Cause,
+    /// Its share of all stops, once burnt in.
+    pub share_fraction: f64,
+    /// From the stop to noticing.
     pub detect_s: f64,
-    /// From noticing to the first new step.
+    /// Without nodes.
+    pub wait_s: f64,
+    /// From noticing, or having nodes again, to the first new step.
     pub restart_s: f64,
-    /// Work done again after each restart, besides that of the failed segment.
+    /// Work that is done again on purpose.
+    pub rollback_s: f64,
+    /// Work done again after the restart on average, besides that of the failed segment.
     pub redo_s: f64,
+    /// Work between the checkpoints that it falls back to, when those in memory are gone.
+    pub deep_s: f64,
+}
+
+impl Stop {
+    /// From the stop to the state at the start of the failed segment.
+    #[must_use]
+    pub fn recovery_s(&self) -> f64 {
+        self.detect_s + self.wait_s + self.restart_s + self.rollback_s + self.redo_s
+    }
+}
+
+/// Everything that stops a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failures {
+    /// Mean time between stops, once burnt in.
+    pub mtbf_s: f64,
+    /// The kinds.
+    pub stops: Vec<Stop>,
+    /// How many times as often hardware fails at the start.
+    pub burn_in_factor: f64,
+    /// Time in which that excess falls to 1/e.
+    pub burn_in_s: f64,
+    /// Young hardware saturates here too, see [`Failures::bounded`].
+    pub least_mtbf_s: f64,
 }
 
 impl Failures {
-    /// From failure to the state at the start of the failed segment.
+    /// Of kinds with their rates per second.
     #[must_use]
-    pub fn recovery_s(&self) -> f64 {
-        self.detect_s + self.restart_s + self.redo_s
+    pub fn of(list: Vec<(f64, Stop)>, burn_in_factor: f64, burn_in_s: f64) -> Failures {
+        let per_s: f64 = list.iter().map(|(rate, _)| rate).sum();
+        let stops = list.into_iter().map(|(rate, stop)| Stop {
+            share_fraction: rate / per_s,
+            ..stop
+        });
+        Failures {
+            mtbf_s: if per_s > 0.0 { 1.0 / per_s } else { f64::INFINITY },
+            stops: stops.collect(),
+            burn_in_factor: burn_in_factor.max(1.0),
+            burn_in_s,
+            least_mtbf_s: 0.0,
+        }
     }
 
-    /// The same with a mean time between failures of at least `exposed_s` / [`MAX_EXPONENT`].
+    /// Mean time of a recovery.
+    #[must_use]
+    pub fn recovery_s(&self) -> f64 {
+        self.stops.iter().map(|s| s.share_fraction * s.recovery_s()).sum()
+    }
+
+    /// The same with a mean time between stops of at least `exposed_s` / [`MAX_EXPONENT`].
     #[must_use]
     pub fn bounded(self, exposed_s: f64) -> Failures {
+        let least_mtbf_s = exposed_s / MAX_EXPONENT;
         Failures {
-            mtbf_s: self.mtbf_s.max(exposed_s / MAX_EXPONENT),
+            mtbf_s: self.mtbf_s.max(least_mtbf_s),
+            least_mtbf_s,
             ..self
         }
+    }
+
+    /// The kinds with hardware failing `times` as often.
+    fn aged(&self, times: f64) -> Failures {
+        let rates = self.stops.iter().map(|s| {
+            let more = if s.cause.is_hardware() { times } else { 1.0 };
+            (s.share_fraction * more / self.mtbf_s, *s)
+        });
+        let mut aged = Failures::of(rates.collect(), 1.0, 1.0);
+        aged.mtbf_s = aged.mtbf_s.max(self.least_mtbf_s);
+        aged
+    }
+
+    /// How many times as often hardware fails at this age: `1 + (b − 1) e^{−t/τ}`.
+    #[must_use]
+    pub fn excess_factor(&self, age_s: f64) -> f64 {
+        1.0 + (self.burn_in_factor - 1.0) * (-age_s / self.burn_in_s).exp()
     }
 }
 
 /// Expected losses of a run.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Expected {
     /// Pauses for checkpoints that were kept.
     pub checkpoint_s: f64,
-    /// Work, and pauses for checkpoints, that failures destroyed.
+    /// Work, and pauses for checkpoints, that stops destroyed.
     pub rework_s: f64,
     /// Failed and not noticed yet.
     pub detect_s: f64,
+    /// Without nodes.
+    pub wait_s: f64,
     /// Restarting.
     pub restart_s: f64,
-    /// Failures.
-    pub n_failures: f64,
+    /// Done again on purpose.
+    pub rollback_s: f64,
+    /// How often it stops, by cause.
+    pub stops: [f64; Cause::ALL.len()],
 }
 
-/// Expected losses while `ideal_s` of work is done in segments.
-///
-/// Failures are Poisson with mean time M between them and may strike during recovery too. A segment of
-/// length L = τ + δ must be run from its start until it passes without failure; after each failure a
-/// recovery R must pass without failure. The mean time to pass a segment is
-/// `M e^{R/M} (e^{L/M} − 1)`, hence (Daly 2006, his complete cost function)
-///
-/// ```text
-/// T = M e^{R/M} (e^{(τ+δ)/M} − 1) · T_ideal/τ
-/// ```
-///
-/// It splits without remainder. By Wald's identity the job fails N = T/M times; each failure starts a
-/// recovery that lasts `E[min(X, R)] = M (1 − e^{−R/M})`, so `T (1 − e^{−R/M})` is recovery, of which the
-/// first D (detection) take `T (1 − e^{−D/M})`, and so on for what follows. The rest,
-/// `T e^{−R/M} = T_ideal/τ · M (e^{L/M} − 1)`, is spent in segments: `T_ideal` is useful, `T_ideal/τ · δ` are
-/// checkpoints, the remainder is what failures destroyed.
+impl Expected {
+    /// All of it.
+    #[must_use]
+    pub fn lost_s(&self) -> f64 {
+        self.checkpoint_s + self.rework_s + self.detect_s + self.wait_s + self.restart_s + self.rollback_s
+    }
+
+    fn add(&mut self, unit: &Expected, times: f64) {
+        self.checkpoint_s += unit.checkpoint_s * times;
+        self.rework_s += unit.rework_s * times;
+        self.detect_s += unit.detect_s * times;
+        self.wait_s += unit.wait_s * times;
+        self.restart_s += unit.restart_s * times;
+        self.rollback_s += unit.rollback_s * times;
+        for (all, one) in self.stops.iter_mut().zip(unit.stops) {
+            *all += one * times;
+        }
+    }
+}
+
+/// Expected losses while `ideal_s` of work is done in segments, with hardware that burns in: pieces of
+/// constant rate, each the mean of `1 + (b − 1) e^{−t/τ}` over it, one after the other.
 #[must_use]
 pub fn expected(failures: &Failures, segment: &Segment, ideal_s: f64) -> Expected {
+    if failures.burn_in_factor <= 1.0 {
+        return steady(failures, segment, ideal_s);
+    }
+    let (mut out, mut left_s, mut from_s) = (Expected::default(), ideal_s, 0.0);
+    let tau = failures.burn_in_s;
+    for to_s in BURN_IN_ENDS.iter().map(|end| end * tau) {
+        let mean = (failures.burn_in_factor - 1.0) * tau * ((-from_s / tau).exp() - (-to_s / tau).exp()) / (to_s - from_s);
+        let unit = steady(&failures.aged(1.0 + mean), segment, 1.0);
+        let done_s = ((to_s - from_s) / (1.0 + unit.lost_s())).min(left_s);
+        out.add(&unit, done_s);
+        left_s -= done_s;
+        if left_s <= 0.0 {
+            return out;
+        }
+        from_s = to_s;
+    }
+    out.add(&steady(failures, segment, 1.0), left_s);
+    out
+}
+
+/// The same at constant rates.
+///
+/// Stops are Poisson with mean time M between them, kind i with probability `p_i`, and may strike during
+/// recovery too. A segment of length L = τ + δ must be run from its start until it passes without a stop;
+/// after each stop a recovery `R_i` must pass without one, else another begins, of the new stop's kind.
+/// With `s = Σ p_i e^{−R_i/M}`, the probability that a recovery passes, the mean time in recovery after a
+/// stop is `M (1 − s)/s`, and the mean time to pass a segment is `M (e^{L/M} − 1)/s`, hence
+///
+/// ```text
+/// T = M/s (e^{(τ+δ)/M} − 1) · T_ideal/τ
+/// ```
+///
+/// which is Daly's complete cost function (2006) when all stops are alike, `s = e^{−R/M}`.
+/// It splits without remainder. By Wald's identity the job stops N = T/M times, `p_i N` of kind i; each
+/// starts a recovery that lasts `E[min(X, R_i)] = M (1 − e^{−R_i/M})`, so `T p_i (1 − e^{−R_i/M})` is
+/// recovery, of which the first D (detection) take `T p_i (1 − e^{−D/M})`, and so on for what follows.
+/// The rest, `T s = T_ideal/τ · M (e^{L/M} − 1)`, is spent in segments: `T_ideal` is useful,
+/// `T_ideal/τ · δ` are checkpoints, the remainder is what stops destroyed.
+#[must_use]
+fn steady(failures: &Failures, segment: &Segment, ideal_s: f64) -> Expected {
     let m = failures.mtbf_s;
     let over_m = |s: f64| if s > 0.0 { s / m } else { 0.0 };
     let n_segments = if segment.work_s > 0.0 { ideal_s / segment.work_s } else { 0.0 };
     let length_s = segment.work_s + segment.stall_s;
     let destroyed_s = n_segments * length_s * excess(over_m(length_s));
-    let total_s = (n_segments * length_s + destroyed_s) * over_m(failures.recovery_s()).exp();
+    let passes = |stop: &Stop| stop.share_fraction * (-over_m(stop.recovery_s())).exp();
+    let recovers: f64 = if failures.stops.is_empty() {
+        1.0
+    } else {
+        failures.stops.iter().map(passes).sum()
+    };
+    let total_s = (n_segments * length_s + destroyed_s) / recovers;
 
-    let detect = over_m(failures.detect_s);
-    let restart = over_m(failures.restart_s);
-    let redo = over_m(failures.redo_s);
-    Expected {
+    let mut out = Expected {
         checkpoint_s: n_segments * segment.stall_s,
-        rework_s: destroyed_s - total_s * (-detect - restart).exp() * (-redo).exp_m1(),
-        detect_s: -total_s * (-detect).exp_m1(),
-        restart_s: -total_s * (-detect).exp() * (-restart).exp_m1(),
-        n_failures: over_m(total_s),
+        rework_s: destroyed_s,
+        ..Expected::default()
+    };
+    for stop in &failures.stops {
+        let all_s = total_s * stop.share_fraction;
+        let mut before = 0.0;
+        // The part of a recovery that follows `before` and takes `s`.
+        let mut part = |s: f64| {
+            let spent_s = -all_s * (-over_m(before)).exp() * (-over_m(s)).exp_m1();
+            before += s;
+            spent_s
+        };
+        out.detect_s += part(stop.detect_s);
+        out.wait_s += part(stop.wait_s);
+        out.restart_s += part(stop.restart_s);
+        out.rollback_s += part(stop.rollback_s);
+        out.rework_s += part(stop.redo_s);
+        out.stops[stop.cause.index()] += over_m(total_s) * stop.share_fraction;
     }
+    out
 }
 
 /// `(e^x − 1)/x − 1` without cancellation for small x.

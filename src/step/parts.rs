@@ -68,6 +68,24 @@ impl Parts {
         }
     }
 
+    /// Part by part.
+    #[must_use]
+    pub fn plus(&self, other: &Parts) -> Parts {
+        Parts {
+            math_s: self.math_s + other.math_s,
+            recompute_s: self.recompute_s + other.recompute_s,
+            bubble_s: self.bubble_s + other.bubble_s,
+            tensor_s: self.tensor_s + other.tensor_s,
+            context_s: self.context_s + other.context_s,
+            expert_s: self.expert_s + other.expert_s,
+            pipeline_s: self.pipeline_s + other.pipeline_s,
+            data_s: self.data_s + other.data_s,
+            optimizer_s: self.optimizer_s + other.optimizer_s,
+            host_s: self.host_s + other.host_s,
+            other_s: self.other_s + other.other_s,
+        }
+    }
+
     /// The step time.
     #[must_use]
     pub fn total_s(&self) -> f64 {

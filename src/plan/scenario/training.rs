@@ -117,7 +117,7 @@ fn round_batch(sequences: f64) -> f64 {
 }
 
 /// Sequences of a step from `"2048 sequences"` or `"16M tokens"`.
-fn global_batch(t: &Reader<'_>, sequence_tokens: u64) -> Option<f64> {
+pub(super) fn global_batch(t: &Reader<'_>, sequence_tokens: u64) -> Option<f64> {
     let item = t.item("global_batch")?;
     let help = "write \"2048 sequences\" or \"16M tokens\"";
     let Value::Text(text) = &item.value else {

@@ -128,20 +128,12 @@ fn lost(plan: &Plan) -> Table {
             Column::numbers("Share of wall time"),
         ],
     );
-    let names = [
-        "checkpoints",
-        "rework after failures",
-        "restarts",
-        "detection",
-        "planned pauses",
-        "evaluation",
-    ];
-    let list = plan.run.lost.list();
-    let rows = names.iter().zip(list).filter(|(_, (_, s))| *s > 0.0);
+    let list = plan.run.lost.named();
+    let rows = list.iter().filter(|(_, s)| *s > 0.0);
     table.rows = rows
-        .map(|(name, (_, s))| {
+        .map(|&(name, s)| {
             vec![
-                (*name).into(),
+                name.into(),
                 Cell::quantity(s, Kind::Duration),
                 Cell::quantity(s / plan.run.wall_s, Kind::Percent),
             ]

@@ -294,7 +294,7 @@ fn conventions() -> Vec<Driver> {
 }
 
 fn planned(plan: &Plan) -> Vec<Driver> {
-    let (run, parts, lost) = (&plan.run, &plan.step.parts, &plan.run.lost);
+    let (run, parts, lost) = (&plan.run, &plan.mean_step.parts, &plan.run.lost);
     let node = &plan.scenario.cluster.node;
     #[allow(clippy::cast_precision_loss)]
     let n_steps = run.n_steps as f64;
@@ -326,5 +326,9 @@ fn planned(plan: &Plan) -> Vec<Driver> {
         row("detect_h", "Lost: detection of failures", lost.detect_s / HOUR_S, "h"),
         row("planned_h", "Lost: planned pauses", lost.planned_s / HOUR_S, "h"),
         row("evaluation_h", "Lost: evaluation", lost.evaluation_s / HOUR_S, "h"),
+        row("rollback_h", "Lost: rollbacks of loss spikes", lost.rollback_s / HOUR_S, "h"),
+        row("wait_h", "Lost: waiting for nodes", lost.wait_s / HOUR_S, "h"),
+        row("slow_h", "Lost: slow nodes", lost.slow_s / HOUR_S, "h"),
+        row("degraded_h", "Lost: missing nodes", lost.degraded_s / HOUR_S, "h"),
     ]
 }

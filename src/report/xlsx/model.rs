@@ -52,7 +52,18 @@ pub(super) struct Definition {
 
 /// Parts of the ideal time, and of what is lost.
 pub(super) const IDEAL_H: [&str; 3] = ["math_h", "communication_h", "bubble_h"];
-pub(super) const LOST_H: [&str; 6] = ["checkpoint_h", "rework_h", "restart_h", "detect_h", "planned_h", "evaluation_h"];
+pub(super) const LOST_H: [&str; 10] = [
+    "checkpoint_h",
+    "rework_h",
+    "restart_h",
+    "detect_h",
+    "planned_h",
+    "evaluation_h",
+    "rollback_h",
+    "wait_h",
+    "slow_h",
+    "degraded_h",
+];
 /// Parts of the energy at the meter.
 pub(super) const METER_KWH: [&str; 6] = [
     "math_kwh",
@@ -144,8 +155,9 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     }),
     def(Group::Energy, "lost_kwh", "Lost time", "kWh", |s| {
         let step_kw = s.sum(&["math_kwh", "communication_kwh", "bubble_kwh"]) / s.get("ideal_h");
-        let paused_h = s.sum(&["checkpoint_h", "evaluation_h", "planned_h"]);
-        s.get("rework_h") * step_kw
+        let paused_h = s.sum(&["checkpoint_h", "evaluation_h", "planned_h", "wait_h"]);
+        let stepping_h = s.sum(&["rework_h", "rollback_h", "slow_h", "degraded_h"]);
+        stepping_h * step_kw
             + s.get("detect_h") * nodes_kw(s, "wait_power_fraction")
             + s.get("restart_h") * nodes_kw(s, "restart_power_fraction")
             + paused_h * nodes_kw(s, "checkpoint_power_fraction")
