@@ -62,6 +62,19 @@ fn limits(plan: &Plan) -> Vec<Warning> {
             "use fewer devices",
         ));
     }
+    let peak_w = plan.bill.energy.peak_w;
+    if let Some(most) = limits.peak_w.filter(|l| peak_w > *l) {
+        let text = format!(
+            "the machine may draw {} at the meter, the facility provides {}",
+            units::si(peak_w, "W"),
+            units::si(most, "W")
+        );
+        out.push(warn(
+            "envelope",
+            text,
+            "cap the devices, for example --set power.device_cap=\"600 W\", or use fewer",
+        ));
+    }
     let carbon = plan.bill.carbon.total_location_kg_co2e;
     if let Some(most) = limits.carbon_kg_co2e.filter(|l| carbon > *l) {
         let text = format!(

@@ -4,6 +4,7 @@ mod cost;
 pub mod hf;
 mod layers;
 pub mod phases;
+pub mod power;
 mod ranges;
 pub mod scenario;
 mod sibling;
@@ -11,7 +12,7 @@ mod sibling;
 pub use phases::{Course, Phase, PhasePlan};
 pub use ranges::{Quantiles, Ranges, ranges};
 
-use crate::bill::{Bill, BillInput, bill};
+use crate::bill::{Bill, BillInput, Terms, bill};
 use crate::catalog::{Accelerator, Band, Catalog, Class, Cluster, Fabric, Finance, Offer, Profile, Region, Stack, Topology};
 use crate::error::{Error, Result};
 use crate::kernel::{Network, ScaleOut, ScaleUp};
@@ -43,6 +44,8 @@ pub struct Limits {
     pub facility_w: Option<f64>,
     /// Largest location-based carbon, embodied included.
     pub carbon_kg_co2e: Option<f64>,
+    /// Power that the facility can provide at the meter.
+    pub peak_w: Option<f64>,
 }
 
 /// Everything a plan starts from, checked.
@@ -80,6 +83,8 @@ pub struct Scenario {
     pub finance: Finance,
     /// The hardware is bought.
     pub owned: bool,
+    /// What else the bill holds.
+    pub terms: Terms,
     /// Bounds.
     pub limits: Limits,
     /// What was assumed.
@@ -140,6 +145,7 @@ impl Scenario {
             phases: Vec::new(),
             offer: None,
             owned: false,
+            terms: Terms::default(),
             limits: Limits::default(),
             assumptions: Vec::new(),
             overrides: Vec::new(),
@@ -364,12 +370,14 @@ fn outcome(scenario: &Scenario, layout: &Layout, step: &Step, phases: &[PhasePla
         total_tokens: workload.total_tokens,
         checkpoint_bytes,
         n_nodes: f64::from(scenario.cluster.n_nodes),
+        n_spare_nodes: f64::from(scenario.cluster.reliability.spares.unwrap_or(0)),
         node: &scenario.cluster.node,
         accelerator: &scenario.accelerator,
         region: &scenario.region,
         finance: &scenario.finance,
         offer: scenario.offer.as_ref(),
         owned: scenario.owned,
+        terms: &scenario.terms,
     });
     Outcome {
         counts,

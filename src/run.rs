@@ -128,9 +128,7 @@ pub fn run(input: &RunInput) -> Run {
 /// are neglected: `wall = (active / (1 − B) + evaluations) / (1 − planned share of a day)`.
 #[must_use]
 pub fn expect(process: &Process) -> Run {
-    let Process {
-        ideal_s, ref failures, ..
-    } = *process;
+    let Process { ideal_s, ref failures, .. } = *process;
     let slow_s = ideal_s * process.slow.lost_fraction(ideal_s);
     let speed = process.pool.speed_fraction(ideal_s + slow_s);
     let degraded_s = (ideal_s + slow_s) * (1.0 / speed - 1.0);

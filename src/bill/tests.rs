@@ -13,6 +13,8 @@ struct Case {
     region: Region,
     finance: Finance,
     offer: Offer,
+    terms: Terms,
+    n_spare_nodes: f64,
 }
 
 /// Ten nodes of eight devices, 100 steps of 10 s, 500 s lost.
@@ -46,7 +48,7 @@ fn case() -> Case {
             time_s: 10.0,
             tokens: 1e6,
             n_devices: 80.0,
-            model_flop: 0.0,
+            model_flop: 1e15,
             model_flop_full_attention: 0.0,
             hardware_flop: 0.0,
             mfu: 0.0,
@@ -113,10 +115,12 @@ fn case() -> Case {
                 title: String::new(),
                 location_kg_co2e_per_kwh: 0.4,
                 marginal_kg_co2e_per_kwh: Some(0.6),
+                hourly_kg_co2e_per_kwh: None,
                 water_l_per_kwh: 1.5,
                 year: 2024,
             },
             pue: 1.2,
+            pue_by_month: None,
             wue_l_per_kwh: 0.2,
             market_kg_co2e_per_kwh: Some(0.0),
             electricity_usd_per_kwh: 0.1,
@@ -132,6 +136,12 @@ fn case() -> Case {
             utilization_fraction: 0.5,
             storage_usd_per_gb_month: 0.02,
             network_power_fraction: 0.1,
+            storage_w_per_tb: 5.0,
+            staff_usd_per_device_year: 100.0,
+            support_fraction: 0.0,
+            egress_usd_per_gb: 0.05,
+            facility_usd_per_w: 12.0,
+            facility_life_s: 1.2e9,
         },
         offer: Offer {
             name: "offer".into(),
@@ -141,7 +151,10 @@ fn case() -> Case {
             commitment: Commitment::OnDemand,
             usd_per_device_hour: price(2.4),
             as_of: "2026-11".into(),
+            preempted_every_s: None,
         },
+        terms: Terms::default(),
+        n_spare_nodes: 0.0,
     }
 }
 
@@ -153,12 +166,14 @@ impl Case {
             total_tokens: 2.5e11,
             checkpoint_bytes: 1e12,
             n_nodes: 10.0,
+            n_spare_nodes: self.n_spare_nodes,
             node: &self.node,
             accelerator: &self.accelerator,
             region: &self.region,
             finance: &self.finance,
             offer: Some(&self.offer),
             owned: false,
+            terms: &self.terms,
         }
     }
 
@@ -174,37 +189,120 @@ fn close(got: f64, want: f64) {
 #[test]
 fn energy_by_hand() {
     let e = case().bill().energy;
-    // Ten nodes: active 50 kW, waiting 10 · (1000 + 0.15 · 4000) = 16 kW, checkpoint or restart 10 · 1200 = 12 kW.
+    // Ten nodes: active 50 kW, waiting 10 · (1000 + 0.03 · 4000) = 11.2 kW, checkpoint or restart 10 · 1200 = 12 kW.
     close(e.math_j, 100.0 * 8.0 * 50_000.0);
-    close(e.communication_j, 100.0 * 1.0 * 16_000.0);
-    close(e.bubble_j, 100.0 * 1.0 * 16_000.0);
-    // A step draws (40 + 1.6 + 1.6) MJ / 1000 s = 43.2 kW. 100 s of it, 40 s at 16 kW, 360 s at 12 kW: 4.32 + 0.64 + 4.32 MJ.
-    close(e.lost_j, 9.28e6);
-    close(e.network_j, 5.248e6);
-    close(e.it_j, 57.728e6);
-    close(e.cooling_j, 11.5456e6);
-    close(e.facility_j, 69.2736e6);
-    close(e.mean_w, 46_182.4);
+    close(e.recompute_j, 100.0 * 50_000.0);
+    close(e.optimizer_j, 100.0 * 50_000.0);
+    close(e.communication_j, 100.0 * 1.0 * 11_200.0);
+    close(e.bubble_j, 100.0 * 1.0 * 11_200.0);
+    // A step draws (40 + 1.12 + 1.12) MJ / 1000 s = 42.24 kW, evaluation 10 + 0.87 · 32.24 = 38.0488 kW.
+    // 100 s of a step, 40 s at 11.2 kW, 310 s at 12 kW, 50 s of evaluation: 4.224 + 0.448 + 3.72 + 1.90244 MJ.
+    close(e.lost_j, 10.294_44e6);
+    close(e.restart_j, 40.0 * 11_200.0 + 60.0 * 12_000.0);
+    close(e.idle_j, 0.0);
+    close(e.network_j, 5.253_444e6);
+    // 6 TB at 5 W.
+    close(e.storage_j, 30.0 * 1500.0);
+    close(e.it_j, 57.832_884e6);
+    close(e.cooling_j, 11.566_576_8e6);
+    close(e.facility_j, 69.399_460_8e6);
+    close(e.mean_w, 46_266.307_2);
+    // 80 devices idle at 50 W for 1500 s; 37.53444 MJ above idle are 9383.61 node-seconds of 4 kW, in
+    // which eight devices draw 8 · (0.99 · 500 − 50) W more.
+    close(e.devices_j, 6e6 + 9383.61 * 8.0 * 445.0);
+    close(e.hosts_j, 52.534_44e6 - e.devices_j);
     // 0.84 · 6000 W = 5040 W > active: 10 · 5040 · 1.1 · 1.2.
     close(e.peak_w, 66_528.0);
+    close(e.swing_it_w, 38_800.0);
     // 80 devices · 500 W · 1500 s.
     close(e.tdp_convention_j, 60e6);
 }
 
 #[test]
+fn spares_are_held_and_idle() {
+    let mut c = case();
+    let before = c.bill();
+    c.n_spare_nodes = 2.0;
+    let after = c.bill();
+    close(after.energy.idle_j, 2.0 * 1000.0 * 1500.0);
+    close(after.energy.peak_it_w, 1.2 * before.energy.peak_it_w);
+    close(after.carbon.embodied_kg_co2e, 1.2 * before.carbon.embodied_kg_co2e);
+    let rent = |b: &Bill| b.cost.cloud.as_ref().unwrap().compute_usd;
+    close(rent(&after), 1.2 * rent(&before));
+}
+
+#[test]
 fn carbon_and_water_by_hand() {
     let b = case().bill();
-    // 69.2736 MJ = 19.24267 kWh at the meter.
-    close(b.carbon.operational_location_kg_co2e, 7.697_067);
+    // 69.3994608 MJ = 19.277628 kWh at the meter.
+    close(b.carbon.operational_location_kg_co2e, 7.711_051);
     assert_eq!(b.carbon.operational_market_kg_co2e, Some(0.0));
-    close(b.carbon.operational_marginal_kg_co2e.unwrap(), 11.5456);
+    close(b.carbon.operational_marginal_kg_co2e.unwrap(), 11.566_577);
     // 10 · 3600 kg · 1500 s / 1.5e8 s.
     close(b.carbon.embodied_kg_co2e, 0.36);
     close(b.carbon.embodied_booked_kg_co2e, 36_000.0);
-    close(b.carbon.total_location_kg_co2e, 8.057_067);
-    // 57.728 MJ = 16.03556 kWh of IT; 0.2 + 1.2 · 1.5 = 2 L/kWh.
-    close(b.water_l, 32.071_11);
-    close(b.water_onsite_l, 3.207_111);
+    close(b.carbon.total_location_kg_co2e, 8.071_051);
+    // Over 250 billion tokens, and over 100 steps of 1e15 FLOP.
+    close(b.carbon.sci.gtoken_kg_co2e, 8.071_051 / 250.0);
+    close(b.carbon.sci.eflop_kg_co2e, 80.710_51);
+    close(b.carbon.sci.run_kg_co2e, 8.071_051);
+    // 57.832884 MJ = 16.06469 kWh of IT; 0.2 + 1.2 · 1.5 = 2 L/kWh.
+    close(b.water_l, 32.129_38);
+    close(b.water_onsite_l, 3.212_938);
+}
+
+#[test]
+fn the_hour_and_the_month_of_a_run_count() {
+    let mut c = case();
+    let mut hours = vec![0.2; 24];
+    hours[12..].fill(0.6);
+    c.region.grid.hourly_kg_co2e_per_kwh = Some(hours);
+    let mut months = [1.1; 12];
+    months[6] = 1.5;
+    c.region.pue_by_month = Some(months);
+    let mean = c.bill();
+    close(mean.carbon.location_kg_co2e_per_kwh, 0.4);
+    close(mean.energy.pue, 1.1 + 0.4 * 744.0 / 8760.0);
+    // The first of July at 13:00 for 1500 s.
+    c.terms.start_s = Some((181.0 * 24.0 + 13.0) * 3600.0);
+    let then = c.bill();
+    close(then.carbon.location_kg_co2e_per_kwh, 0.6);
+    close(then.energy.pue, 1.5);
+    close(then.carbon.operational_location_kg_co2e, then.energy.it_j / KWH_J * 1.5 * 0.6);
+    close(then.water_l, then.energy.it_j / KWH_J * (0.2 + 1.5 * 1.5));
+}
+
+#[test]
+fn an_inventory_holds_what_is_known_once() {
+    let mut c = case();
+    c.region.market_kg_co2e_per_kwh = Some(0.1);
+    let known = |b: &Bill| -> f64 { b.scopes.iter().filter_map(|l| l.location_kg_co2e).sum() };
+    let rented = c.bill();
+    close(known(&rented), rented.carbon.total_location_kg_co2e);
+    assert_eq!(
+        rented
+            .scopes
+            .iter()
+            .filter(|l| l.scope == "2")
+            .filter_map(|l| l.location_kg_co2e)
+            .count(),
+        0
+    );
+    for own_facility in [false, true] {
+        c.terms.own_facility = own_facility;
+        let b = bill(&BillInput { owned: true, ..c.input() });
+        let booked = b.carbon.embodied_booked_kg_co2e;
+        close(known(&b), b.carbon.operational_location_kg_co2e + booked);
+        let two: f64 = b.scopes.iter().filter(|l| l.scope == "2").filter_map(|l| l.location_kg_co2e).sum();
+        let metered = if own_facility { b.energy.facility_j } else { b.energy.it_j };
+        close(two, metered / KWH_J * 0.4);
+        let market: f64 = b.scopes.iter().filter_map(|l| l.market_kg_co2e).sum();
+        close(market, b.carbon.operational_market_kg_co2e.unwrap() + booked);
+        assert!(
+            b.scopes.iter().any(|l| l.scope == "3.3" && l.location_kg_co2e.is_none()),
+            "open, not zero"
+        );
+    }
 }
 
 #[test]
@@ -225,12 +323,93 @@ fn money_by_hand() {
     close(owned.maintenance_usd, 11.883_03);
     // 55.44 kW · 100 · 1500 / 2,628,000 / 0.5.
     close(owned.colocation_usd, 6.328_767);
-    close(owned.electricity_usd, 1.924_267);
-    close(owned.total_usd, 78.275_90);
+    close(owned.electricity_usd, 1.927_763);
+    // 100 · 80 devices · 3000 s / 31,557,600.
+    close(owned.staff_usd, 0.760_514);
+    close(owned.total_usd, 79.039_91);
     assert_eq!((m.way, m.total_usd), (Some(Way::Cloud), Some(cloud.total_usd)));
     close(m.goodput_loss_usd.unwrap(), cloud.total_usd / 3.0);
-    // 38.14157 / (80 − 1.924267).
-    close(m.break_even_utilization_fraction.unwrap(), 0.488_520);
+    // 38.521826 / (80 − 1.927763).
+    close(m.break_even_utilization_fraction.unwrap(), 0.493_413);
+    assert_eq!(
+        (cloud.commitment_usd, cloud.extra, owned.extra),
+        (None, Extra::default(), Extra::default())
+    );
+}
+
+#[test]
+fn what_comes_on_top_by_hand() {
+    let mut c = case();
+    c.terms = Terms {
+        egress_bytes: 2e12,
+        licences_usd: 1000.0,
+        experiments_fraction: 0.5,
+        failed_runs_fraction: 0.25,
+        tax_fraction: 0.1,
+        currency: Some(Currency {
+            code: "EUR".into(),
+            unit_usd: 1.25,
+            as_of: "2026-11-20".into(),
+        }),
+        ..Terms::default()
+    };
+    c.finance.support_fraction = 0.05;
+    let m = c.bill().cost;
+    let cloud = m.cloud.unwrap();
+    // 80 + 4 of support + 0.0684932 of storage.
+    let machine = 84.068_493_2;
+    close(cloud.support_usd, 4.0);
+    close(cloud.extra.egress_usd, 100.0);
+    close(cloud.extra.experiments_usd, 0.5 * machine);
+    close(cloud.extra.failed_runs_usd, 0.25 * machine);
+    close(cloud.extra.tax_usd, 0.1 * (1.75 * machine + 1100.0));
+    close(cloud.total_usd, 1.1 * (1.75 * machine + 1100.0));
+    close(m.in_currency.unwrap(), cloud.total_usd / 1.25);
+    close(m.goodput_loss_usd.unwrap(), machine / 3.0);
+    let owned = m.owned.unwrap();
+    // 2.5e6 · 0.05 a year for 3000 s.
+    close(owned.support_usd, 11.883_03);
+    close(
+        owned.extra.experiments_usd,
+        0.5 * (owned.fixed_usd() + owned.electricity_usd + owned.storage_usd),
+    );
+}
+
+#[test]
+fn an_own_building_takes_the_place_of_colocation() {
+    let mut c = case();
+    let before = c.bill();
+    c.terms.own_facility = true;
+    let after = c.bill();
+    let owned = after.cost.owned.unwrap();
+    // 55.44 kW · 12 USD/W; a year costs 1/38.0257 + 0.1/2 + 0.05 of it.
+    close(owned.capital.facility_usd, 665_280.0);
+    close(owned.facility_usd, 665_280.0 * (31_557_600.0 / 1.2e9 + 0.1) * 3000.0 / 31_557_600.0);
+    close(owned.purchase_usd, 2.5e6 + 665_280.0);
+    assert_eq!(owned.colocation_usd, 0.0);
+    assert_eq!(before.cost.owned.unwrap().facility_usd, 0.0);
+}
+
+#[test]
+fn a_commitment_binds_longer_than_the_run() {
+    let mut c = case();
+    for (commitment, years) in [(Commitment::OneYear, 1.0), (Commitment::ThreeYears, 3.0)] {
+        c.offer.commitment = commitment;
+        let cloud = c.bill().cost.cloud.unwrap();
+        close(cloud.commitment_usd.unwrap(), 80.0 * 2.4 * 8766.0 * years);
+        close(cloud.compute_usd, 80.0);
+    }
+}
+
+#[test]
+fn interruptible_devices_cost_nothing_while_they_are_gone() {
+    let mut c = case();
+    c.run.lost.wait_s = 300.0;
+    c.run.wall_s += 300.0;
+    let compute = |c: &Case| c.bill().cost.cloud.unwrap().compute_usd;
+    close(compute(&c), 96.0);
+    c.offer.commitment = Commitment::Spot;
+    close(compute(&c), 80.0);
 }
 
 #[test]
@@ -344,6 +523,9 @@ proptest! {
         let e = b.energy;
         prop_assert_eq!(e.list().iter().map(|(_, j)| j).sum::<f64>(), e.facility_j);
         prop_assert_eq!(e.it_j + e.cooling_j, e.facility_j);
+        let by_equipment: f64 = e.equipment().iter().map(|(_, j)| j).sum();
+        prop_assert!((by_equipment / e.facility_j - 1.0).abs() < 1e-12);
+        prop_assert!(e.equipment().iter().all(|(_, j)| *j >= 0.0), "{:?}", e.equipment());
         prop_assert!((e.facility_j / (e.it_j * pue) - 1.0).abs() < 1e-12);
         prop_assert!(e.mean_w <= e.peak_w);
         let o = b.cost.owned.unwrap();
@@ -351,5 +533,33 @@ proptest! {
         let lost = b.cost.goodput_loss_usd.unwrap();
         prop_assert!(lost >= 0.0 && lost < b.cost.total_usd.unwrap());
         prop_assert_eq!(b.cost.way, Some(if owned { Way::Owned } else { Way::Cloud }));
+    }
+
+    /// Over the life of the machine what is paid is what is booked, whatever the life, the share of the
+    /// hours, what is left at the end and where it stands.
+    #[test]
+    fn cash_and_accrual_come_to_the_same(
+        life_years in 0.3f64..40.0,
+        residual in 0.0f64..1.0,
+        utilization in 0.01f64..1.0,
+        facility_years in 1.0f64..60.0,
+        support in 0.0f64..0.3,
+        own_facility: bool,
+    ) {
+        let mut c = case();
+        c.finance.life_s = life_years * crate::units::YEAR_S;
+        c.finance.facility_life_s = facility_years * crate::units::YEAR_S;
+        c.finance.residual_fraction = residual;
+        c.finance.utilization_fraction = utilization;
+        c.finance.support_fraction = support;
+        c.terms.own_facility = own_facility;
+        let input = c.input();
+        let books = books::books(&input, &energy::energy(&input)).unwrap();
+        let (cash, accrual) = (books.cash_usd(), books.accrual_usd());
+        prop_assert!((cash / accrual - 1.0).abs() < 1e-9, "{} against {}", cash, accrual);
+        prop_assert!(books.years.iter().skip(1).all(|y| y.accrual_usd >= 0.0));
+        // Discounting at nothing adds the flows up.
+        let rent: f64 = books.years.iter().filter_map(|y| y.rent_usd).sum();
+        prop_assert!((books.npv_of_buying_usd(0.0).unwrap() - (rent - cash)).abs() <= 1e-9 * rent.max(cash.abs()));
     }
 }

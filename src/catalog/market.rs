@@ -51,6 +51,8 @@ pub struct Offer {
     pub usd_per_device_hour: Money3,
     /// Date of the price, `YYYY-MM` or `YYYY-MM-DD`.
     pub as_of: String,
+    /// Mean time between preemptions of one node, if it is known of an interruptible offer.
+    pub preempted_every_s: Option<f64>,
 }
 
 /// Carbon and water of a kilowatt-hour.
@@ -64,6 +66,8 @@ pub struct Grid {
     pub location_kg_co2e_per_kwh: f64,
     /// Short-run marginal factor, where published.
     pub marginal_kg_co2e_per_kwh: Option<f64>,
+    /// Average factor hour by hour, where given: 24 values of a day or 8,760 of a year, local time.
+    pub hourly_kg_co2e_per_kwh: Option<Vec<f64>>,
     /// Water used off site to generate a kilowatt-hour.
     pub water_l_per_kwh: f64,
     /// Year of the factors.
@@ -81,8 +85,10 @@ pub struct Region {
     pub provider: String,
     /// Its grid.
     pub grid: Grid,
-    /// Power usage effectiveness.
+    /// Power usage effectiveness of a year.
     pub pue: f64,
+    /// The same month by month from January, where given.
+    pub pue_by_month: Option<[f64; 12]>,
     /// On-site water per kWh of IT energy.
     pub wue_l_per_kwh: f64,
     /// Factor after contracts and certificates, where the operator states one.
@@ -114,4 +120,16 @@ pub struct Finance {
     pub storage_usd_per_gb_month: f64,
     /// Network power as a fraction of node power.
     pub network_power_fraction: f64,
+    /// Power of storage per TB stored.
+    pub storage_w_per_tb: f64,
+    /// People who run the machine, per device and year.
+    pub staff_usd_per_device_year: f64,
+    /// Support of the provider over rent, or of the vendor over the purchase and year.
+    pub support_fraction: f64,
+    /// Data transfer out.
+    pub egress_usd_per_gb: f64,
+    /// Building an own facility, per watt of IT power to provide for.
+    pub facility_usd_per_w: f64,
+    /// Its depreciation life.
+    pub facility_life_s: f64,
 }

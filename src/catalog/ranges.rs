@@ -22,3 +22,5 @@ pub const MAX_NODE_DEVICES: u64 = 100_000;
 pub const MAX_NODES: u64 = 10_000_000;
 /// Devices of one scenario.
 pub const MAX_DEVICES: u64 = 100_000_000;
+/// Power usage effectiveness: a facility draws at least what its IT equipment does.
+pub const PUE: Bounds = Within(1.0, 5.0);

@@ -1,6 +1,6 @@
 //! From entries as written to checked entities, one small function per kind.
 
-use super::ranges::{BANDWIDTH, MAX_NODE_DEVICES, MAX_NODES, MONEY, POWER, RENT};
+use super::ranges::{BANDWIDTH, MAX_NODE_DEVICES, MAX_NODES, MONEY, MTBF, POWER, PUE, RENT};
 use super::reader::{Bounds, Problems, Reader};
 use super::{
     Accelerator, Band, Catalog, Cluster, Commitment, DType, Fabric, Finance, Grid, Kind, Level, Model, Money3, Node, Offer, Peak, Profile,
@@ -313,6 +313,7 @@ impl Entity for Offer {
             commitment: r.choice("commitment", &Commitment::ALL).unwrap_or(Commitment::OnDemand),
             usd_per_device_hour,
             as_of: r.need_text("as_of"),
+            preempted_every_s: r.number("preempted_every_s", Unit::S, MTBF),
         }
     }
 }
@@ -327,10 +328,39 @@ impl Entity for Grid {
             title: title(name, r),
             location_kg_co2e_per_kwh: r.need("location_kg_co2e_per_kwh", Unit::KgCo2ePerKwh, Within(0.0, 3.0)),
             marginal_kg_co2e_per_kwh: factor("marginal_kg_co2e_per_kwh"),
+            hourly_kg_co2e_per_kwh: hourly(r),
             water_l_per_kwh: r.need("water_l_per_kwh", Unit::LPerKwh, Within(0.0, 100.0)),
             year: r.count32("year", 1990).unwrap_or(0),
         }
     }
+}
+
+/// An optional list of so many numbers within bounds.
+fn list(r: &Reader<'_>, key: &str, lengths: &[usize], bounds: (f64, f64)) -> Option<Vec<f64>> {
+    r.item(key)?;
+    let values = r.numbers(key);
+    let said: Vec<String> = lengths.iter().map(ToString::to_string).collect();
+    if !lengths.contains(&values.len()) {
+        let text = format!("`{}` has {} numbers", r.name(key), values.len());
+        r.problem(key, text, format!("write {} numbers", said.join(" or ")));
+        return None;
+    }
+    let (low, high) = bounds;
+    if let Some(wrong) = values.iter().find(|v| !(low..=high).contains(*v)) {
+        let text = format!("`{}` holds {wrong}, out of range", r.name(key));
+        r.problem(key, text, format!("write numbers from {low} to {high}"));
+        return None;
+    }
+    Some(values)
+}
+
+/// Factors of the hours of a day or of a year.
+fn hourly(r: &Reader<'_>) -> Option<Vec<f64>> {
+    list(r, "hourly_kg_co2e_per_kwh", &[24, 8760], (0.0, 3.0))
+}
+
+fn by_month(r: &Reader<'_>) -> Option<[f64; 12]> {
+    list(r, "pue_by_month", &[12], (1.0, 5.0))?.try_into().ok()
 }
 
 impl Entity for Region {
@@ -348,6 +378,7 @@ impl Entity for Region {
             title: String::new(),
             location_kg_co2e_per_kwh: 0.0,
             marginal_kg_co2e_per_kwh: None,
+            hourly_kg_co2e_per_kwh: None,
             water_l_per_kwh: 0.0,
             year: 0,
         };
@@ -356,7 +387,8 @@ impl Entity for Region {
             title,
             provider: r.text("provider").unwrap_or_default(),
             grid: grid.unwrap_or_else(nowhere),
-            pue: r.need("pue", Unit::One, Within(1.0, 5.0)),
+            pue: r.need("pue", Unit::One, PUE),
+            pue_by_month: by_month(r),
             wue_l_per_kwh: r.need("wue_l_per_kwh", Unit::LPerKwh, Within(0.0, 100.0)),
             market_kg_co2e_per_kwh: r.number("market_kg_co2e_per_kwh", Unit::KgCo2ePerKwh, Within(0.0, 3.0)),
             electricity_usd_per_kwh: r.need("electricity_usd_per_kwh", Unit::UsdPerKwh, Within(0.0, 10.0)),
@@ -369,6 +401,7 @@ impl Entity for Finance {
 
     fn read(name: &str, r: &Reader<'_>, _: &Catalog) -> Self {
         let _ = title(name, r);
+        let _ = r.text("as_of");
         let part = |key: &str, high: f64| r.need(key, Unit::Fraction, Within(0.0, high));
         Finance {
             name: name.to_string(),
@@ -381,6 +414,12 @@ impl Entity for Finance {
             utilization_fraction: r.need("utilization_fraction", Unit::Fraction, Within(0.01, 1.0)),
             storage_usd_per_gb_month: r.need("storage_usd_per_gb_month", Unit::Usd, Within(0.0, 100.0)),
             network_power_fraction: part("network_power_fraction", 1.0),
+            storage_w_per_tb: r.need("storage_w_per_tb", Unit::W, Within(0.0, 1e4)),
+            staff_usd_per_device_year: r.need("staff_usd_per_device_year", Unit::Usd, Within(0.0, 1e6)),
+            support_fraction: part("support_fraction", 1.0),
+            egress_usd_per_gb: r.need("egress_usd_per_gb", Unit::Usd, Within(0.0, 100.0)),
+            facility_usd_per_w: r.need("facility_usd_per_w", Unit::Usd, Within(0.0, 1e4)),
+            facility_life_s: r.need("facility_life_s", Unit::S, Within(86_400.0, 1e11)),
         }
     }
 }

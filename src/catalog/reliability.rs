@@ -273,7 +273,9 @@ const FIELDS: [Field; 26] = [
         Within(0.0, 1e6),
         |r| &mut r.spikes_per_trillion_tokens,
     ),
-    field("rollback_steps", "rollback_steps", Unit::One, Within(0.0, 1e9), |r| &mut r.rollback_steps),
+    field("rollback_steps", "rollback_steps", Unit::One, Within(0.0, 1e9), |r| {
+        &mut r.rollback_steps
+    }),
     field("preemptions_per_day", "preemptions_per_day", Unit::One, Within(0.0, 1e5), |r| {
         &mut r.preemptions_per_day
     }),

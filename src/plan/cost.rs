@@ -1,10 +1,19 @@
-//! Which price a scenario is billed at.
+//! Which price a scenario is billed at, and what else `[cost]` says.
 
 use super::scenario::Builder;
-use crate::catalog::ranges::RENT;
-use crate::catalog::reader::Reader;
-use crate::catalog::{Accelerator, Cluster, Commitment, Kind, Money3, Offer, Region};
-use crate::units::Unit;
+use crate::bill::{Currency, Terms};
+use crate::catalog::ranges::{MONEY, MTBF, RENT};
+use crate::catalog::reader::{Bounds, Reader};
+use crate::catalog::show::facts;
+use crate::catalog::{Accelerator, Cluster, Commitment, Finance, Kind, Money3, Offer, Region};
+use crate::units::{self, DAY_S, HOUR_S, Unit};
+use Bounds::Within;
+
+/// Mean time between preemptions of an interruptible node where nobody knows better: a fifth of them
+/// taken away in a month, `730 h / −ln(0.8)`, the top band that AWS' Spot Instance Advisor tells of.
+const PREEMPTED_EVERY_S: f64 = 3271.0 * HOUR_S;
+/// Time until they come back.
+const PREEMPTION_WAIT_S: f64 = 0.5 * HOUR_S;
 
 /// `[cost]` as read.
 pub(super) struct CostChoice {
@@ -13,6 +22,8 @@ pub(super) struct CostChoice {
     pub(super) commitment: Option<Commitment>,
     pub(super) finance: String,
     pub(super) owned: bool,
+    pub(super) preempted_every_s: Option<f64>,
+    pub(super) terms: Terms,
 }
 
 impl Builder<'_> {
@@ -23,8 +34,13 @@ impl Builder<'_> {
             commitment: None,
             finance: "default".to_string(),
             owned: false,
+            preempted_every_s: None,
+            terms: Terms::default(),
         };
-        let Some(c) = self.section(root, "cost") else { return none };
+        let Some(c) = self.section(root, "cost") else {
+            self.note_left_out(&none.terms, &[]);
+            return none;
+        };
         let offer = c.text("offer");
         if let Some(name) = &offer {
             let index = self.catalog.entries(Kind::Offer);
@@ -39,9 +55,106 @@ impl Builder<'_> {
             commitment: c.choice("commitment", &Commitment::ALL),
             finance: c.text("finance").unwrap_or(none.finance),
             owned: c.flag("owned").unwrap_or(false),
+            preempted_every_s: c.written("preempted_every", Unit::S, MTBF),
+            terms: terms(&c),
         };
+        let given: Vec<&str> = c.keys().collect();
+        self.note_left_out(&out.terms, &given);
         c.finish();
         out
+    }
+
+    /// Name what a bill could hold and this one leaves at nothing because nobody gave it.
+    fn note_left_out(&mut self, terms: &Terms, given: &[&str]) {
+        let lines = [
+            ("egress", terms.egress_bytes),
+            ("data_licences", terms.licences_usd),
+            ("experiments_fraction", terms.experiments_fraction),
+            ("failed_runs_fraction", terms.failed_runs_fraction),
+            ("tax_fraction", terms.tax_fraction),
+        ];
+        let open: Vec<&str> = lines
+            .iter()
+            .filter(|(key, value)| *value <= 0.0 && !given.contains(key))
+            .map(|(key, _)| *key)
+            .collect();
+        if !open.is_empty() {
+            self.assume(
+                "cost.not_counted",
+                open.join(", "),
+                "default: nothing is declared; set them under [cost]",
+            );
+        }
+    }
+
+    /// Interruptible nodes are taken away, as often as the scenario, the offer or an assumption says.
+    pub(super) fn preempted(&mut self, root: &Reader<'_>, choice: &CostChoice, offer: Option<&Offer>, cluster: &mut Cluster) {
+        let Some(offer) = offer.filter(|o| o.commitment == Commitment::Spot && !choice.owned) else {
+            return;
+        };
+        let section = self.section(root, "reliability");
+        let given = |key: &str| section.as_ref().is_some_and(|r| r.item(key).is_some());
+        if !given("preemptions_per_day") {
+            let known = choice.preempted_every_s.or(offer.preempted_every_s);
+            if known.is_none() {
+                let source = "assumption of 2026-11, no rate is published: a fifth of the nodes in a month; set cost.preempted_every";
+                self.assume(
+                    "cost.preempted_every",
+                    format!("{} per node", units::duration(PREEMPTED_EVERY_S)),
+                    source,
+                );
+            }
+            let every_s = known.unwrap_or(PREEMPTED_EVERY_S);
+            cluster.reliability.preemptions_per_day = f64::from(cluster.n_nodes) * DAY_S / every_s;
+        }
+        if cluster.reliability.preemption_wait_s <= 0.0 && !given("preemption_wait") {
+            cluster.reliability.preemption_wait_s = PREEMPTION_WAIT_S;
+            let source = "assumption of 2026-11, nothing is published; set reliability.preemption_wait";
+            self.assume("reliability.preemption_wait", units::duration(PREEMPTION_WAIT_S), source);
+        }
+    }
+
+    /// Name every value of prices, places and machines that the bill rests on, with source and date.
+    pub(super) fn note_bill(&mut self, cluster: &Cluster, region: &Region, finance: &Finance, owned: bool) {
+        let owning = [
+            "life_s",
+            "network_fraction",
+            "residual_fraction",
+            "maintenance_fraction",
+            "colocation_usd_per_kw_month",
+            "utilization_fraction",
+            "staff_usd_per_device_year",
+            "facility_usd_per_w",
+            "facility_life_s",
+        ];
+        let mut out = Vec::new();
+        for (kind, entry) in [
+            (Kind::Node, &cluster.node.name),
+            (Kind::Region, &region.name),
+            (Kind::Grid, &region.grid.name),
+            (Kind::Finance, &finance.name),
+        ] {
+            let Ok(entry) = self.catalog.entry(kind, entry) else { continue };
+            let date = ["as_of", "year"].iter().find_map(|k| entry.tree.text(k)).unwrap_or("").to_string();
+            for fact in facts(entry) {
+                let used = match kind {
+                    Kind::Node => {
+                        matches!(fact.key.as_str(), "idle_w" | "active_w" | "max_w" | "embodied_kg_co2e") || fact.key == "price.base_usd"
+                    }
+                    Kind::Finance => owned || !owning.contains(&fact.key.as_str()),
+                    _ => fact.number.is_some(),
+                };
+                if used {
+                    let source = fact.source.unwrap_or_else(|| "no source".to_string());
+                    let dated = source.contains("20") || date.is_empty();
+                    let source = if dated { source } else { format!("{source} ({date})") };
+                    out.push((format!("{}.{}.{}", kind.name(), entry.name, fact.key), fact.value, source));
+                }
+            }
+        }
+        for (key, value, source) in out {
+            self.assume(&key, value, source);
+        }
     }
 
     /// The price the scenario names, else the region's provider's, else the market's, on demand
@@ -61,6 +174,7 @@ impl Builder<'_> {
                     high_usd: price,
                 },
                 as_of: "scenario".to_string(),
+                preempted_every_s: None,
             });
         }
         if let Some(name) = &choice.offer {
@@ -119,6 +233,45 @@ impl Builder<'_> {
             fitting.sort_by(|(_, a), (_, b)| price(a).total_cmp(&price(b)).then(a.name.cmp(&b.name)));
             let middle = (fitting.len() - 1) / 2;
             fitting.into_iter().nth(middle).map(|(_, o)| o)
+        }
+    }
+}
+
+/// What `[cost]` says beyond the price.
+fn terms(c: &Reader<'_>) -> Terms {
+    let share = |key: &str, most: f64| c.number(key, Unit::Fraction, Within(0.0, most));
+    Terms {
+        start_s: None,
+        egress_bytes: c.written("egress", Unit::Bytes, Within(0.0, 1e24)).unwrap_or(0.0),
+        licences_usd: c.written("data_licences", Unit::Usd, MONEY).unwrap_or(0.0),
+        experiments_fraction: share("experiments_fraction", 100.0).unwrap_or(0.0),
+        failed_runs_fraction: share("failed_runs_fraction", 100.0).unwrap_or(0.0),
+        tax_fraction: share("tax_fraction", 1.0).unwrap_or(0.0),
+        own_facility: c.flag("own_facility").unwrap_or(false),
+        discount_rate_fraction: share("discount_rate_fraction", 1.0),
+        currency: currency(c),
+    }
+}
+
+/// A currency needs its rate and the date of it: none of them is guessed.
+fn currency(c: &Reader<'_>) -> Option<Currency> {
+    let (code, unit_usd, as_of) = (
+        c.text("currency"),
+        c.number("currency_usd", Unit::Usd, Within(1e-9, 1e9)),
+        c.text("currency_date"),
+    );
+    match (code, unit_usd, as_of) {
+        (None, None, None) => None,
+        (Some(code), Some(unit_usd), Some(as_of)) => Some(Currency { code, unit_usd, as_of }),
+        _ => {
+            if c.problem_count() == 0 {
+                c.problem(
+                    "currency",
+                    "a currency needs its rate and the date of the rate",
+                    "write currency = \"EUR\", currency_usd = 1.08 (dollars for one) and currency_date = 2026-11-20",
+                );
+            }
+            None
         }
     }
 }

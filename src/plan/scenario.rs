@@ -7,9 +7,10 @@ mod run;
 mod training;
 
 use super::{Assumption, Limits, Scenario, hf, layers};
+use crate::bill::Terms;
 use crate::catalog::raw;
 use crate::catalog::reader::{Bounds, Problems, Reader};
-use crate::catalog::{Accelerator, Catalog, Cluster, Entity, Fabric, Kind, Model, Stack, digest_text, source};
+use crate::catalog::{Accelerator, Catalog, Cluster, Entity, Fabric, Kind, Model, Region, Stack, digest_text, source};
 use crate::error::{At, Diagnostic, Error, Origin, Result, nearest};
 use crate::units::Unit;
 use Bounds::{Positive, Within};
@@ -140,20 +141,30 @@ impl Builder<'_> {
             self.assumptions.extend(configured.assumptions(workload.seq_len_tokens));
             read = format!("{text}\0{}", configured.text);
         }
-        let accelerator: Accelerator = self.get(&cluster.node.accelerator, root.at())?;
+        let mut cluster = cluster;
+        let mut accelerator: Accelerator = self.get(&cluster.node.accelerator, root.at())?;
+        let power = self.power(root, &mut accelerator, &mut cluster);
         self.host_link(root, &choice, &accelerator);
         let scale_up: Fabric = self.get(&cluster.node.scale_up, root.at())?;
         let scale_out: Fabric = self.get(&cluster.node.scale_out, root.at())?;
-        let region = self.get(&cluster.region, root.at())?;
+        let region: Region = self.get(&cluster.region, root.at())?;
         let profile = self.profile(&accelerator, &scale_up.name, root.at());
-        let cluster = match reliability {
+        let mut cluster = match reliability {
             Some(reliability) => Cluster { reliability, ..cluster },
             None => cluster,
         };
         self.note_entries(&cluster);
         self.note_reliability(root, &cluster.reliability, &course);
         let offer = self.offer(&cost, &accelerator, &region);
-        let finance = self.get(&cost.finance, root.at())?;
+        let mut finance = self.get(&cost.finance, root.at())?;
+        self.preempted(root, &cost, offer.as_ref(), &mut cluster);
+        self.note_bill(&cluster, &region, &finance, cost.owned || offer.is_none());
+        self.note_season(&region, power);
+        self.follow(power, &accelerator, &mut cluster, &mut finance);
+        let terms = Terms {
+            start_s: power.start_s,
+            ..cost.terms
+        };
         // Switches of its own make it another stack than the one that was fitted.
         let changed = self.section(root, "software").is_some_and(|s| changes_stack(s.keys()));
         let known = !changed && self.catalog.knows_stack(&stack.name);
@@ -175,7 +186,11 @@ impl Builder<'_> {
             offer,
             finance,
             owned: cost.owned,
-            limits,
+            terms,
+            limits: Limits {
+                peak_w: power.envelope_w,
+                ..limits
+            },
             assumptions: self.assumptions,
             overrides: overrides.to_vec(),
             digest: digest_text(&format!("{read}\0{}", overrides.join("\0"))),
@@ -237,6 +252,7 @@ impl Builder<'_> {
             cost_usd: l.written("budget", Unit::Usd, Positive),
             facility_w: l.written("power", Unit::W, Positive),
             carbon_kg_co2e: l.written("carbon", Unit::KgCo2e, Positive),
+            peak_w: None,
         };
         l.finish();
         limits

@@ -49,7 +49,7 @@ pub fn document(plan: &Plan, detail: Detail) -> Document {
             blocks.extend(page::blocks(plan));
         }
     }
-    blocks.push(Block::Table(assumptions(plan)));
+    blocks.push(Block::Table(assumptions(plan, detail)));
     Document {
         title: plan.scenario.name.clone(),
         subtitle: subtitle(&plan.scenario),
@@ -317,13 +317,23 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
         .collect()
 }
 
-fn assumptions(plan: &Plan) -> Table {
+/// Values that the scenario left open. A screen leaves those of catalog entries, which have a source
+/// each, to a page.
+fn assumptions(plan: &Plan, detail: Detail) -> Table {
     let columns = vec![Column::words("Assumption"), Column::words("Value"), Column::words("Source")];
     let mut table = Table::new("", columns);
-    let rows = plan.scenario.assumptions.iter();
-    table.rows = rows
+    let of_entry = |key: &str| ["node.", "region.", "grid.", "finance."].iter().any(|p| key.starts_with(p));
+    let all = &plan.scenario.assumptions;
+    let shown = all.iter().filter(|a| detail == Detail::Page || !of_entry(&a.key));
+    table.rows = shown
         .map(|a| vec![Cell::Text(a.key.clone()), Cell::Text(a.value.clone()), Cell::Text(a.source.clone())])
         .collect();
+    let left = all.len() - table.rows.len();
+    if left > 0 {
+        table.notes.push(format!(
+            "And {left} values of prices, places and machines, each with source and date: exaplan report -o plan.html, or --json."
+        ));
+    }
     table
 }
 

@@ -56,7 +56,11 @@ impl Pool {
     /// Mean number of nodes out for repair, without spares ever blocking, at N times over a run of
     /// `run_s`: `λ R (1 − e^{−t/R})` from a start with all nodes sound.
     fn out(&self, run_s: f64) -> impl Iterator<Item = f64> + use<> {
-        let full = if self.mtbf_s.is_finite() { self.repair_s / self.mtbf_s } else { 0.0 };
+        let full = if self.mtbf_s.is_finite() {
+            self.repair_s / self.mtbf_s
+        } else {
+            0.0
+        };
         let repair_s = self.repair_s;
         (0..N_POINTS).map(move |i| {
             let t = run_s * (f64::from(i) + 0.5) / f64::from(N_POINTS);

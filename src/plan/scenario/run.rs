@@ -183,7 +183,11 @@ fn evaluation(r: &Reader<'_>) -> Option<Evaluation> {
         _ => "",
     };
     if !missing.is_empty() {
-        let there = if missing == "evaluation" { "evaluation_every_steps" } else { "evaluation" };
+        let there = if missing == "evaluation" {
+            "evaluation_every_steps"
+        } else {
+            "evaluation"
+        };
         r.problem(
             there,
             format!("`{}` is missing beside `{}`", r.name(missing), r.name(there)),

@@ -14,16 +14,28 @@ pub(super) fn headline(plan: &Plan) -> KeyValue {
             .answer();
     };
     let item = KeyValue::new("Cost", Cell::quantity(total, Kind::Usd)).answer();
+    let other = in_currency(plan).map_or(String::new(), |text| format!("; {text}"));
     match (&cost.cloud, &plan.scenario.offer) {
         (Some(cloud), Some(offer)) if !plan.scenario.owned => {
             let range = price_range(cloud).map_or(String::new(), |r| format!("; {r} over its price range"));
             item.note(format!(
-                "{:.2} USD per device-hour, {} ({}){range}",
+                "{:.2} USD per device-hour, {} ({}){range}{other}",
                 cloud.usd_per_device_hour, offer.name, offer.as_of
             ))
         }
-        _ => item.note("owned: its share of what the cluster costs"),
+        _ => item.note(format!("owned: its share of what the cluster costs{other}")),
     }
+}
+
+/// The total in the scenario's other currency, with its rate and date.
+fn in_currency(plan: &Plan) -> Option<String> {
+    let (currency, total) = (plan.scenario.terms.currency.as_ref()?, plan.bill.cost.in_currency?);
+    Some(format!(
+        "{} at {} USD each ({})",
+        crate::units::si(total, &currency.code),
+        currency.unit_usd,
+        currency.as_of
+    ))
 }
 
 fn price_range(cloud: &Cloud) -> Option<String> {
@@ -42,13 +54,14 @@ pub(super) fn key_values(plan: &Plan) -> Vec<KeyValue> {
                 ("communication", energy.communication_j),
                 ("bubble and waiting", energy.bubble_j),
                 ("lost time", energy.lost_j),
+                ("idle spares", energy.idle_j),
                 ("network", energy.network_j),
+                ("storage", energy.storage_j),
                 ("cooling", energy.cooling_j),
             ],
             Kind::Energy,
         )),
-        KeyValue::new("Power", Cell::quantity(energy.mean_w, Kind::Si("W")))
-            .note(format!("mean at the meter; provide for {}", human(energy.peak_w, Kind::Si("W")))),
+        KeyValue::new("Power", Cell::quantity(energy.mean_w, Kind::Si("W"))).note(power(plan)),
     ];
     let other = |name: &str, value: Option<f64>| value.map(|v| format!("; {name} {}", human(v, Kind::Carbon))).unwrap_or_default();
     let note = format!(
@@ -63,6 +76,16 @@ pub(super) fn key_values(plan: &Plan) -> Vec<KeyValue> {
     out.push(KeyValue::new("Water", Cell::Text(liters(bill.water_l))).note(onsite));
     out.extend(money(plan));
     out
+}
+
+/// What must be provided, and how far the load of the machine goes up and down in step.
+fn power(plan: &Plan) -> String {
+    let energy = &plan.bill.energy;
+    format!(
+        "mean at the meter; provide for {}; swings by {} between math and waiting",
+        human(energy.peak_w, Kind::Si("W")),
+        human(energy.swing_it_w, Kind::Si("W"))
+    )
 }
 
 fn liters(l: f64) -> String {
@@ -80,25 +103,43 @@ fn money(plan: &Plan) -> Vec<KeyValue> {
             u if u > 1.0 => "; never cheaper at these prices".to_string(),
             u => format!("; cheaper above {:.0} % utilization", 100.0 * u),
         });
-        let note = format!("{}{}", list(&owned_lines(o), Kind::Usd), use_above.unwrap_or_default());
+        let npv = cost.npv_of_buying_usd.map(|usd| {
+            let rate = 100.0 * cost.discount_rate_fraction;
+            format!("; buying for its life is worth {} at {rate:.0} %", human(usd, Kind::Usd))
+        });
+        let note = format!(
+            "{}{}{}",
+            list(&owned_lines(o), Kind::Usd),
+            use_above.unwrap_or_default(),
+            npv.unwrap_or_default()
+        );
         out.push(KeyValue::new("Owned", Cell::quantity(o.total_usd, Kind::Usd)).note(note));
     }
     out
 }
 
-/// Lines of the cloud bill.
-pub(super) fn cloud_lines(c: &Cloud) -> [(&'static str, f64); 2] {
-    [("compute", c.compute_usd), ("storage", c.storage_usd)]
+/// Lines of the cloud bill; what comes on top only where there is any.
+pub(super) fn cloud_lines(c: &Cloud) -> Vec<(&'static str, f64)> {
+    let mut out = vec![("compute", c.compute_usd), ("support", c.support_usd), ("storage", c.storage_usd)];
+    out.extend(c.extra.list());
+    out.retain(|(_, usd)| *usd > 0.0);
+    out
 }
 
 /// Lines of owning.
-pub(super) fn owned_lines(o: &Owned) -> [(&'static str, f64); 6] {
-    [
+pub(super) fn owned_lines(o: &Owned) -> Vec<(&'static str, f64)> {
+    let mut out = vec![
         ("capital", o.capital_usd),
         ("financing", o.financing_usd),
         ("electricity", o.electricity_usd),
         ("colocation", o.colocation_usd),
+        ("facility", o.facility_usd),
         ("maintenance", o.maintenance_usd),
+        ("staff", o.staff_usd),
+        ("support", o.support_usd),
         ("storage", o.storage_usd),
-    ]
+    ];
+    out.extend(o.extra.list());
+    out.retain(|(_, usd)| *usd > 0.0);
+    out
 }

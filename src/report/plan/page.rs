@@ -26,6 +26,7 @@ pub(super) fn blocks(plan: &Plan) -> Vec<Block> {
     out.push(Block::Heading("Bill".to_string()));
     out.push(Block::KeyValues(bill::key_values(plan)));
     out.push(Block::Table(energy(plan)));
+    out.push(Block::Table(inventory(plan)));
     out.extend(money(plan).into_iter().map(Block::Table));
     out.push(Block::Heading("Layout".to_string()));
     out.push(Block::KeyValues(layout(plan)));
@@ -153,12 +154,13 @@ fn energy(plan: &Plan) -> Table {
         "communication",
         "bubble and waiting",
         "lost time",
+        "idle spares",
         "network",
+        "storage",
         "cooling and conversion",
     ];
-    table.rows = names
-        .iter()
-        .zip(energy.list())
+    let rows = names.iter().zip(energy.list()).filter(|(_, (_, j))| *j > 0.0);
+    table.rows = rows
         .map(|(name, (_, j))| {
             vec![
                 (*name).into(),
@@ -168,8 +170,46 @@ fn energy(plan: &Plan) -> Table {
         })
         .collect();
     let tdp = human(energy.tdp_convention_j, Kind::Energy);
+    let of = |j: f64| human(j, Kind::Energy);
+    table.notes.push(format!(
+        "By equipment: devices {}, hosts {}, network {}, storage {}, cooling {}.",
+        of(energy.devices_j),
+        of(energy.hosts_j),
+        of(energy.network_j),
+        of(energy.storage_j),
+        of(energy.cooling_j)
+    ));
+    table.notes.push(format!(
+        "Of math, {} is recomputation and {} the optimizer; of lost time, {} is detection and restarts.",
+        of(energy.recompute_j),
+        of(energy.optimizer_j),
+        of(energy.restart_j)
+    ));
     table.notes.push(format!(
         "Device TDP times time, as model cards print it, would be {tdp}: without host, network and cooling."
+    ));
+    table
+}
+
+/// Lines of a greenhouse gas inventory, and the intensity of the run.
+fn inventory(plan: &Plan) -> Table {
+    let columns = vec![
+        Column::words("Scope"),
+        Column::words("What"),
+        Column::numbers("By location"),
+        Column::numbers("After contracts"),
+    ];
+    let mut table = Table::new("Greenhouse gas inventory", columns);
+    let kg = |v: Option<f64>| v.map_or(Cell::Missing, |kg| Cell::quantity(kg, Kind::Carbon));
+    let rows = plan.bill.scopes.iter();
+    table.rows = rows
+        .map(|l| vec![l.scope.into(), l.what.into(), kg(l.location_kg_co2e), kg(l.market_kg_co2e)])
+        .collect();
+    let sci = &plan.bill.carbon.sci;
+    table.notes.push(format!(
+        "Software carbon intensity (ISO/IEC 21031), by location with servers amortized: {} per billion tokens, {} per EFLOP. Empty: not known, not zero.",
+        human(sci.gtoken_kg_co2e, Kind::Carbon),
+        human(sci.eflop_kg_co2e, Kind::Carbon)
     ));
     table
 }
@@ -187,9 +227,13 @@ fn money(plan: &Plan) -> Vec<Table> {
     let cloud = cost.cloud.as_ref().map(|c| table("Rented", &bill::cloud_lines(c)));
     let owned = cost.owned.as_ref().map(|o| {
         let mut owned = table("Owned", &bill::owned_lines(o));
-        owned
-            .notes
-            .push(format!("Buying the cluster takes {}.", human(o.purchase_usd, Kind::Usd)));
+        owned.notes.push(format!(
+            "Buying the cluster takes {}: servers {}, network {}, building {}.",
+            human(o.purchase_usd, Kind::Usd),
+            human(o.capital.servers_usd, Kind::Usd),
+            human(o.capital.network_usd, Kind::Usd),
+            human(o.capital.facility_usd, Kind::Usd)
+        ));
         owned
     });
     cloud.into_iter().chain(owned).collect()

@@ -1,9 +1,9 @@
 //! What a plan rests on, as rows of the sheet of assumptions.
 
 use crate::bill::cost::{MIN_UTILIZATION_FRACTION, N_CHECKPOINTS_KEPT, STORED_BYTES_PER_TOKEN};
-use crate::bill::energy::{CHECKPOINT_FRACTION, MATH_FRACTION, PROVISIONED_FRACTION, RESTART_FRACTION, WAIT_FRACTION};
+use crate::bill::energy::{CHECKPOINT_FRACTION, EVALUATION_FRACTION, MATH_FRACTION, PROVISIONED_FRACTION, RESTART_FRACTION, WAIT_FRACTION};
 use crate::catalog::show::facts;
-use crate::catalog::{Catalog, Kind};
+use crate::catalog::{Catalog, Commitment, Kind};
 use crate::plan::Plan;
 use crate::units::{HOUR_S, MONTH_S, YEAR_S};
 
@@ -102,7 +102,7 @@ fn free(plan: &Plan, catalog: &Catalog) -> Vec<Driver> {
             "USD/kWh",
         ),
     );
-    place("pue", ("pue_ratio", "Power usage effectiveness", region.pue, "ratio"));
+    place("pue", ("pue_ratio", "Power usage effectiveness", plan.bill.energy.pue, "ratio"));
     place(
         "wue_l_per_kwh",
         ("wue_l_per_kwh", "Water on site per kWh of IT energy", region.wue_l_per_kwh, "L/kWh"),
@@ -118,7 +118,8 @@ fn free(plan: &Plan, catalog: &Catalog) -> Vec<Driver> {
     }
     let grid = &region.grid;
     let mut of_grid = |key: &str, row| out.push(sources.driver(Kind::Grid, &grid.name, key, row));
-    let location = grid.location_kg_co2e_per_kwh;
+    // Of the hours of the run, where the grid has them.
+    let location = plan.bill.carbon.location_kg_co2e_per_kwh;
     of_grid(
         "location_kg_co2e_per_kwh",
         ("grid_kg_co2e_per_kwh", "Carbon of the grid, average", location, "kg CO2e/kWh"),
@@ -221,10 +222,95 @@ fn free(plan: &Plan, catalog: &Catalog) -> Vec<Driver> {
                 "fraction",
             ),
         ),
+        (
+            "storage_w_per_tb",
+            ("storage_w_per_tb", "Power of storage", f.storage_w_per_tb, "W/TB"),
+        ),
+        (
+            "staff_usd_per_device_year",
+            (
+                "staff_usd_per_device_year",
+                "People who run the machine",
+                f.staff_usd_per_device_year,
+                "USD/device-year",
+            ),
+        ),
+        (
+            "support_fraction",
+            (
+                "support_fraction",
+                "Support over rent, or over purchase and year",
+                f.support_fraction,
+                "fraction",
+            ),
+        ),
+        (
+            "egress_usd_per_gb",
+            ("egress_usd_per_gb", "Data transfer out", f.egress_usd_per_gb, "USD/GB"),
+        ),
+        (
+            "facility_usd_per_w",
+            ("facility_usd_per_w", "Building per watt of IT", f.facility_usd_per_w, "USD/W"),
+        ),
+        (
+            "facility_life_s",
+            ("facility_life_years", "Life of the building", f.facility_life_s / YEAR_S, "years"),
+        ),
     ] {
         out.push(sources.driver(Kind::Finance, &f.name, key, row));
     }
+    out.extend(declared(plan));
     out
+}
+
+/// What the scenario says of its bill, or leaves at nothing.
+fn declared(plan: &Plan) -> Vec<Driver> {
+    let t = &plan.scenario.terms;
+    let own = if t.own_facility { 1.0 } else { 0.0 };
+    let rows = [
+        ("egress_gb", "Data transferred out", t.egress_bytes / 1e9, "GB", "egress"),
+        ("licences_usd", "Licences of data", t.licences_usd, "USD", "data_licences"),
+        (
+            "experiments_fraction",
+            "Experiments over the machine's cost",
+            t.experiments_fraction,
+            "fraction",
+            "experiments_fraction",
+        ),
+        (
+            "failed_runs_fraction",
+            "Failed runs over the machine's cost",
+            t.failed_runs_fraction,
+            "fraction",
+            "failed_runs_fraction",
+        ),
+        (
+            "tax_fraction",
+            "Taxes on everything else",
+            t.tax_fraction,
+            "fraction",
+            "tax_fraction",
+        ),
+        (
+            "own_facility_flag",
+            "1 in an own building, 0 in colocation",
+            own,
+            "0 or 1",
+            "own_facility",
+        ),
+        (
+            "discount_rate_fraction",
+            "Discount rate",
+            plan.bill.cost.discount_rate_fraction,
+            "fraction/year",
+            "discount_rate_fraction",
+        ),
+    ];
+    let row = |(name, what, value, unit, key): (&'static str, &'static str, f64, &'static str, &str)| Driver {
+        set: format!("--set cost.{key}=…"),
+        ..plain(name, what, value, unit, "[cost] of the scenario; nothing is declared where it is 0")
+    };
+    rows.into_iter().map(row).collect()
 }
 
 fn plain(name: &'static str, what: &'static str, value: f64, unit: &'static str, source: &str) -> Driver {
@@ -254,6 +340,13 @@ fn conventions() -> Vec<Driver> {
         plain("hours_per_year", "Hours of a year", YEAR_S / HOUR_S, "h", "365.25 days"),
         plain("math_power_fraction", "Busy during math", MATH_FRACTION, "fraction", power),
         plain("wait_power_fraction", "Busy while waiting", WAIT_FRACTION, "fraction", power),
+        plain(
+            "evaluation_power_fraction",
+            "Evaluation over training",
+            EVALUATION_FRACTION,
+            "fraction",
+            power,
+        ),
         plain(
             "checkpoint_power_fraction",
             "Busy in pauses",
@@ -293,6 +386,12 @@ fn conventions() -> Vec<Driver> {
     ]
 }
 
+/// 1 where nodes that were taken away are not paid for.
+fn unpaid_wait(plan: &Plan) -> f64 {
+    let spot = plan.scenario.offer.as_ref().is_some_and(|o| o.commitment == Commitment::Spot);
+    if spot { 1.0 } else { 0.0 }
+}
+
 fn planned(plan: &Plan) -> Vec<Driver> {
     let (run, parts, lost) = (&plan.run, &plan.mean_step.parts, &plan.run.lost);
     let node = &plan.scenario.cluster.node;
@@ -304,6 +403,18 @@ fn planned(plan: &Plan) -> Vec<Driver> {
     let row = |name, what, value, unit| plain(name, what, value, unit, source);
     vec![
         row("nodes_count", "Nodes", f64::from(plan.scenario.cluster.n_nodes), "nodes"),
+        row(
+            "spares_count",
+            "Spare nodes",
+            f64::from(plan.scenario.cluster.reliability.spares.unwrap_or(0)),
+            "nodes",
+        ),
+        row(
+            "unpaid_wait_fraction",
+            "Waiting that is not paid: 1 of an interruptible offer",
+            unpaid_wait(plan),
+            "0 or 1",
+        ),
         row("devices_per_node_count", "Devices of a node", f64::from(node.n_devices), "devices"),
         row(
             "training_tokens",

@@ -65,24 +65,46 @@ pub(super) const LOST_H: [&str; 10] = [
     "degraded_h",
 ];
 /// Parts of the energy at the meter.
-pub(super) const METER_KWH: [&str; 6] = [
+pub(super) const METER_KWH: [&str; 8] = [
     "math_kwh",
     "communication_kwh",
     "bubble_kwh",
     "lost_kwh",
+    "idle_kwh",
     "network_kwh",
+    "storage_kwh",
     "cooling_kwh",
 ];
 /// Lines of renting and of owning.
-pub(super) const RENTED_USD: [&str; 2] = ["rent_compute_usd", "storage_usd"];
-pub(super) const OWNED_USD: [&str; 6] = [
+pub(super) const RENTED_USD: [&str; 8] = [
+    "rent_compute_usd",
+    "rent_support_usd",
+    "storage_usd",
+    "egress_usd",
+    "data_licences_usd",
+    "rent_experiments_usd",
+    "rent_failed_runs_usd",
+    "rent_tax_usd",
+];
+pub(super) const OWNED_USD: [&str; 14] = [
     "capital_usd",
     "financing_usd",
     "electricity_usd",
     "colocation_usd",
+    "facility_usd",
     "maintenance_usd",
+    "staff_usd",
+    "support_usd",
     "storage_usd",
+    "egress_usd",
+    "data_licences_usd",
+    "owned_experiments_usd",
+    "owned_failed_runs_usd",
+    "owned_tax_usd",
 ];
+/// The first lines of each are the machine's, which experiments and failed runs are declared over.
+const N_RENTED_MACHINE: usize = 3;
+const N_OWNED_MACHINE: usize = 9;
 
 const RENT: &str = "rent_usd_per_device_hour";
 const PRICE: &str = "node_price_usd";
@@ -102,6 +124,10 @@ const fn needs(needs: &'static str, definition: Definition) -> Definition {
     Definition { needs, ..definition }
 }
 
+fn one() -> Expr {
+    Expr::number(1.0)
+}
+
 fn thousand() -> Expr {
     Expr::number(1000.0)
 }
@@ -112,6 +138,12 @@ fn nodes_kw(s: &Scope, busy: &str) -> Expr {
     s.get("nodes_count") * w / thousand()
 }
 
+/// The machine's lines with what comes on top, each of them named once: formulas stay short.
+fn with_extra(s: &Scope, machine: &[&str]) -> Expr {
+    let declared = one() + s.get("experiments_fraction") + s.get("failed_runs_fraction");
+    (s.sum(machine) * declared + s.get("egress_usd") + s.get("data_licences_usd")) * (one() + s.get("tax_fraction"))
+}
+
 /// Every definition; each uses drivers and those before it.
 pub(super) const DEFINITIONS: &[Definition] = &[
     def(Group::Time, "ideal_h", "Time of the steps alone", "h", |s| s.sum(&IDEAL_H)),
@@ -120,8 +152,11 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     def(Group::Time, "goodput_fraction", "Goodput", "fraction", |s| {
         s.get("ideal_h") / s.get("wall_h")
     }),
+    def(Group::Capacity, "held_nodes_count", "Nodes with spares", "nodes", |s| {
+        s.get("nodes_count") + s.get("spares_count")
+    }),
     def(Group::Capacity, "devices_count", "Devices", "devices", |s| {
-        s.get("nodes_count") * s.get("devices_per_node_count")
+        s.get("held_nodes_count") * s.get("devices_per_node_count")
     }),
     def(Group::Capacity, "device_hours", "Device-hours held", "device-hours", |s| {
         s.get("devices_count") * s.get("wall_h")
@@ -135,7 +170,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     ),
     def(Group::Capacity, "peak_it_kw", "IT power to provide for", "kW", |s| {
         let node_w = s.get("node_active_w").max(s.get("provisioned_fraction") * s.get("node_max_w"));
-        s.get("nodes_count") * node_w * (Expr::number(1.0) + s.get("network_power_fraction")) / thousand()
+        s.get("held_nodes_count") * node_w * (Expr::number(1.0) + s.get("network_power_fraction")) / thousand()
     }),
     def(Group::Capacity, "peak_meter_kw", "Power to provide for at the meter", "kW", |s| {
         s.get("peak_it_kw") * s.get("pue_ratio")
@@ -154,18 +189,27 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         s.get("bubble_h") * nodes_kw(s, "wait_power_fraction")
     }),
     def(Group::Energy, "lost_kwh", "Lost time", "kWh", |s| {
-        let step_kw = s.sum(&["math_kwh", "communication_kwh", "bubble_kwh"]) / s.get("ideal_h");
-        let paused_h = s.sum(&["checkpoint_h", "evaluation_h", "planned_h", "wait_h"]);
+        let step_kw = s.sum(&METER_KWH[..3]) / s.get("ideal_h");
+        let idle_kw = s.get("nodes_count") * s.get("node_idle_w") / thousand();
+        let paused_h = s.sum(&["checkpoint_h", "planned_h", "wait_h"]);
         let stepping_h = s.sum(&["rework_h", "rollback_h", "slow_h", "degraded_h"]);
+        let evaluating_kw = idle_kw.clone() + s.get("evaluation_power_fraction") * (step_kw.clone() - idle_kw);
         stepping_h * step_kw
+            + s.get("evaluation_h") * evaluating_kw
             + s.get("detect_h") * nodes_kw(s, "wait_power_fraction")
             + s.get("restart_h") * nodes_kw(s, "restart_power_fraction")
             + paused_h * nodes_kw(s, "checkpoint_power_fraction")
     }),
-    def(Group::Energy, "network_kwh", "Network", "kWh", |s| {
-        s.get("network_power_fraction") * s.sum(&METER_KWH[..4])
+    def(Group::Energy, "idle_kwh", "Idle spares", "kWh", |s| {
+        s.get("spares_count") * s.get("node_idle_w") * s.get("wall_h") / thousand()
     }),
-    def(Group::Energy, "it_kwh", "All IT equipment", "kWh", |s| s.sum(&METER_KWH[..5])),
+    def(Group::Energy, "network_kwh", "Network", "kWh", |s| {
+        s.get("network_power_fraction") * s.sum(&METER_KWH[..5])
+    }),
+    def(Group::Energy, "storage_kwh", "Storage", "kWh", |s| {
+        s.get("stored_gb") / thousand() * s.get("storage_w_per_tb") * s.get("wall_h") / thousand()
+    }),
+    def(Group::Energy, "it_kwh", "All IT equipment", "kWh", |s| s.sum(&METER_KWH[..7])),
     def(Group::Energy, "cooling_kwh", "Cooling and conversion", "kWh", |s| {
         s.get("it_kwh") * (s.get("pue_ratio") - Expr::number(1.0))
     }),
@@ -203,7 +247,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         "carbon_embodied_kg",
         "Making the servers, this run's share",
         "kg CO2e",
-        |s| s.get("node_embodied_kg_co2e") * s.get("nodes_count") * s.get("wall_h") / (s.get("life_years") * s.get("hours_per_year")),
+        |s| s.get("node_embodied_kg_co2e") * s.get("held_nodes_count") * s.get("wall_h") / (s.get("life_years") * s.get("hours_per_year")),
     ),
     def(Group::Carbon, "carbon_total_kg", "Location-based and servers", "kg CO2e", |s| {
         s.get("carbon_location_kg") + s.get("carbon_embodied_kg")
@@ -220,15 +264,48 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     def(Group::Total, "storage_usd", "Storage", "USD", |s| {
         s.get("stored_gb") * s.get("storage_usd_per_gb_month") * s.get("wall_h") / s.get("hours_per_month")
     }),
+    def(Group::Total, "egress_usd", "Data transfer out", "USD", |s| {
+        s.get("egress_gb") * s.get("egress_usd_per_gb")
+    }),
+    def(Group::Total, "data_licences_usd", "Licences of data", "USD", |s| {
+        s.get("licences_usd")
+    }),
     needs(
         RENT,
         def(Group::Rented, "rent_compute_usd", "Compute", "USD", |s| {
-            s.get("device_hours") * s.get(RENT)
+            let paid_h = s.get("wall_h") - s.get("unpaid_wait_fraction") * s.get("wait_h");
+            s.get("devices_count") * paid_h * s.get(RENT)
         }),
     ),
     needs(
         RENT,
-        def(Group::Rented, "rent_total_usd", "Rented, all of it", "USD", |s| s.sum(&RENTED_USD)),
+        def(Group::Rented, "rent_support_usd", "Support", "USD", |s| {
+            s.get("rent_compute_usd") * s.get("support_fraction")
+        }),
+    ),
+    needs(
+        RENT,
+        def(Group::Rented, "rent_experiments_usd", "Experiments, as declared", "USD", |s| {
+            s.sum(&RENTED_USD[..N_RENTED_MACHINE]) * s.get("experiments_fraction")
+        }),
+    ),
+    needs(
+        RENT,
+        def(Group::Rented, "rent_failed_runs_usd", "Failed runs, as declared", "USD", |s| {
+            s.sum(&RENTED_USD[..N_RENTED_MACHINE]) * s.get("failed_runs_fraction")
+        }),
+    ),
+    needs(
+        RENT,
+        def(Group::Rented, "rent_tax_usd", "Taxes", "USD", |s| {
+            s.sum(&RENTED_USD[..RENTED_USD.len() - 1]) * s.get("tax_fraction")
+        }),
+    ),
+    needs(
+        RENT,
+        def(Group::Rented, "rent_total_usd", "Rented, all of it", "USD", |s| {
+            with_extra(s, &RENTED_USD[..N_RENTED_MACHINE])
+        }),
     ),
     needs(
         PRICE,
@@ -254,16 +331,56 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         PRICE,
         def(
             Group::Owned,
-            "purchase_usd",
-            "Purchase of the cluster (not part of the total)",
+            "servers_usd",
+            "Purchase: servers (not part of the total)",
             "USD",
-            |s| s.get(PRICE) * (Expr::number(1.0) + s.get("network_fraction")) * s.get("nodes_count"),
+            |s| s.get(PRICE) * s.get("held_nodes_count"),
+        ),
+    ),
+    needs(
+        PRICE,
+        def(
+            Group::Owned,
+            "network_purchase_usd",
+            "Purchase: network, storage, installation (not part of the total)",
+            "USD",
+            |s| s.get("servers_usd") * s.get("network_fraction"),
+        ),
+    ),
+    needs(
+        PRICE,
+        def(
+            Group::Owned,
+            "building_usd",
+            "Purchase: building (not part of the total)",
+            "USD",
+            |s| s.get("own_facility_flag") * s.get("peak_it_kw") * thousand() * s.get("facility_usd_per_w"),
+        ),
+    ),
+    needs(
+        PRICE,
+        def(
+            Group::Owned,
+            "machine_usd",
+            "Purchase without the building (not part of the total)",
+            "USD",
+            |s| s.sum(&["servers_usd", "network_purchase_usd"]),
+        ),
+    ),
+    needs(
+        PRICE,
+        def(
+            Group::Owned,
+            "purchase_usd",
+            "Purchase, all of it (not part of the total)",
+            "USD",
+            |s| s.sum(&["machine_usd", "building_usd"]),
         ),
     ),
     needs(
         PRICE,
         def(Group::Owned, "capital_usd", "Depreciation", "USD", |s| {
-            let depreciable = s.get("purchase_usd") * (Expr::number(1.0) - s.get("residual_fraction"));
+            let depreciable = s.get("machine_usd") * (one() - s.get("residual_fraction"));
             depreciable * s.get("held_h") / (s.get("life_years") * s.get("hours_per_year"))
         }),
     ),
@@ -275,7 +392,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
             "Cost of capital on the mean book value",
             "USD",
             |s| {
-                let book = s.get("purchase_usd") * (Expr::number(1.0) + s.get("residual_fraction")) / Expr::number(2.0);
+                let book = s.get("machine_usd") * (one() + s.get("residual_fraction")) / Expr::number(2.0);
                 book * s.get("capital_rate_fraction") * s.get("held_h") / s.get("hours_per_year")
             },
         ),
@@ -289,18 +406,66 @@ pub(super) const DEFINITIONS: &[Definition] = &[
     needs(
         PRICE,
         def(Group::Owned, "colocation_usd", "Colocation", "USD", |s| {
-            s.get("peak_it_kw") * s.get("colocation_usd_per_kw_month") * s.get("held_h") / s.get("hours_per_month")
+            let rented = one() - s.get("own_facility_flag");
+            rented * s.get("peak_it_kw") * s.get("colocation_usd_per_kw_month") * s.get("held_h") / s.get("hours_per_month")
         }),
+    ),
+    needs(
+        PRICE,
+        def(
+            Group::Owned,
+            "facility_usd",
+            "Own building: depreciation, capital, upkeep",
+            "USD",
+            |s| {
+                let yearly = one() / s.get("facility_life_years")
+                    + s.get("capital_rate_fraction") / Expr::number(2.0)
+                    + s.get("maintenance_fraction");
+                s.get("building_usd") * yearly * s.get("held_h") / s.get("hours_per_year")
+            },
+        ),
     ),
     needs(
         PRICE,
         def(Group::Owned, "maintenance_usd", "Operation and maintenance", "USD", |s| {
-            s.get("purchase_usd") * s.get("maintenance_fraction") * s.get("held_h") / s.get("hours_per_year")
+            s.get("machine_usd") * s.get("maintenance_fraction") * s.get("held_h") / s.get("hours_per_year")
         }),
     ),
     needs(
         PRICE,
-        def(Group::Owned, "owned_total_usd", "Owned, all of it", "USD", |s| s.sum(&OWNED_USD)),
+        def(Group::Owned, "staff_usd", "Staff", "USD", |s| {
+            s.get("staff_usd_per_device_year") * s.get("devices_count") * s.get("held_h") / s.get("hours_per_year")
+        }),
+    ),
+    needs(
+        PRICE,
+        def(Group::Owned, "support_usd", "Support", "USD", |s| {
+            s.get("machine_usd") * s.get("support_fraction") * s.get("held_h") / s.get("hours_per_year")
+        }),
+    ),
+    needs(
+        PRICE,
+        def(Group::Owned, "owned_experiments_usd", "Experiments, as declared", "USD", |s| {
+            s.sum(&OWNED_USD[..N_OWNED_MACHINE]) * s.get("experiments_fraction")
+        }),
+    ),
+    needs(
+        PRICE,
+        def(Group::Owned, "owned_failed_runs_usd", "Failed runs, as declared", "USD", |s| {
+            s.sum(&OWNED_USD[..N_OWNED_MACHINE]) * s.get("failed_runs_fraction")
+        }),
+    ),
+    needs(
+        PRICE,
+        def(Group::Owned, "owned_tax_usd", "Taxes", "USD", |s| {
+            s.sum(&OWNED_USD[..OWNED_USD.len() - 1]) * s.get("tax_fraction")
+        }),
+    ),
+    needs(
+        PRICE,
+        def(Group::Owned, "owned_total_usd", "Owned, all of it", "USD", |s| {
+            with_extra(s, &OWNED_USD[..N_OWNED_MACHINE])
+        }),
     ),
 ];
 

@@ -217,8 +217,8 @@ impl Book<'_> {
         let mut chart = Chart::new(ChartType::Bar);
         chart
             .add_series()
-            .set_categories((page.name, first, 0, first + 4, 0))
-            .set_values((page.name, first, 1, first + 4, 1));
+            .set_categories((page.name, first, 0, first + 6, 0))
+            .set_values((page.name, first, 1, first + 6, 1));
         chart.title().set_name("IT energy by phase, kWh");
         chart.legend().set_hidden();
         chart.set_alt_text("Bars: energy of IT equipment by phase of the run");
@@ -229,7 +229,7 @@ impl Book<'_> {
     /// Line items and months; and the purchase.
     fn cost(&mut self) -> Written<(Page, Option<Page>)> {
         let mut page = Page::new("Monthly cost", &[44.0, 20.0, 18.0, 22.0, 18.0, 18.0, 18.0, 18.0, 18.0, 18.0])?;
-        self.group(&mut page, "Storage, the same both ways", Group::Total)?;
+        self.group(&mut page, "Storage, transfer and data, the same both ways", Group::Total)?;
         if self.drivers.has("rent_usd_per_device_hour") {
             self.group(&mut page, "Rented", Group::Rented)?;
             page.check("lines sum to the total", &self.sum_of(&RENTED_USD), &self.value("rent_total_usd"))?;

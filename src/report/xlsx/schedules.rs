@@ -55,7 +55,7 @@ pub(super) fn months(book: &mut Book<'_>, page: &mut Page) -> Written<()> {
         let sum = page.formula(last_column, &Expr::sum(cells), Look::Value("USD"))?;
         total += sum.value;
         let years = Expr::number(f64::from(m)) / Expr::number(12.0);
-        let discounted = sum / (one() + book.value("capital_rate_fraction")).power(years);
+        let discounted = sum / (one() + book.value("discount_rate_fraction")).power(years);
         present += page.formula(last_column + 1, &discounted, Look::Value("USD"))?.value;
         page.row += 1;
     }
@@ -95,7 +95,7 @@ fn alive(book: &Book<'_>, year: u32, last: bool) -> Expr {
 pub(super) fn amortization(book: &Book<'_>) -> Written<Page> {
     let mut page = Page::new("Capex & amortization", &[44.0, 20.0, 20.0, 20.0, 20.0])?;
     page.line(
-        "Straight line over the life, whole cluster; the run's share is in Monthly cost.",
+        "Straight line over the life, whole cluster without its building; the run's share is in Monthly cost.",
         Look::Text,
     )?;
     page.row += 1;
@@ -106,7 +106,7 @@ pub(super) fn amortization(book: &Book<'_>) -> Written<Page> {
         "Depreciation, USD",
         "Closing value, USD",
     ])?;
-    let purchase = book.value("purchase_usd");
+    let purchase = book.value("machine_usd");
     let residual = book.value("residual_fraction");
     let depreciable = purchase.clone() * (one() - residual.clone());
     let first = page.row;
@@ -144,7 +144,7 @@ pub(super) fn cash(book: &mut Book<'_>) -> Written<Option<Page>> {
     let v = |name: &str| book.value(name);
     let mut page = Page::new("Cash flow & NPV", &[44.0, 20.0, 20.0, 20.0, 20.0, 20.0, 20.0, 20.0])?;
     page.line(
-        "Buying the cluster instead of renting it for the hours that earn. Flows at the end of each year; storage and tax are left out.",
+        "Buying the cluster instead of renting it for the hours that earn. Flows at the end of each year; storage, what comes on top and tax are left out.",
         Look::Text,
     )?;
     page.row += 1;
@@ -153,17 +153,22 @@ pub(super) fn cash(book: &mut Book<'_>) -> Written<Option<Page>> {
         "Purchase and residual, USD",
         "Rent avoided, USD",
         "Electricity, USD",
-        "Colocation, USD",
-        "Maintenance, USD",
+        "Colocation or building, USD",
+        "Operation, staff, support, USD",
         "Net flow, USD",
         "Sum so far, USD",
     ])?;
     let used_h = v("hours_per_year") * v("utilization_used_fraction");
     let yearly = [
-        v("devices_count") * used_h.clone() * v("rent_usd_per_device_hour"),
+        v("devices_count") * used_h.clone() * v("rent_usd_per_device_hour") * (one() + v("support_fraction")),
         Expr::number(0.0) - v("mean_meter_kw") * used_h * v("electricity_usd_per_kwh"),
-        Expr::number(0.0) - v("peak_it_kw") * v("colocation_usd_per_kw_month") * v("hours_per_year") / v("hours_per_month"),
-        Expr::number(0.0) - v("purchase_usd") * v("maintenance_fraction"),
+        Expr::number(0.0)
+            - (one() - v("own_facility_flag")) * v("peak_it_kw") * v("colocation_usd_per_kw_month") * v("hours_per_year")
+                / v("hours_per_month")
+            - v("building_usd") * v("maintenance_fraction"),
+        Expr::number(0.0)
+            - v("machine_usd") * (v("maintenance_fraction") + v("support_fraction"))
+            - v("staff_usd_per_device_year") * v("devices_count"),
     ];
     let n = years(book);
     let first = page.row;
@@ -194,7 +199,10 @@ pub(super) fn cash(book: &mut Book<'_>) -> Written<Option<Page>> {
                 format!("AND({0}>{from},{0}<={to})", life.formula)
             };
             let ending = Expr::atom(format!("IF({within},1,0)"), f64::from(u8::from(ends)));
-            cells.push(page.formula(1, &(v("purchase_usd") * v("residual_fraction") * ending), Look::Value("USD"))?);
+            // A building is sold with the machine, at its book value.
+            let building = v("building_usd") * (one() - (v("life_years") / v("facility_life_years")).min(one()));
+            let sold = (v("machine_usd") * v("residual_fraction") + building) * ending;
+            cells.push(page.formula(1, &sold, Look::Value("USD"))?);
             for (column, flow) in (2u16..).zip(&yearly) {
                 cells.push(page.formula(column, &(flow.clone() * share.clone()), Look::Value("USD"))?);
             }
@@ -213,7 +221,7 @@ pub(super) fn cash(book: &mut Book<'_>) -> Written<Option<Page>> {
     page.row += 1;
     page.head(&["Net present value of buying", "USD"])?;
     let rates = [
-        ("at the cost of capital", v("capital_rate_fraction")),
+        ("at the discount rate", v("discount_rate_fraction")),
         ("at 6 %", Expr::number(0.06)),
         ("at 10 %", Expr::number(0.1)),
         ("at 15 %", Expr::number(0.15)),
@@ -225,7 +233,7 @@ pub(super) fn cash(book: &mut Book<'_>) -> Written<Option<Page>> {
         let npv: f64 = later.map(|(t, f)| f / (1.0 + rate.value).powi(t as i32)).sum();
         let value = npv + flows.first().copied().unwrap_or(0.0);
         let expr = Expr::atom(format!("NPV({},{rest})+{zero}", rate.formula), value);
-        if label.contains("capital") {
+        if label.contains("discount") {
             page.named(1, "npv_of_buying_usd", &expr, Look::Total("USD"))?;
         } else {
             page.formula(1, &expr, Look::Value("USD"))?;

@@ -4,7 +4,7 @@ use super::expr::Expr;
 use super::page::{Look, Page, Written};
 use super::pages::Book;
 use crate::bill::Way;
-use crate::plan::ranges;
+use crate::plan::{Plan, ranges};
 use crate::report::plan::subtitle;
 use rust_xlsxwriter::Formula;
 
@@ -14,7 +14,14 @@ impl Book<'_> {
         let mut page = Page::new("Summary", &[44.0, 24.0, 20.0, 20.0, 60.0])?;
         page.line(&plan.scenario.name, Look::Strong)?;
         page.line(&subtitle(&plan.scenario), Look::Text)?;
-        page.line("An estimate, not a quote. Taxes are not included.", Look::Strong)?;
+        page.line(
+            if plan.scenario.terms.tax_fraction > 0.0 {
+                "An estimate, not a quote. Taxes as declared."
+            } else {
+                "An estimate, not a quote. Taxes are not included."
+            },
+            Look::Strong,
+        )?;
         page.row += 1;
         page.head(&["Answer", "P50", "P10", "P90", "What it is"])?;
         let spread = ranges(plan);
@@ -36,13 +43,16 @@ impl Book<'_> {
             let total = self.value("total_usd");
             self.answer(&mut page, "Cost, USD", &total, "USD", "live: follows the sheet of assumptions")?;
             if let (Some(times), Some(energies)) = (&ratios, &energies) {
-                // Everything but electricity grows with the wall time.
+                // Transfer and licences are the same however long it takes; all else but electricity grows with it.
+                let fixed = self.value("egress_usd") + self.value("data_licences_usd");
                 let metered = match plan.bill.cost.way {
                     Some(Way::Owned) => self.value("electricity_usd"),
                     _ => Expr::number(0.0),
                 };
                 self.ends_of(&mut page, "USD", |i| {
-                    (total.clone() - metered.clone()) * times[i].clone() + metered.clone() * energies[i].clone()
+                    (total.clone() - metered.clone() - fixed.clone()) * times[i].clone()
+                        + metered.clone() * energies[i].clone()
+                        + fixed.clone()
                 })?;
             }
             let useful = total / self.value("useful_device_hours");
@@ -125,8 +135,23 @@ impl Book<'_> {
             price,
             range,
             format!("Step time: stack {}, device {}, by the planner's step model.", s.stack.name, s.accelerator.name),
-            "Not in it: taxes, staff, data and its licences, failed or repeated experiments, data transfer out, insurance, buildings beyond colocation.".to_string(),
+            not_in_it(self.plan),
             "Change yellow cells of Assumptions; every formula follows. Hours come from the planner: another machine or layout needs another plan.".to_string(),
         ]
     }
+}
+
+/// What the scenario did not declare, and what nobody counts here.
+fn not_in_it(plan: &Plan) -> String {
+    let t = &plan.scenario.terms;
+    let open = [
+        ("taxes", t.tax_fraction),
+        ("licences of data", t.licences_usd),
+        ("experiments", t.experiments_fraction),
+        ("failed runs", t.failed_runs_fraction),
+        ("data transfer out", t.egress_bytes),
+    ];
+    let mut words: Vec<&str> = open.iter().filter(|(_, v)| *v <= 0.0).map(|(w, _)| *w).collect();
+    words.extend(["research staff", "insurance"]);
+    format!("Not in it: {}.", words.join(", "))
 }

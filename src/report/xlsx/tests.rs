@@ -30,7 +30,7 @@ fn named(book: &mut Xlsx<Cursor<Vec<u8>>>, name: &str) -> f64 {
 
 #[test]
 fn cached_totals_are_those_of_the_plan() {
-    let cases: [&[&str]; 4] = [
+    let cases: [&[&str]; 7] = [
         &[],
         &["cost.owned=true"],
         &["cost.usd_per_device_hour=7.5", "region.us-east-1.electricity_usd_per_kwh=0.31"],
@@ -39,6 +39,25 @@ fn cached_totals_are_those_of_the_plan() {
             "finance.default.residual_fraction=0.2",
             "finance.default.utilization_fraction=0.02",
         ],
+        &[
+            "cost.owned=true",
+            "cost.own_facility=true",
+            "cost.egress=\"120 TB\"",
+            "cost.data_licences=\"3 MUSD\"",
+            "cost.experiments_fraction=0.5",
+            "cost.failed_runs_fraction=0.1",
+            "cost.tax_fraction=0.19",
+            "cost.discount_rate_fraction=0.07",
+            "finance.default.support_fraction=0.04",
+            "reliability.spares=40",
+        ],
+        &[
+            "cost.commitment=\"spot\"",
+            "cost.usd_per_device_hour=1.2",
+            "cost.preempted_every=\"20000 h\"",
+            "cost.experiments_fraction=0.2",
+        ],
+        &["power.convention=\"tdp\"", "power.device_cap=\"600 W\"", "cost.owned=true"],
     ];
     for overrides in cases {
         let (plan, catalog) = planned(overrides);
@@ -56,6 +75,15 @@ fn cached_totals_are_those_of_the_plan() {
             ("maintenance_usd", owned.maintenance_usd),
             ("storage_usd", owned.storage_usd),
             ("purchase_usd", owned.purchase_usd),
+            ("facility_usd", owned.facility_usd),
+            ("staff_usd", owned.staff_usd),
+            ("support_usd", owned.support_usd),
+            ("owned_tax_usd", owned.extra.tax_usd),
+            ("egress_usd", cloud.extra.egress_usd),
+            ("rent_experiments_usd", cloud.extra.experiments_usd),
+            ("rent_compute_usd", cloud.compute_usd),
+            ("npv_of_buying_usd", bill.cost.npv_of_buying_usd.unwrap()),
+            ("present_value_usd", bill.cost.present_value_usd.unwrap()),
         ] {
             let seen = named(&mut book, name);
             assert!((seen - usd).abs() < 0.01, "{overrides:?} {name}: {seen} against {usd}");
