@@ -3,6 +3,7 @@
 
 pub mod bands;
 pub mod cross;
+pub mod energies;
 pub mod fit;
 mod machine;
 pub mod models;

@@ -1,6 +1,6 @@
 //! Money: renting against owning. There is no default price; what has none has no total.
 
-use super::{BillInput, Energy, books};
+use super::{BillInput, Currency, Energy, books};
 use crate::catalog::Commitment;
 use crate::units::{HOUR_S, KWH_J, MONTH_S, YEAR_S};
 
@@ -188,8 +188,14 @@ pub struct Money {
     pub npv_of_buying_usd: Option<f64>,
     /// The rate of both.
     pub discount_rate_fraction: f64,
-    /// The total in the scenario's other currency.
-    pub in_currency: Option<f64>,
+}
+
+impl Money {
+    /// The total in another currency.
+    #[must_use]
+    pub fn total_in(&self, currency: &Currency) -> Option<f64> {
+        self.total_usd.map(|usd| usd / currency.unit_usd)
+    }
 }
 
 /// What a run costs.
@@ -205,7 +211,6 @@ pub fn money(input: &BillInput, energy: &Energy) -> Money {
     let break_even_utilization_fraction = cloud.as_ref().zip(owned.as_ref()).and_then(|(c, o)| break_even(input, c, o));
     let total_usd = chosen.map(|(_, usd, _)| usd);
     let rate = input.terms.discount_rate_fraction.unwrap_or(input.finance.capital_rate_fraction);
-    let unit_usd = input.terms.currency.as_ref().map(|c| c.unit_usd);
     Money {
         way: chosen.map(|(way, ..)| way),
         total_usd,
@@ -214,7 +219,6 @@ pub fn money(input: &BillInput, energy: &Energy) -> Money {
         present_value_usd: total_usd.map(|usd| books::present_value_usd(usd, input.run.wall_s, rate)),
         npv_of_buying_usd: books::books(input, energy).and_then(|b| b.npv_of_buying_usd(rate)),
         discount_rate_fraction: rate,
-        in_currency: total_usd.zip(unit_usd).map(|(usd, unit)| usd / unit),
         cloud,
         owned,
     }

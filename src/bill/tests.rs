@@ -355,6 +355,7 @@ fn what_comes_on_top_by_hand() {
     };
     c.finance.support_fraction = 0.05;
     let m = c.bill().cost;
+    let euros = m.total_in(c.terms.currency.as_ref().unwrap()).unwrap();
     let cloud = m.cloud.unwrap();
     // 80 + 4 of support + 0.0684932 of storage.
     let machine = 84.068_493_2;
@@ -364,7 +365,7 @@ fn what_comes_on_top_by_hand() {
     close(cloud.extra.failed_runs_usd, 0.25 * machine);
     close(cloud.extra.tax_usd, 0.1 * (1.75 * machine + 1100.0));
     close(cloud.total_usd, 1.1 * (1.75 * machine + 1100.0));
-    close(m.in_currency.unwrap(), cloud.total_usd / 1.25);
+    close(euros, cloud.total_usd / 1.25);
     close(m.goodput_loss_usd.unwrap(), machine / 3.0);
     let owned = m.owned.unwrap();
     // 2.5e6 · 0.05 a year for 3000 s.

@@ -107,11 +107,19 @@ impl Builder<'_> {
             let every_s = known.unwrap_or(PREEMPTED_EVERY_S);
             cluster.reliability.preemptions_per_day = f64::from(cluster.n_nodes) * DAY_S / every_s;
         }
-        if cluster.reliability.preemption_wait_s <= 0.0 && !given("preemption_wait") {
-            cluster.reliability.preemption_wait_s = PREEMPTION_WAIT_S;
-            let source = "assumption of 2026-11, nothing is published; set reliability.preemption_wait";
-            self.assume("reliability.preemption_wait", units::duration(PREEMPTION_WAIT_S), source);
+        if given("preemption_wait") {
+            return;
         }
+        let source = if cluster.reliability.preemption_wait_s <= 0.0 {
+            cluster.reliability.preemption_wait_s = PREEMPTION_WAIT_S;
+            "assumption of 2026-11, nothing is published; set reliability.preemption_wait".to_string()
+        } else {
+            let entry = self.catalog.entry(Kind::Reliability, &cluster.reliability.name).ok();
+            let fact = entry.and_then(|e| facts(e).into_iter().find(|f| f.key == "preemption_wait_s"));
+            fact.and_then(|f| f.source).unwrap_or_else(|| "default".to_string())
+        };
+        let wait = units::duration(cluster.reliability.preemption_wait_s);
+        self.assume("reliability.preemption_wait", wait, source);
     }
 
     /// Name every value of prices, places and machines that the bill rests on, with source and date.
@@ -135,8 +143,10 @@ impl Builder<'_> {
             (Kind::Finance, &finance.name),
         ] {
             let Ok(entry) = self.catalog.entry(kind, entry) else { continue };
-            let date = ["as_of", "year"].iter().find_map(|k| entry.tree.text(k)).unwrap_or("").to_string();
-            for fact in facts(entry) {
+            let facts = facts(entry);
+            let year = facts.iter().find(|f| f.key == "year").map(|f| f.value.clone());
+            let date = year.or_else(|| entry.tree.text("as_of").map(str::to_string)).unwrap_or_default();
+            for fact in facts {
                 let used = match kind {
                     Kind::Node => {
                         matches!(fact.key.as_str(), "idle_w" | "active_w" | "max_w" | "embodied_kg_co2e") || fact.key == "price.base_usd"

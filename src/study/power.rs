@@ -10,7 +10,7 @@ use super::runs::{Row, read_csv, scenario};
 use crate::catalog::{Catalog, Node, source};
 use crate::error::{Diagnostic, Error, Origin, Result};
 use crate::search::{Options, search};
-use crate::step::simulate;
+use crate::step::{Step, simulate};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -91,7 +91,8 @@ impl LeftOut {
 /// Where the published logs stand.
 const LOGS: &str = "scenarios/power/mlperf-logs.csv";
 
-fn embedded(name: &str) -> Result<Origin> {
+/// A file of this program.
+pub(super) fn embedded(name: &str) -> Result<Origin> {
     let file = source::embedded().find(|(path, _)| path == name);
     let missing = || Error::invalid(Diagnostic::new(format!("`{name}` is not in this program")));
     let (path, text) = file.ok_or_else(missing)?;
@@ -110,6 +111,11 @@ pub fn published(catalog: &Catalog) -> Result<Vec<Log>> {
     rows.par_iter().map(|row| log(row, catalog)).collect()
 }
 
+/// Seconds of a step at full power.
+pub(super) fn math_s(step: &Step) -> f64 {
+    step.parts.math_s + step.parts.recompute_s + step.parts.optimizer_s
+}
+
 fn log(row: &Row, catalog: &Catalog) -> Result<Log> {
     let wrong = |why: &str| Error::invalid(Diagnostic::new(format!("power log `{}`: {why}", row.id)));
     let number = |column: &str| row.number(column).ok_or_else(|| wrong(&format!("no {column}")));
@@ -118,7 +124,7 @@ fn log(row: &Row, catalog: &Catalog) -> Result<Log> {
     let found = search(&case, &Options::default());
     let layout = found.best.first().ok_or_else(|| wrong("no layout of its row fits"))?.layout;
     let step = simulate(&case.workload, &case.machine(), &layout);
-    let math_s = step.parts.math_s + step.parts.recompute_s + step.parts.optimizer_s;
+    let math_s = math_s(&step);
     let n_devices = f64::from(node.n_devices);
     Ok(Log {
         id: row.id.clone(),

@@ -3,6 +3,7 @@
 // A test that cannot go on has failed; clippy.toml covers test functions only, not their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bill;
 mod catalog;
 #[cfg(feature = "cli")]
 mod cli;

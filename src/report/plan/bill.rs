@@ -29,7 +29,8 @@ pub(super) fn headline(plan: &Plan) -> KeyValue {
 
 /// The total in the scenario's other currency, with its rate and date.
 fn in_currency(plan: &Plan) -> Option<String> {
-    let (currency, total) = (plan.scenario.terms.currency.as_ref()?, plan.bill.cost.in_currency?);
+    let currency = plan.scenario.terms.currency.as_ref()?;
+    let total = plan.bill.cost.total_in(currency)?;
     Some(format!(
         "{} at {} USD each ({})",
         crate::units::si(total, &currency.code),

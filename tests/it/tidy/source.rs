@@ -33,6 +33,8 @@ const SUFFIXES: &[&str] = &[
     "_usd_per_device_hour",
     "_usd_per_kw_month",
     "_usd_per_gb_month",
+    "_usd_per_gb",
+    "_w_per_tb",
     "_flop_per_token",
     "_flop_per_j",
     "_s_per_day",

@@ -40,7 +40,7 @@ pub(super) fn bill(b: &Bill, scenario: &Scenario) -> Value {
             "currency": c.code,
             "usd": c.unit_usd,
             "as_of": c.as_of,
-            "total": cost.in_currency,
+            "total": cost.total_in(c),
         })),
         "break_even_utilization": cost.break_even_utilization_fraction,
         "offer": scenario.offer.as_ref().map(|o| json!({
