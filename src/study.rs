@@ -10,6 +10,7 @@ pub mod noise;
 mod offsets;
 pub mod own;
 mod rows;
+pub mod renewal;
 pub mod runs;
 pub mod sensitivity;
 pub mod software;

@@ -4,11 +4,11 @@
 //! is not finite, so NaN cannot appear.
 
 use crate::bill::Bill;
-use crate::catalog::Band;
+use crate::catalog::{Band, Cause};
 use crate::layout::memory::MemoryBudget;
 use crate::layout::{Layout, Split};
 use crate::lint;
-use crate::plan::{Plan, Quantiles, Ranges, Scenario, ranges, step_gantt};
+use crate::plan::{PhasePlan, Plan, Quantiles, Ranges, Scenario, ranges, step_gantt};
 use crate::report::explain::timeline::effects_json;
 use crate::report::{Cell, Column, Kind, Table, timeline};
 use crate::run::Run;
@@ -78,8 +78,19 @@ fn inputs(s: &Scenario) -> Value {
         "peak_flop_per_s": s.accelerator.peak.matrix_flop_per_s(s.workload.precision.compute),
         "storage_bytes_per_s": s.cluster.storage_bytes_per_s,
         "node_mtbf_s": reliability.node_mtbf_s,
+        "unscreened_factor": reliability.unscreened_factor,
+        "burn_in_factor": reliability.burn_in_factor,
         "detect_s": reliability.detect_s,
+        "hang_detect_s": reliability.hang_detect_s,
+        "silent_detect_s": reliability.silent_detect_s,
         "restart_s": reliability.restart_s,
+        "warm_up_s": reliability.warm_up_s,
+        "compile_s": reliability.compile_s,
+        "slow_node_mtbf_s": reliability.slow_node_mtbf_s,
+        "slow_factor": reliability.slow_factor,
+        "slow_found_s": reliability.slow_found_s,
+        "repair_s": reliability.repair_s,
+        "spares": reliability.spares,
         "planned_s_per_day": reliability.planned_s_per_day,
         "node_idle_w": node.idle_w,
         "node_active_w": node.active_w,
@@ -225,9 +236,28 @@ fn run(plan: &Plan) -> Value {
         "checkpoint_every_s": r.checkpoint_every_s,
         "checkpoint_write_s": r.checkpoint_write_s,
         "checkpoint_stall_s": r.checkpoint_stall_s,
+        "checkpoint_load_s": r.checkpoint_load_s,
         "checkpoint_bytes": plan.checkpoint_bytes,
+        "checkpoint": plan.scenario.course.saving.mode.name(),
+        "unscreened_fraction": r.unscreened_fraction,
+        "stops": Cause::ALL.iter().zip(r.stops).map(|((name, _), n)| ((*name).to_string(), json!(n))).collect::<Map<_, _>>(),
+        "phases": plan.phases.iter().map(phase).collect::<Vec<_>>(),
         "thrashing": r.thrashing,
         "lost": lost,
+    })
+}
+
+fn phase(p: &PhasePlan) -> Value {
+    json!({
+        "name": p.phase.name,
+        "tokens": p.phase.total_tokens,
+        "sequence_tokens": p.phase.seq_len_tokens,
+        "global_batch_sequences": p.phase.global_batch_seqs,
+        "layout": layout(&p.layout),
+        "step_time_s": p.step.time_s,
+        "mfu": p.step.mfu,
+        "n_steps": (p.phase.total_tokens / p.step.tokens).ceil(),
+        "ideal_s": (p.phase.total_tokens / p.step.tokens).ceil() * p.step.time_s,
     })
 }
 
