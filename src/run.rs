@@ -18,9 +18,13 @@ pub use checkpoint::{SaveMode, Saving};
 use failure::Expected;
 pub use lost::Lost;
 pub use process::{Process, process};
+use spares::Pool;
 
 /// Largest share of the wall time that planned pauses may take; a greater input saturates here.
 pub const MAX_PLANNED_FRACTION: f64 = 0.9;
+
+/// Rounds in which the length of a run and what fills over it find each other.
+const MOST_ROUNDS: usize = 12;
 
 /// Evaluations that stop training, on top of the daily pauses of [`Reliability`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -121,13 +125,14 @@ pub fn run(input: &RunInput) -> Run {
 
 /// Expected values of a process.
 ///
-/// Slow nodes and missing nodes stretch the work (`ideal · (1 + (f − 1) P) / v`, with P the share of
+/// Slow nodes and missing nodes stretch the work (`ideal / (1 − P (1 − 1/f)) / v`, with P the share of
 /// time with a slow node and v the mean share of the nodes at work); failures are a Poisson process over
 /// the stretched work, checkpoints and recovery ([`failure::expected`]); waiting for spares is the blocked
 /// share B of that time ([`spares::Pool`]). Pauses fall between checkpoints, and failures within pauses
 /// are neglected: `wall = (active / (1 − B) + evaluations) / (1 − planned share of a day)`.
 #[must_use]
 pub fn expect(process: &Process) -> Run {
+<<<<<<< HEAD
     let Process { ideal_s, ref failures, .. } = *process;
     let slow_s = ideal_s * process.slow.lost_fraction(ideal_s);
     let speed = process.pool.speed_fraction(ideal_s + slow_s);
@@ -138,6 +143,27 @@ pub fn expect(process: &Process) -> Run {
     let blocked = process.pool.blocked_fraction(active_s);
     let queue_s = active_s * blocked / (1.0 - blocked);
     let working_s = active_s + queue_s + process.evaluation_s;
+=======
+    let ideal_s = process.ideal_s;
+    // How far repair shop and slow nodes fill depends on the length of the run, which depends on them.
+    let mut course = Course::of(process, ideal_s, 1.0);
+    for _ in 0..MOST_ROUNDS {
+        let next = Course::of(process, course.clock_s(), course.clock_s() / course.active_s);
+        let still = (next.clock_s() - course.clock_s()).abs() <= 1e-9 * course.clock_s();
+        course = next;
+        if still {
+            break;
+        }
+    }
+    let Course {
+        slow_s,
+        degraded_s,
+        spent,
+        queue_s,
+        ..
+    } = course;
+    let working_s = course.clock_s() + process.evaluation_s;
+>>>>>>> h-run
     let planned = process.planned_fraction;
     let lost = Lost {
         checkpoint_s: spent.checkpoint_s,
@@ -160,7 +186,7 @@ pub fn expect(process: &Process) -> Run {
         goodput: if wall_s > 0.0 { ideal_s / wall_s } else { 1.0 },
         expected_failures: spent.stops[..Cause::N_FAILURES].iter().sum(),
         stops: spent.stops,
-        job_mtbf_s: failures.mtbf_s,
+        job_mtbf_s: process.failures.mtbf_s,
         unscreened_fraction: 0.0,
         checkpoint_every_s: process.segment.work_s,
         checkpoint_write_s: process.checkpoint.write_s,
@@ -168,6 +194,46 @@ pub fn expect(process: &Process) -> Run {
         checkpoint_load_s: process.checkpoint.load_s,
         lost,
         thrashing: process.thrashing,
+    }
+}
+
+/// A run whose clock is known.
+struct Course {
+    slow_s: f64,
+    degraded_s: f64,
+    spent: Expected,
+    active_s: f64,
+    queue_s: f64,
+}
+
+impl Course {
+    /// With nodes turning slow and being repaired for `run_s`, which is `waits` times the time at work:
+    /// hardware burns in at work.
+    fn of(process: &Process, run_s: f64, waits: f64) -> Course {
+        let ideal_s = process.ideal_s;
+        let pool = Pool {
+            burn_in_s: process.pool.burn_in_s * waits.max(1.0),
+            ..process.pool
+        };
+        let slow_s = ideal_s * process.slow.lost_fraction(run_s);
+        let speed = pool.speed_fraction(run_s);
+        let degraded_s = (ideal_s + slow_s) * (1.0 / speed - 1.0);
+        let work_s = ideal_s + slow_s + degraded_s;
+        let spent = failure::expected(&process.failures, &process.segment, work_s);
+        let active_s = work_s + spent.lost_s();
+        let blocked = pool.blocked_fraction(run_s);
+        Course {
+            slow_s,
+            degraded_s,
+            spent,
+            active_s,
+            queue_s: active_s * blocked / (1.0 - blocked),
+        }
+    }
+
+    /// At work or without nodes.
+    fn clock_s(&self) -> f64 {
+        self.active_s + self.queue_s
     }
 }
 

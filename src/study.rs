@@ -12,6 +12,7 @@ mod offsets;
 pub mod own;
 pub mod power;
 mod rows;
+pub mod renewal;
 pub mod runs;
 pub mod sensitivity;
 pub mod software;

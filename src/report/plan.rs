@@ -6,10 +6,12 @@ mod page;
 
 use super::{Block, Cell, Column, Document, KeyValue, Kind, Span, Table, Warning};
 use crate::bill::Way;
+use crate::catalog::Cause;
 use crate::kernel::Evidence;
 use crate::layout::memory::MemoryBudget;
 use crate::lint;
 use crate::plan::{Plan, Provenance, Quantiles, Ranges, Scenario, ranges};
+use crate::run::Run;
 use crate::units;
 use serde_json::{Value, json};
 
@@ -49,7 +51,12 @@ pub fn document(plan: &Plan, detail: Detail) -> Document {
             blocks.extend(page::blocks(plan));
         }
     }
+<<<<<<< HEAD
     blocks.push(Block::Table(assumptions(plan, detail)));
+=======
+    blocks.extend(phases(plan).map(Block::Table));
+    blocks.push(Block::Table(assumptions(plan)));
+>>>>>>> h-run
     Document {
         title: plan.scenario.name.clone(),
         subtitle: subtitle(&plan.scenario),
@@ -291,7 +298,7 @@ fn run(plan: &Plan) -> Vec<KeyValue> {
         goodput += &format!(", {} of the cost", human(usd, Kind::Usd));
     }
     let failures = if run.job_mtbf_s.is_finite() {
-        format!("one each {}", units::duration(run.job_mtbf_s))
+        format!("one each {}{}", units::duration(run.job_mtbf_s), causes(run))
     } else {
         "nothing fails".to_string()
     };
@@ -305,6 +312,45 @@ fn run(plan: &Plan) -> Vec<KeyValue> {
         KeyValue::new("Failures", Cell::Count(run.expected_failures)).note(failures),
         KeyValue::new("Checkpoints", Cell::quantity(run.checkpoint_every_s, Kind::Duration)).note(checkpoint),
     ]
+}
+
+/// `; gpu 142, hbm 129, software 120`: how often the job stops for what, the most first.
+fn causes(run: &Run) -> String {
+    let mut list: Vec<(&str, f64)> = Cause::ALL.iter().zip(run.stops).map(|((name, _), n)| (*name, n)).collect();
+    list.retain(|(_, n)| *n >= 0.5);
+    list.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let shown: Vec<String> = list
+        .iter()
+        .map(|(name, n)| format!("{} {}", name.replace('_', " "), units::count(n.round())))
+        .collect();
+    if shown.is_empty() { String::new() } else { format!("; {}", shown.join(", ")) }
+}
+
+/// Phases with their layouts and times.
+fn phases(plan: &Plan) -> Option<Table> {
+    let columns = ["Tokens", "Sequence", "Batch", "Step time", "Time"].map(Column::numbers);
+    let head = [Column::words("Phase")].into_iter().chain(columns).chain([Column::words("Layout")]);
+    let mut table = Table::new("Phases", head.collect());
+    table.rows = plan
+        .phases
+        .iter()
+        .map(|p| {
+            let n_steps = (p.phase.total_tokens / p.step.tokens).ceil();
+            vec![
+                Cell::Text(p.phase.name.clone()),
+                Cell::quantity(p.phase.total_tokens, Kind::Si("tokens")),
+                Cell::Count(p.phase.seq_len_tokens),
+                Cell::Count(p.phase.global_batch_seqs),
+                Cell::quantity(p.step.time_s, Kind::Duration),
+                Cell::quantity(n_steps * p.step.time_s, Kind::Duration),
+                Cell::Text(p.layout.to_string()),
+            ]
+        })
+        .collect();
+    table
+        .notes
+        .push("Step time, throughput and layout above are those of [training] and [layout]; days and bill are the sum of the phases.".to_string());
+    (!table.rows.is_empty()).then_some(table)
 }
 
 fn warnings(plan: &Plan) -> Vec<Warning> {

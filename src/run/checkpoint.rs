@@ -15,6 +15,8 @@ pub struct Segment {
     pub work_s: f64,
     /// Pause for the checkpoint.
     pub stall_s: f64,
+    /// After it, until it is durable; a stop before then loses the segment before as well.
+    pub open_s: f64,
 }
 
 /// Where a checkpoint goes.
@@ -80,10 +82,8 @@ pub struct Checkpoint {
     pub load_s: f64,
     /// To load one from storage.
     pub storage_load_s: f64,
-    /// Work that a failure destroys on average beyond the current segment, because the last
-    /// checkpoint was not durable yet. A failure within `write_s` after a checkpoint loses one more
-    /// whole segment L; that happens with probability `write_s`/L, so the mean is `write_s`.
-    pub redo_s: f64,
+    /// From the end of the stall until it is durable.
+    pub open_s: f64,
     /// Shortest work time between checkpoints: a step, or the write that must finish before the next.
     pub shortest_s: f64,
 }
@@ -97,11 +97,11 @@ impl Checkpoint {
         let delivered = input.storage_bytes_per_s * input.reliability.delivered_fraction;
         let storage_s = seconds(input.checkpoint_bytes, delivered);
         let copy_s = seconds(input.checkpoint_bytes / input.n_nodes.max(1.0), input.node_bytes_per_s);
-        let (write_s, stall_s, redo_s, load_s) = match input.saving.mode {
-            SaveMode::Synchronous => (storage_s, storage_s, 0.0, storage_s),
-            SaveMode::Asynchronous => (storage_s, storage_s * ASYNCHRONOUS_STALL_FRACTION, storage_s, storage_s),
+        let (write_s, stall_s, load_s) = match input.saving.mode {
+            SaveMode::Synchronous => (storage_s, storage_s, storage_s),
+            SaveMode::Asynchronous => (storage_s, storage_s * ASYNCHRONOUS_STALL_FRACTION, storage_s),
             // Stands still for its own copy, no slower than the node's network; the peer's follows beside training.
-            SaveMode::Memory => (2.0 * copy_s, copy_s, 2.0 * copy_s, copy_s),
+            SaveMode::Memory => (2.0 * copy_s, copy_s, copy_s),
         };
         let shortest_s = match input.saving.mode {
             SaveMode::Synchronous => step_s,
@@ -112,7 +112,7 @@ impl Checkpoint {
             stall_s,
             load_s,
             storage_load_s: storage_s,
-            redo_s,
+            open_s: write_s - stall_s,
             shortest_s,
         }
     }

@@ -11,6 +11,9 @@ pub const RELIABILITY_NODE_DEVICES: f64 = 8.0;
 /// `(1 + δ/τ) e^{11}` times the ideal (the optimum τ adds at most one M).
 pub const MAX_EXPONENT: f64 = 10.0;
 
+/// Work that is done again, as a share of all work, saturates here.
+const MOST_AGAIN: f64 = 0.9;
+
 /// Ends of the pieces in which a rate that falls with age is taken as constant, in burn-in times.
 const BURN_IN_ENDS: [f64; 12] = [0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0];
 
@@ -62,19 +65,22 @@ pub struct Stop {
     pub wait_s: f64,
     /// From noticing, or having nodes again, to the first new step.
     pub restart_s: f64,
-    /// Work that is done again on purpose.
+    /// Work that is done again on purpose, besides that of the failed segment.
     pub rollback_s: f64,
-    /// Work done again after the restart on average, besides that of the failed segment.
-    pub redo_s: f64,
     /// Work between the checkpoints that it falls back to, when those in memory are gone.
     pub deep_s: f64,
 }
 
 impl Stop {
-    /// From the stop to the state at the start of the failed segment.
+    /// From the stop to the first new step.
     #[must_use]
     pub fn recovery_s(&self) -> f64 {
-        self.detect_s + self.wait_s + self.restart_s + self.rollback_s + self.redo_s
+        self.detect_s + self.wait_s + self.restart_s
+    }
+
+    /// Work done again beyond the failed segment, on average, when stops are rare.
+    fn deeper_s(&self) -> f64 {
+        self.rollback_s + self.deep_s / 2.0
     }
 }
 
@@ -111,10 +117,10 @@ impl Failures {
         }
     }
 
-    /// Mean time of a recovery.
+    /// Mean time of a recovery, work further back than the failed segment included.
     #[must_use]
     pub fn recovery_s(&self) -> f64 {
-        self.stops.iter().map(|s| s.share_fraction * s.recovery_s()).sum()
+        self.stops.iter().map(|s| s.share_fraction * (s.recovery_s() + s.deeper_s())).sum()
     }
 
     /// The same with a mean time between stops of at least `exposed_s` / [`MAX_EXPONENT`].
@@ -227,24 +233,47 @@ pub fn expected(failures: &Failures, segment: &Segment, ideal_s: f64) -> Expecte
 /// recovery, of which the first D (detection) take `T p_i (1 − e^{−D/M})`, and so on for what follows.
 /// The rest, `T s = T_ideal/τ · M (e^{L/M} − 1)`, is spent in segments: `T_ideal` is useful,
 /// `T_ideal/τ · δ` are checkpoints, the remainder is what stops destroyed.
+///
+/// Work further back than the failed segment is done again like any other. There are three kinds: what a
+/// stop goes back on purpose (B); one more segment when the last checkpoint was not durable, for w after
+/// it was taken; and, when copies in memory are gone, what follows the last multiple of the interval D of
+/// checkpoints on storage. The second happens to a stop inside a segment that is not the first after a
+/// restart, with probability `e^{−L/M} (1 − e^{−w/M}) / (1 − e^{−L/M})`. With the third every μ of work,
+/// exponential, `E[x mod D] = μ − D/(e^{D/μ} − 1)` is lost, so `(D/μ)/(e^{D/μ} − 1)` of the work is kept
+/// ([`deep_fraction`]).
+/// With q the sum of the first two per unit of work, the work is `T_ideal` over `1 − q` and that share.
 #[must_use]
 fn steady(failures: &Failures, segment: &Segment, ideal_s: f64) -> Expected {
     let m = failures.mtbf_s;
     let over_m = |s: f64| if s > 0.0 { s / m } else { 0.0 };
-    let n_segments = if segment.work_s > 0.0 { ideal_s / segment.work_s } else { 0.0 };
     let length_s = segment.work_s + segment.stall_s;
-    let destroyed_s = n_segments * length_s * excess(over_m(length_s));
     let passes = |stop: &Stop| stop.share_fraction * (-over_m(stop.recovery_s())).exp();
     let recovers: f64 = if failures.stops.is_empty() {
         1.0
     } else {
         failures.stops.iter().map(passes).sum()
     };
-    let total_s = (n_segments * length_s + destroyed_s) / recovers;
+    let per_work = if segment.work_s > 0.0 { length_s / segment.work_s } else { 1.0 };
+    let in_segments = per_work * (1.0 + excess(over_m(length_s)));
 
+    // Stops of a kind per unit of work, times what each costs.
+    let back = |of: fn(&Stop) -> f64| -> f64 {
+        let each_s: f64 = failures.stops.iter().map(|s| s.share_fraction * of(s)).sum();
+        over_m(each_s) * in_segments / recovers
+    };
+    let rolled = back(|s| s.rollback_s);
+    let open = over_m(segment.work_s) * in_segments * not_durable(over_m(length_s), over_m(segment.open_s));
+    let deep = deep_fraction(failures, over_m(1.0) * in_segments, recovers);
+    let kept = ((1.0 - rolled - open) * (1.0 - deep)).max(1.0 - MOST_AGAIN);
+    let work_s = ideal_s / kept;
+    let more_s = work_s - ideal_s;
+    let rollback_s = if rolled > 0.0 { more_s * rolled / (rolled + open + deep) } else { 0.0 };
+
+    let total_s = work_s * in_segments / recovers;
     let mut out = Expected {
-        checkpoint_s: n_segments * segment.stall_s,
-        rework_s: destroyed_s,
+        checkpoint_s: work_s * (per_work - 1.0),
+        rework_s: work_s * per_work * excess(over_m(length_s)) + more_s - rollback_s,
+        rollback_s,
         ..Expected::default()
     };
     for stop in &failures.stops {
@@ -259,11 +288,31 @@ fn steady(failures: &Failures, segment: &Segment, ideal_s: f64) -> Expected {
         out.detect_s += part(stop.detect_s);
         out.wait_s += part(stop.wait_s);
         out.restart_s += part(stop.restart_s);
-        out.rollback_s += part(stop.rollback_s);
-        out.rework_s += part(stop.redo_s);
         out.stops[stop.cause.index()] += over_m(total_s) * stop.share_fraction;
     }
     out
+}
+
+/// Share of the work that is lost to falling back to storage, with `per_s` stops inside segments per work.
+/// A stop and those during its recovery fall back once, if any of them destroys the copies in memory: with
+/// probability `1 − P`, `P = (1 − d) s / (1 − (1 − d)(1 − s))` for a share d of such stops.
+fn deep_fraction(failures: &Failures, per_s: f64, recovers: f64) -> f64 {
+    let is_deep = |s: &&Stop| s.deep_s > 0.0;
+    let share: f64 = failures.stops.iter().filter(is_deep).map(|s| s.share_fraction).sum();
+    let Some(stop) = failures.stops.iter().find(is_deep) else {
+        return 0.0;
+    };
+    let kept = (1.0 - share) * recovers / (1.0 - (1.0 - share) * (1.0 - recovers));
+    1.0 - 1.0 / (1.0 + excess(stop.deep_s * per_s * (1.0 - kept)))
+}
+
+/// Probability that a stop in a segment of length `length` finds the last checkpoint open, both in mean
+/// times between stops.
+fn not_durable(length: f64, open: f64) -> f64 {
+    if length <= 0.0 || open <= 0.0 {
+        return 0.0;
+    }
+    (-length).exp() * (-open).exp_m1() / (-length).exp_m1()
 }
 
 /// `(e^x − 1)/x − 1` without cancellation for small x.

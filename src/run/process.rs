@@ -59,6 +59,7 @@ pub fn process(input: &RunInput) -> Process {
         segment: Segment {
             work_s,
             stall_s: checkpoint.stall_s,
+            open_s: checkpoint.open_s,
         },
         slow: SlowNodes {
             mtbf_s: if reliability_nodes > 0.0 {
@@ -93,6 +94,8 @@ fn pool(input: &RunInput, failures: &Failures) -> Pool {
         mtbf_s: if per_s > 0.0 { 1.0 / per_s } else { f64::INFINITY },
         repair_s: r.repair_s,
         lost_fraction: (input.replica_nodes / input.n_nodes.max(1.0)).clamp(0.0, 1.0),
+        burn_in_factor: failures.burn_in_factor,
+        burn_in_s: failures.burn_in_s,
     }
 }
 
@@ -123,11 +126,6 @@ fn failures(input: &RunInput, checkpoint: &Checkpoint, n_steps: f64, ideal_s: f6
                 wait_s,
                 restart_s: r.back_s() + load_s,
                 rollback_s,
-                redo_s: if from_storage {
-                    input.saving.storage_every_s / 2.0
-                } else {
-                    checkpoint.redo_s
-                },
                 deep_s: if from_storage { input.saving.storage_every_s } else { 0.0 },
             };
             list.push((per_s * share, stop));

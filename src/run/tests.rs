@@ -79,7 +79,7 @@ fn checkpoint(stall_s: f64) -> Checkpoint {
         stall_s,
         load_s: stall_s,
         storage_load_s: stall_s,
-        redo_s: 0.0,
+        open_s: 0.0,
         shortest_s: 0.0,
     }
 }
@@ -257,7 +257,6 @@ fn recovery_of_several_kinds_by_hand() {
         wait_s: 0.0,
         restart_s: 0.0,
         rollback_s: 0.0,
-        redo_s: 0.0,
         deep_s: 0.0,
     };
     let list = vec![(5e-4, stop(Cause::Gpu, 100.0)), (5e-4, stop(Cause::Silent, 300.0))];
@@ -265,6 +264,7 @@ fn recovery_of_several_kinds_by_hand() {
     let segment = Segment {
         work_s: 190.0,
         stall_s: 10.0,
+        open_s: 0.0,
     };
     let e = failure::expected(&failures, &segment, 1.9e6);
     // 10,000 segments: T = 1000 / 0.822828 · (e^0.2 − 1) · 1e4 = 2,690,734 s.

@@ -3,13 +3,18 @@
 //! Numbers are unrounded SI values; what is unknown is null. `json!` writes null for a number that
 //! is not finite, so NaN cannot appear.
 
+<<<<<<< HEAD
 mod bill;
 
 use crate::catalog::Band;
+=======
+use crate::bill::Bill;
+use crate::catalog::{Band, Cause};
+>>>>>>> h-run
 use crate::layout::memory::MemoryBudget;
 use crate::layout::{Layout, Split};
 use crate::lint;
-use crate::plan::{Plan, Quantiles, Ranges, Scenario, ranges, step_gantt};
+use crate::plan::{PhasePlan, Plan, Quantiles, Ranges, Scenario, ranges, step_gantt};
 use crate::report::explain::timeline::effects_json;
 use crate::report::{Cell, Column, Kind, Table, timeline};
 use crate::run::Run;
@@ -80,8 +85,19 @@ fn inputs(s: &Scenario) -> Value {
         "peak_flop_per_s": s.accelerator.peak.matrix_flop_per_s(s.workload.precision.compute),
         "storage_bytes_per_s": s.cluster.storage_bytes_per_s,
         "node_mtbf_s": reliability.node_mtbf_s,
+        "unscreened_factor": reliability.unscreened_factor,
+        "burn_in_factor": reliability.burn_in_factor,
         "detect_s": reliability.detect_s,
+        "hang_detect_s": reliability.hang_detect_s,
+        "silent_detect_s": reliability.silent_detect_s,
         "restart_s": reliability.restart_s,
+        "warm_up_s": reliability.warm_up_s,
+        "compile_s": reliability.compile_s,
+        "slow_node_mtbf_s": reliability.slow_node_mtbf_s,
+        "slow_factor": reliability.slow_factor,
+        "slow_found_s": reliability.slow_found_s,
+        "repair_s": reliability.repair_s,
+        "spares": reliability.spares,
         "planned_s_per_day": reliability.planned_s_per_day,
         "node_idle_w": node.idle_w,
         "node_active_w": node.active_w,
@@ -227,12 +243,94 @@ fn run(plan: &Plan) -> Value {
         "checkpoint_every_s": r.checkpoint_every_s,
         "checkpoint_write_s": r.checkpoint_write_s,
         "checkpoint_stall_s": r.checkpoint_stall_s,
+        "checkpoint_load_s": r.checkpoint_load_s,
         "checkpoint_bytes": plan.checkpoint_bytes,
+        "checkpoint": plan.scenario.course.saving.mode.name(),
+        "unscreened_fraction": r.unscreened_fraction,
+        "stops": Cause::ALL.iter().zip(r.stops).map(|((name, _), n)| ((*name).to_string(), json!(n))).collect::<Map<_, _>>(),
+        "phases": plan.phases.iter().map(phase).collect::<Vec<_>>(),
         "thrashing": r.thrashing,
         "lost": lost,
     })
 }
 
+<<<<<<< HEAD
+=======
+fn phase(p: &PhasePlan) -> Value {
+    json!({
+        "name": p.phase.name,
+        "tokens": p.phase.total_tokens,
+        "sequence_tokens": p.phase.seq_len_tokens,
+        "global_batch_sequences": p.phase.global_batch_seqs,
+        "layout": layout(&p.layout),
+        "step_time_s": p.step.time_s,
+        "mfu": p.step.mfu,
+        "n_steps": (p.phase.total_tokens / p.step.tokens).ceil(),
+        "ideal_s": (p.phase.total_tokens / p.step.tokens).ceil() * p.step.time_s,
+    })
+}
+
+fn bill(b: &Bill, scenario: &Scenario) -> Value {
+    let (energy, carbon, cost) = (&b.energy, &b.carbon, &b.cost);
+    json!({
+        "energy_j": {
+            "math": energy.math_j,
+            "communication": energy.communication_j,
+            "bubble": energy.bubble_j,
+            "lost": energy.lost_j,
+            "network": energy.network_j,
+            "it": energy.it_j,
+            "cooling": energy.cooling_j,
+            "total": energy.facility_j,
+            "tdp_convention": energy.tdp_convention_j,
+        },
+        "power_w": { "mean": energy.mean_w, "peak": energy.peak_w, "peak_it": energy.peak_it_w },
+        "carbon_kg_co2e": {
+            "operational_location": carbon.operational_location_kg_co2e,
+            "operational_market": carbon.operational_market_kg_co2e,
+            "operational_marginal": carbon.operational_marginal_kg_co2e,
+            "embodied": carbon.embodied_kg_co2e,
+            "embodied_booked": carbon.embodied_booked_kg_co2e,
+            "total": carbon.total_location_kg_co2e,
+        },
+        "water_l": b.water_l,
+        "water_onsite_l": b.water_onsite_l,
+        "cost_usd": {
+            "total": cost.total_usd,
+            "way": cost.way.map(super::way),
+            "goodput_loss": cost.goodput_loss_usd,
+            "cloud": cost.cloud.as_ref().map(|c| json!({
+                "compute": c.compute_usd,
+                "storage": c.storage_usd,
+                "total": c.total_usd,
+                "total_at_low_price": c.price_low_total_usd,
+                "total_at_high_price": c.price_high_total_usd,
+            })),
+            "owned": cost.owned.as_ref().map(|o| json!({
+                "capital": o.capital_usd,
+                "financing": o.financing_usd,
+                "electricity": o.electricity_usd,
+                "colocation": o.colocation_usd,
+                "maintenance": o.maintenance_usd,
+                "storage": o.storage_usd,
+                "total": o.total_usd,
+                "purchase": o.purchase_usd,
+            })),
+        },
+        "break_even_utilization": cost.break_even_utilization_fraction,
+        "offer": scenario.offer.as_ref().map(|o| json!({
+            "name": o.name,
+            "provider": o.provider,
+            "commitment": o.commitment.name(),
+            "usd_per_device_hour": o.usd_per_device_hour.base_usd,
+            "usd_per_device_hour_low": o.usd_per_device_hour.low_usd,
+            "usd_per_device_hour_high": o.usd_per_device_hour.high_usd,
+            "as_of": o.as_of,
+        })),
+    })
+}
+
+>>>>>>> h-run
 /// The plan as one row for spreadsheets: every value of the JSON that is not in a list.
 #[must_use]
 pub fn rows(whole: &Plan) -> Table {
