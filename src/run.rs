@@ -132,18 +132,6 @@ pub fn run(input: &RunInput) -> Run {
 /// are neglected: `wall = (active / (1 − B) + evaluations) / (1 − planned share of a day)`.
 #[must_use]
 pub fn expect(process: &Process) -> Run {
-<<<<<<< HEAD
-    let Process { ideal_s, ref failures, .. } = *process;
-    let slow_s = ideal_s * process.slow.lost_fraction(ideal_s);
-    let speed = process.pool.speed_fraction(ideal_s + slow_s);
-    let degraded_s = (ideal_s + slow_s) * (1.0 / speed - 1.0);
-    let work_s = ideal_s + slow_s + degraded_s;
-    let spent: Expected = failure::expected(failures, &process.segment, work_s);
-    let active_s = work_s + spent.lost_s();
-    let blocked = process.pool.blocked_fraction(active_s);
-    let queue_s = active_s * blocked / (1.0 - blocked);
-    let working_s = active_s + queue_s + process.evaluation_s;
-=======
     let ideal_s = process.ideal_s;
     // How far repair shop and slow nodes fill depends on the length of the run, which depends on them.
     let mut course = Course::of(process, ideal_s, 1.0);
@@ -163,7 +151,6 @@ pub fn expect(process: &Process) -> Run {
         ..
     } = course;
     let working_s = course.clock_s() + process.evaluation_s;
->>>>>>> h-run
     let planned = process.planned_fraction;
     let lost = Lost {
         checkpoint_s: spent.checkpoint_s,

@@ -51,12 +51,8 @@ pub fn document(plan: &Plan, detail: Detail) -> Document {
             blocks.extend(page::blocks(plan));
         }
     }
-<<<<<<< HEAD
-    blocks.push(Block::Table(assumptions(plan, detail)));
-=======
     blocks.extend(phases(plan).map(Block::Table));
-    blocks.push(Block::Table(assumptions(plan)));
->>>>>>> h-run
+    blocks.push(Block::Table(assumptions(plan, detail)));
     Document {
         title: plan.scenario.name.clone(),
         subtitle: subtitle(&plan.scenario),
@@ -323,7 +319,11 @@ fn causes(run: &Run) -> String {
         .iter()
         .map(|(name, n)| format!("{} {}", name.replace('_', " "), units::count(n.round())))
         .collect();
-    if shown.is_empty() { String::new() } else { format!("; {}", shown.join(", ")) }
+    if shown.is_empty() {
+        String::new()
+    } else {
+        format!("; {}", shown.join(", "))
+    }
 }
 
 /// Phases with their layouts and times.
@@ -347,9 +347,9 @@ fn phases(plan: &Plan) -> Option<Table> {
             ]
         })
         .collect();
-    table
-        .notes
-        .push("Step time, throughput and layout above are those of [training] and [layout]; days and bill are the sum of the phases.".to_string());
+    table.notes.push(
+        "Step time, throughput and layout above are those of [training] and [layout]; days and bill are the sum of the phases.".to_string(),
+    );
     (!table.rows.is_empty()).then_some(table)
 }
 

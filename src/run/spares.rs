@@ -64,14 +64,6 @@ impl Pool {
     /// `run_s` that starts with all nodes sound: `∫ λ (1 + (b − 1) e^{−u/τ}) e^{−(t−u)/R} du` for failures
     /// with burn-in and repairs of mean R.
     fn out(&self, run_s: f64) -> impl Iterator<Item = f64> + use<> {
-<<<<<<< HEAD
-        let full = if self.mtbf_s.is_finite() {
-            self.repair_s / self.mtbf_s
-        } else {
-            0.0
-        };
-        let repair_s = self.repair_s;
-=======
         let Pool {
             mtbf_s,
             repair_s,
@@ -79,7 +71,6 @@ impl Pool {
             burn_in_s,
             ..
         } = *self;
->>>>>>> h-run
         (0..N_POINTS).map(move |i| {
             let t = run_s * (f64::from(i) + 0.5) / f64::from(N_POINTS);
             if repair_s <= 0.0 || !mtbf_s.is_finite() {
@@ -194,7 +185,12 @@ mod tests {
         };
         assert!((pool.speed_of_poisson(2.0) - (1.0 - 0.01 * (1.0 + (-2.0f64).exp()))).abs() < 1e-9);
         // Two out on average in the end, half filled after R ln 2; the excess of burn-in as R = τ: b − 1 times t e^−t.
-        let at = |burn_in_factor: f64| Pool { burn_in_factor, repair_s: 2.0, burn_in_s: 2.0, ..pool };
+        let at = |burn_in_factor: f64| Pool {
+            burn_in_factor,
+            repair_s: 2.0,
+            burn_in_s: 2.0,
+            ..pool
+        };
         let first = |pool: &Pool| pool.out(64.0).next().unwrap();
         assert!((first(&at(1.0)) - 2.0 * (1.0 - (-0.5f64).exp())).abs() < 1e-12);
         assert!((first(&at(3.0)) - first(&at(1.0)) - 2.0 * (-0.5f64).exp()).abs() < 1e-12);

@@ -3,14 +3,9 @@
 //! Numbers are unrounded SI values; what is unknown is null. `json!` writes null for a number that
 //! is not finite, so NaN cannot appear.
 
-<<<<<<< HEAD
 mod bill;
 
-use crate::catalog::Band;
-=======
-use crate::bill::Bill;
 use crate::catalog::{Band, Cause};
->>>>>>> h-run
 use crate::layout::memory::MemoryBudget;
 use crate::layout::{Layout, Split};
 use crate::lint;
@@ -254,8 +249,6 @@ fn run(plan: &Plan) -> Value {
     })
 }
 
-<<<<<<< HEAD
-=======
 fn phase(p: &PhasePlan) -> Value {
     json!({
         "name": p.phase.name,
@@ -270,67 +263,6 @@ fn phase(p: &PhasePlan) -> Value {
     })
 }
 
-fn bill(b: &Bill, scenario: &Scenario) -> Value {
-    let (energy, carbon, cost) = (&b.energy, &b.carbon, &b.cost);
-    json!({
-        "energy_j": {
-            "math": energy.math_j,
-            "communication": energy.communication_j,
-            "bubble": energy.bubble_j,
-            "lost": energy.lost_j,
-            "network": energy.network_j,
-            "it": energy.it_j,
-            "cooling": energy.cooling_j,
-            "total": energy.facility_j,
-            "tdp_convention": energy.tdp_convention_j,
-        },
-        "power_w": { "mean": energy.mean_w, "peak": energy.peak_w, "peak_it": energy.peak_it_w },
-        "carbon_kg_co2e": {
-            "operational_location": carbon.operational_location_kg_co2e,
-            "operational_market": carbon.operational_market_kg_co2e,
-            "operational_marginal": carbon.operational_marginal_kg_co2e,
-            "embodied": carbon.embodied_kg_co2e,
-            "embodied_booked": carbon.embodied_booked_kg_co2e,
-            "total": carbon.total_location_kg_co2e,
-        },
-        "water_l": b.water_l,
-        "water_onsite_l": b.water_onsite_l,
-        "cost_usd": {
-            "total": cost.total_usd,
-            "way": cost.way.map(super::way),
-            "goodput_loss": cost.goodput_loss_usd,
-            "cloud": cost.cloud.as_ref().map(|c| json!({
-                "compute": c.compute_usd,
-                "storage": c.storage_usd,
-                "total": c.total_usd,
-                "total_at_low_price": c.price_low_total_usd,
-                "total_at_high_price": c.price_high_total_usd,
-            })),
-            "owned": cost.owned.as_ref().map(|o| json!({
-                "capital": o.capital_usd,
-                "financing": o.financing_usd,
-                "electricity": o.electricity_usd,
-                "colocation": o.colocation_usd,
-                "maintenance": o.maintenance_usd,
-                "storage": o.storage_usd,
-                "total": o.total_usd,
-                "purchase": o.purchase_usd,
-            })),
-        },
-        "break_even_utilization": cost.break_even_utilization_fraction,
-        "offer": scenario.offer.as_ref().map(|o| json!({
-            "name": o.name,
-            "provider": o.provider,
-            "commitment": o.commitment.name(),
-            "usd_per_device_hour": o.usd_per_device_hour.base_usd,
-            "usd_per_device_hour_low": o.usd_per_device_hour.low_usd,
-            "usd_per_device_hour_high": o.usd_per_device_hour.high_usd,
-            "as_of": o.as_of,
-        })),
-    })
-}
-
->>>>>>> h-run
 /// The plan as one row for spreadsheets: every value of the JSON that is not in a list.
 #[must_use]
 pub fn rows(whole: &Plan) -> Table {
