@@ -56,7 +56,7 @@
 //! | [`layout`] | how a model is cut, which layers a stage holds, what it needs in memory, why a layout falls |
 //! | [`step`] | one optimizer step: operations, lanes beside each other, schedules slot by slot and in closed form, where the time goes |
 //! | [`run`] | many steps with failures, checkpoints and pauses |
-//! | [`bill`] | energy by phase, carbon, water, cloud and owned cost |
+//! | [`bill`] | energy by phase and equipment, carbon, water, cloud and owned cost, books of a machine's life |
 //! | [`search`] | every legal layout judged; ties, Pareto front, reasons of the others |
 //! | [`plan`] | scenario in, plan out |
 //! | [`lint`] | what is worth a second look |

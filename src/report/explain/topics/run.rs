@@ -184,6 +184,18 @@ pub(super) const TOPICS: &[Topic] = &[
         ],
     ),
     topic(
+        "bill.pue",
+        "power usage effectiveness of the region: over the months of the run where it states them and carbon.start is given, else of the year",
+        "The Green Grid",
+        &[PUE],
+    ),
+    topic(
+        "bill.grid_kg_co2e_per_kwh",
+        "average factor of the grid: over the hours of the run where it states them and carbon.start is given, else of the year",
+        "GHG Protocol Scope 2 Guidance (location-based)",
+        &[from("inputs.grid_kg_co2e_per_kwh", Kind::Grid, "location_kg_co2e_per_kwh")],
+    ),
+    topic(
         "bill.sci_kg_co2e",
         "(electricity by location + servers amortized) per run, billion tokens or 10^18 model FLOPs",
         "ISO/IEC 21031:2024 (SCI); market-based measures cannot reduce it",

@@ -36,7 +36,7 @@ pub(super) fn bill(b: &Bill, scenario: &Scenario) -> Value {
             "npv_of_buying": cost.npv_of_buying_usd,
             "discount_rate": cost.discount_rate_fraction,
         },
-        "cost_in_currency": scenario.terms.currency.as_ref().map(|c| json!({
+        "in_currency": scenario.terms.currency.as_ref().map(|c| json!({
             "currency": c.code,
             "usd": c.unit_usd,
             "as_of": c.as_of,
