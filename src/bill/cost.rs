@@ -1,6 +1,6 @@
 //! Money: renting against owning. There is no default price; what has none has no total.
 
-use super::{BillInput, Currency, Energy, books};
+use super::{BillInput, Books, Currency, Energy, books};
 use crate::catalog::Commitment;
 use crate::units::{HOUR_S, KWH_J, MONTH_S, YEAR_S};
 
@@ -184,6 +184,8 @@ pub struct Money {
     pub break_even_utilization_fraction: Option<f64>,
     /// The total discounted to the start of the run, paid month by month.
     pub present_value_usd: Option<f64>,
+    /// The whole cluster over its life, paid and booked, if the node has a price.
+    pub books: Option<Books>,
     /// Net present value of buying the cluster for its life instead of renting it for the hours that earn.
     pub npv_of_buying_usd: Option<f64>,
     /// The rate of both.
@@ -210,6 +212,7 @@ pub fn money(input: &BillInput, energy: &Energy) -> Money {
     };
     let break_even_utilization_fraction = cloud.as_ref().zip(owned.as_ref()).and_then(|(c, o)| break_even(input, c, o));
     let total_usd = chosen.map(|(_, usd, _)| usd);
+    let books = books::books(input, energy);
     let rate = input.terms.discount_rate_fraction.unwrap_or(input.finance.capital_rate_fraction);
     Money {
         way: chosen.map(|(way, ..)| way),
@@ -217,7 +220,8 @@ pub fn money(input: &BillInput, energy: &Energy) -> Money {
         goodput_loss_usd: chosen.map(|(_, usd, extra)| (usd - extra.total_usd()) * (1.0 - input.run.goodput)),
         break_even_utilization_fraction,
         present_value_usd: total_usd.map(|usd| books::present_value_usd(usd, input.run.wall_s, rate)),
-        npv_of_buying_usd: books::books(input, energy).and_then(|b| b.npv_of_buying_usd(rate)),
+        npv_of_buying_usd: books.as_ref().and_then(|b| b.npv_of_buying_usd(rate)),
+        books,
         discount_rate_fraction: rate,
         cloud,
         owned,

@@ -120,7 +120,7 @@ pub fn load(input: &Input, console: &Console) -> Result<(Plan, Catalog)> {
 
 /// Whether a limit is missed, or cannot be told; says which on stderr.
 fn missed(plan: &Plan, console: &Console) -> bool {
-    const LIMITS: [&str; 4] = ["deadline", "budget", "power", "carbon"];
+    const LIMITS: [&str; 5] = ["deadline", "budget", "power", "envelope", "carbon"];
     let mut reasons: Vec<String> = lint::warnings(plan)
         .into_iter()
         .filter(|w| LIMITS.contains(&w.code))

@@ -363,12 +363,16 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
         .collect()
 }
 
-/// Values that the scenario left open. A screen leaves those of catalog entries, which have a source
-/// each, to a page.
+/// Values that the scenario left open. A screen leaves those of catalog entries and of failures,
+/// which have a source each, to a page.
 fn assumptions(plan: &Plan, detail: Detail) -> Table {
     let columns = vec![Column::words("Assumption"), Column::words("Value"), Column::words("Source")];
     let mut table = Table::new("", columns);
-    let of_entry = |key: &str| ["node.", "region.", "grid.", "finance."].iter().any(|p| key.starts_with(p));
+    let of_entry = |key: &str| {
+        ["node.", "region.", "grid.", "finance.", "reliability."]
+            .iter()
+            .any(|p| key.starts_with(p))
+    };
     let all = &plan.scenario.assumptions;
     let shown = all.iter().filter(|a| detail == Detail::Page || !of_entry(&a.key));
     table.rows = shown
@@ -377,7 +381,7 @@ fn assumptions(plan: &Plan, detail: Detail) -> Table {
     let left = all.len() - table.rows.len();
     if left > 0 {
         table.notes.push(format!(
-            "And {left} values of prices, places and machines, each with source and date: exaplan report -o plan.html, or --json."
+            "And {left} values of failures, prices, places and machines, each with its source: exaplan report -o plan.html, or --json."
         ));
     }
     table

@@ -1,6 +1,7 @@
 //! What a page has room for and a screen has not: charts, every stage, every line of the bill.
 
 use super::{bill, human, part_name, say};
+use crate::bill::Books;
 use crate::plan::{Plan, step_gantt};
 use crate::report::explain::timeline::{drawn, what_next as changes};
 use crate::report::svg::{Axis, Bar, Bars, Lines};
@@ -236,7 +237,31 @@ fn money(plan: &Plan) -> Vec<Table> {
         ));
         owned
     });
-    cloud.into_iter().chain(owned).collect()
+    cloud.into_iter().chain(owned).chain(cost.books.as_ref().map(books)).collect()
+}
+
+/// Years of the machine: what is paid and what is booked.
+fn books(books: &Books) -> Table {
+    let columns = vec![
+        Column::numbers("Year"),
+        Column::numbers("Paid"),
+        Column::numbers("Booked"),
+        Column::numbers("Rent of the same hours"),
+    ];
+    let mut table = Table::new("The cluster over its life", columns);
+    let usd = |v: f64| Cell::quantity(v, Kind::Usd);
+    let rows = books.years.iter();
+    table.rows = rows
+        .map(|y| {
+            let rent = y.rent_usd.map_or(Cell::Missing, usd);
+            vec![Cell::Count(f64::from(y.number)), usd(y.cash_usd), usd(y.accrual_usd), rent]
+        })
+        .collect();
+    table.notes.push(format!(
+        "Cash and accrual both come to {}; year 0 is the purchase, and what is left of it is sold at the end.",
+        human(books.cash_usd(), Kind::Usd)
+    ));
+    table
 }
 
 fn layout(plan: &Plan) -> Vec<KeyValue> {

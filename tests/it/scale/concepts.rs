@@ -135,8 +135,7 @@ const SMALL: &str = "name = \"x\"\n[model]\nuse = \"llama3-8b\"\n[training]\ntok
 fn owning_is_billed_by_parts() {
     let plan = plan_text(SMALL, &["cost.owned=true"]).unwrap();
     let owned = plan.bill.cost.owned.as_ref().unwrap();
-    let parts =
-        owned.capital_usd + owned.financing_usd + owned.electricity_usd + owned.colocation_usd + owned.maintenance_usd + owned.storage_usd;
+    let parts = owned.fixed_usd() + owned.electricity_usd + owned.storage_usd + owned.extra.total_usd();
     assert!((parts / owned.total_usd - 1.0).abs() < 1e-9 && plan.bill.cost.total_usd == Some(owned.total_usd));
 }
 

@@ -1,6 +1,7 @@
 //! `bill` of `plan --json`.
 
-use crate::bill::{Bill, Carbon, Cloud, Energy, Extra, Owned, ScopeLine};
+use crate::bill::books::Year;
+use crate::bill::{Bill, Books, Carbon, Cloud, Energy, Extra, Owned, ScopeLine};
 use crate::plan::Scenario;
 use crate::report::plan::way;
 use serde_json::{Value, json};
@@ -33,6 +34,7 @@ pub(super) fn bill(b: &Bill, scenario: &Scenario) -> Value {
             "cloud": cost.cloud.as_ref().map(cloud),
             "owned": cost.owned.as_ref().map(owned),
             "present_value": cost.present_value_usd,
+            "books": cost.books.as_ref().map(books),
             "npv_of_buying": cost.npv_of_buying_usd,
             "discount_rate": cost.discount_rate_fraction,
         },
@@ -116,6 +118,23 @@ fn cloud(c: &Cloud) -> Value {
         "total_at_low_price": c.price_low_total_usd,
         "total_at_high_price": c.price_high_total_usd,
         "commitment": c.commitment_usd,
+    })
+}
+
+/// Year 0 is the purchase; cash and accrual come to the same over all years.
+fn books(b: &Books) -> Value {
+    let year = |y: &Year| {
+        json!({
+            "year": y.number,
+            "cash": y.cash_usd,
+            "accrual": y.accrual_usd,
+            "rent": y.rent_usd,
+        })
+    };
+    json!({
+        "cash": b.cash_usd(),
+        "accrual": b.accrual_usd(),
+        "years": b.years.iter().map(year).collect::<Vec<_>>(),
     })
 }
 
