@@ -4,6 +4,7 @@
 pub mod bands;
 pub mod cross;
 pub mod fit;
+pub mod jobs;
 mod machine;
 pub mod models;
 pub mod noise;
@@ -18,3 +19,4 @@ pub mod spread;
 pub mod statistics;
 mod summary;
 pub mod validate;
+pub mod whole;
