@@ -55,12 +55,12 @@
 //! | [`kernel`] | seconds of one matrix multiply, attention, memory pass or collective, from a model and the measured points near it, and the evidence for it |
 //! | [`layout`] | how a model is cut, which layers a stage holds, what it needs in memory, why a layout falls |
 //! | [`step`] | one optimizer step: operations, lanes beside each other, schedules slot by slot and in closed form, where the time goes |
-//! | [`run`] | many steps with failures, checkpoints and pauses |
+//! | [`run`] | many steps, phases of them too, with failures by cause, checkpoints, spares, slow nodes and pauses, in expected values |
 //! | [`bill`] | energy by phase and equipment, carbon, water, cloud and owned cost, books of a machine's life |
 //! | [`search`] | every legal layout judged; ties, Pareto front, reasons of the others |
 //! | [`plan`] | scenario in, plan out |
 //! | [`lint`] | what is worth a second look |
-//! | [`study`] | questions over many steps or plans: what to change next, slow devices and jitter, published runs, fits to them and to one's own, bands of their errors |
+//! | [`study`] | questions over many steps or plans: what to change next, slow devices and jitter, the run drawn failure by failure, published steps, whole runs, jobs, power logs and energies, fits to them and to one's own, bands of their errors |
 //! | [`scale`] | scaling laws as data and fitted to points; the size, data and batch of least loss for a budget, through the layout search; data, limits, ladders |
 //! | [`report`] | typed tables drawn as text, Markdown, CSV, JSON and HTML; a step as chart and trace; a plan as a workbook of live formulas |
 //! | [`bench`] | measures this machine; never reads a prediction |

@@ -23,6 +23,7 @@ pub mod text;
 pub mod timeline;
 pub mod trace;
 pub mod validate;
+pub mod whole;
 #[cfg(feature = "xlsx")]
 pub mod xlsx;
 

@@ -20,7 +20,8 @@ Examples:
   exaplan explain llama3-405b bill.carbon_kg_co2e
   exaplan explain timeline                          one step stage by stage, its critical path, what to change next
   exaplan explain --slow stage=3,factor=1.1         what a slow device costs
-  exaplan explain --jitter 0.02 --seed 7            what uneven kernels cost";
+  exaplan explain --jitter 0.02 --seed 7            what uneven kernels cost
+  exaplan explain --failures 10000                  how much days and goodput depend on luck";
 
 /// Show where a number of a plan comes from: formula, what goes in, sources.
 #[derive(Debug, clap::Args)]
@@ -48,7 +49,7 @@ pub fn run(args: &ExplainArgs, console: &Console) -> Done {
         over: args.over.clone(),
     };
     if let (true, Some(path)) = (args.uneven.any(), path.filter(|p| *p != TIMELINE)) {
-        let text = format!("--slow and --jitter change the timeline, not `{path}`");
+        let text = format!("--slow, --jitter and --failures say nothing of `{path}`");
         return Err(Diagnostic::new(text).help("leave the path out").into());
     }
     let (plan, catalog) = super::plan::load(&input, console)?;

@@ -7,11 +7,13 @@ use crate::error::{Diagnostic, Error, Origin, Result};
 use crate::report::cross as report;
 use crate::report::svg::{self, Chart};
 use crate::report::validate::{self as shown, Validated, document, json};
+use crate::report::whole as shown_whole;
 use crate::study::cross::cross;
 use crate::study::fit::{Start, cases, some};
 use crate::study::models;
 use crate::study::runs::{Row, Rows, read_rows};
 use crate::study::validate::{By, predict_telling};
+use crate::study::{jobs, whole};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ Examples:
   exaplan validate
   exaplan validate --runs our-runs.csv --models our-models.toml --by stack
   exaplan validate --cross
+  exaplan validate --whole-runs
   exaplan validate -o validation.html";
 
 /// What `--runs` should be, for those who gave something else.
@@ -43,6 +46,9 @@ pub struct ValidateArgs {
     /// Fit the stacks with one family of sources left out after another, and predict that one
     #[arg(long)]
     cross: bool,
+    /// Compare device-hours of whole published runs, and failures of published jobs, instead of steps
+    #[arg(long, conflicts_with_all = ["runs", "models", "cross"])]
+    whole_runs: bool,
     /// Explain this many rows with the largest errors
     #[arg(long, value_name = "N", default_value_t = 5)]
     top: usize,
@@ -83,6 +89,9 @@ pub fn run(args: &ValidateArgs, console: &Console) -> Done {
     // A name that tells no format fails before minutes of work.
     args.target.format(console)?;
     let mut catalog = layers::catalog(&args.layers, console)?;
+    if args.whole_runs {
+        return whole_runs(&catalog, args, console);
+    }
     let mut files = match &args.runs {
         Some(path) => vec![source::read_as(path, RUNS)?],
         None => source::published(),
@@ -182,6 +191,31 @@ fn left_out(rows: &[Row], catalog: &Catalog, args: &ValidateArgs, provenance: &s
     args.target.write(console, &forms)
 }
 
+fn whole_runs(catalog: &Catalog, args: &ValidateArgs, console: &Console) -> Done {
+    let runs = whole::published()?;
+    let progress = console.progress(runs.len(), "runs");
+    let list = whole::predict(&runs, catalog, &|| progress.step());
+    progress.end();
+    let provenance = provenance(&[], catalog);
+    let jobs = jobs::predict(catalog)?;
+    let page = || shown_whole::document(&list, &jobs, &provenance);
+    let forms = Forms {
+        screen: &page,
+        page: &page,
+        rows: &|| shown_whole::table(&list),
+        json: &|| shown_whole::json(&list, &jobs, &provenance),
+        trace: &|| no_form("a validation has no trace of a step", NO_TRACE),
+        svg: &|| {
+            no_form(
+                "whole runs have no picture",
+                "leave out --whole-runs, or give a name in .html, .md, .csv or .json",
+            )
+        },
+        xlsx: &no_book,
+    };
+    args.target.write(console, &forms)
+}
+
 fn origin(args: &ValidateArgs) -> String {
     args.runs
         .as_ref()
@@ -215,10 +249,6 @@ fn provenance(files: &[Arc<Origin>], catalog: &Catalog) -> String {
             format!("{name} {}", digest_text(&f.text))
         })
         .collect();
-    format!(
-        "exaplan {}, catalog {}, {}",
-        env!("CARGO_PKG_VERSION"),
-        catalog.digest(),
-        files.join(", ")
-    )
+    let catalog = format!("exaplan {}, catalog {}", env!("CARGO_PKG_VERSION"), catalog.digest());
+    std::iter::once(catalog).chain(files).collect::<Vec<_>>().join(", ")
 }

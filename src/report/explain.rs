@@ -1,5 +1,6 @@
 //! Where a number of a plan comes from: formula, what goes in, and the operations behind it.
 
+pub mod failures;
 mod ops;
 pub mod slow;
 pub mod timeline;

@@ -32,6 +32,15 @@ const CONFIGURATION: [&str; 14] = [
 ];
 
 impl Row {
+    /// Of cells that are known to be what their columns hold.
+    pub(super) fn of(id: &str, cells: BTreeMap<String, String>) -> Row {
+        Row {
+            id: id.to_string(),
+            cells,
+            fault: None,
+        }
+    }
+
     /// A cell that is not empty.
     #[must_use]
     pub fn text(&self, column: &str) -> Option<&str> {

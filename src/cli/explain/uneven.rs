@@ -1,13 +1,15 @@
-//! `exaplan explain --slow … --jitter …`.
+//! `exaplan explain --slow … --jitter … --failures …`.
 
 use super::super::output::{Console, emit_json, show};
 use super::super::plan::refused;
 use super::super::{DONE, Done};
 use crate::error::{Result, nearest};
 use crate::plan::Plan;
+use crate::report::explain::failures::Drawn;
 use crate::report::explain::slow::Uneven;
 use crate::step::gantt;
 use crate::study::noise::{self, Jitter, Slow};
+use crate::study::renewal::{self, Draws};
 
 /// A larger slowdown is a failure, not a slow device.
 const MOST_FACTOR: f64 = 1000.0;
@@ -20,10 +22,13 @@ pub struct UnevenArgs {
     #[arg(long, value_name = "stage=N,factor=F", value_parser = slow)]
     slow: Vec<Slow>,
     /// Show step times with random differences between slots; 0.02 is 2 %
-    #[arg(long, value_name = "FRACTION", value_parser = sigma)]
+    #[arg(long, value_name = "FRACTION", value_parser = sigma, group = "random")]
     jitter: Option<f64>,
-    /// Seed of the jitter
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "jitter")]
+    /// Draw the whole run this many times, failure by failure: P10, P50, P90 of days and goodput
+    #[arg(long, value_name = "N", group = "random", conflicts_with = "slow", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    failures: Option<u32>,
+    /// Seed of what is drawn
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "random")]
     seed: u64,
     /// Steps to draw with jitter
     #[arg(long, value_name = "N", default_value_t = 200, requires = "jitter", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -33,12 +38,15 @@ pub struct UnevenArgs {
 impl UnevenArgs {
     /// Whether anything was asked.
     pub fn any(&self) -> bool {
-        !self.slow.is_empty() || self.jitter.is_some()
+        !self.slow.is_empty() || self.jitter.is_some() || self.failures.is_some()
     }
 }
 
 /// Simulate and show.
 pub fn run(args: &UnevenArgs, plan: &Plan, console: &Console) -> Done {
+    if let Some(n) = args.failures {
+        return failures(&Draws { n, seed: args.seed }, plan, console);
+    }
     noise::check(plan, &args.slow)?;
     let told = |why| refused(plan, Some(why));
     let even_s = noise::slowed(plan, &[]).map_err(told)?.time_s;
@@ -61,6 +69,19 @@ pub fn run(args: &UnevenArgs, plan: &Plan, console: &Console) -> Done {
         return Ok(DONE);
     }
     show(console, &uneven.document(plan))
+}
+
+fn failures(draws: &Draws, plan: &Plan, console: &Console) -> Done {
+    let renewal = renewal::of_plan(plan, draws);
+    let drawn = Drawn {
+        draws: *draws,
+        renewal: &renewal,
+    };
+    if console.json {
+        emit_json(&drawn.json(plan))?;
+        return Ok(DONE);
+    }
+    show(console, &drawn.document(plan))
 }
 
 /// `stage=3,factor=1.1`.

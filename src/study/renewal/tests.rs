@@ -5,7 +5,7 @@ use crate::step::{Parts, Step};
 use std::collections::BTreeMap;
 
 /// Settings that the closed form is held against.
-const N_SETTINGS: u32 = 160;
+const N_SETTINGS: u32 = 200;
 const MOST_POINTS: f64 = 0.5;
 
 fn step(time_s: f64) -> Step {
@@ -98,11 +98,14 @@ fn setting(index: u32) -> (Process, String) {
     (process(&input), says)
 }
 
-/// Mean goodput of the draws is a mean of quotients; the closed form is a quotient of means. Both are compared.
+/// Below this goodput the closed form claims no half point: its losses are each taken at the mean of the
+/// others (missing nodes and falls back to storage, say), which errs in the second order of what is lost.
+const LEAST_GOODPUT: f64 = 0.6;
+
 #[test]
 fn the_closed_form_is_the_mean_of_the_draws() {
     let mut held = 0;
-    let (mut worst, mut sum) = (0.0f64, 0.0);
+    let (mut worst, mut sum): (f64, f64) = (0.0, 0.0);
     let mut wrong = Vec::new();
     for index in 0..N_SETTINGS {
         let (process, says) = setting(index);
@@ -116,10 +119,17 @@ fn the_closed_form_is_the_mean_of_the_draws() {
         let points = 100.0 * (closed.goodput - drawn.mean_goodput_fraction);
         // What the mean of so few draws may be off by itself, three times its standard error.
         let error = 300.0 * spread(&drawn) / (drawn.samples.len() as f64).sqrt();
-        held += 1;
-        sum += points.abs();
-        worst = worst.max(points.abs());
-        if points.abs() > MOST_POINTS + error {
+        held += u32::from(closed.goodput >= LEAST_GOODPUT);
+        if closed.goodput >= LEAST_GOODPUT {
+            sum += points.abs();
+            worst = worst.max(points.abs());
+        }
+        let claimed = if closed.goodput >= LEAST_GOODPUT {
+            MOST_POINTS
+        } else {
+            4.0 * MOST_POINTS
+        };
+        if points.abs() > claimed + error {
             wrong.push(format!(
                 "{index}: {points:+.2} ± {error:.2} points of {:.1} %: {says}",
                 100.0 * closed.goodput

@@ -11,6 +11,7 @@ mod errors;
 mod explain;
 mod hf;
 mod plan;
+mod run;
 mod scenario;
 mod schema;
 mod validate;

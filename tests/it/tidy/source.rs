@@ -105,6 +105,10 @@ const NAMES: &[&str] = &[
     "expert_imbalance",
     "oversubscription",
     "node_devices",
+    "replica_nodes",
+    "rollback_steps",
+    "preemptions_per_day",
+    "implied_mfu",
     // A cell of a table and the points of a chart carry their unit beside them.
     "value",
     "values",
