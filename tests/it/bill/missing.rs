@@ -37,7 +37,7 @@ fn a_catalog_entry_without_its_numbers_is_an_error() {
     for (text, key) in cases {
         let origin = origin(text);
         let (tree, _) = raw::parse(&origin);
-        let told = lines(&Catalog::builtin().overlay_tree(&origin, tree).unwrap_err());
+        let told = lines(&Catalog::builtin().overlay_tree(&origin, tree).err().unwrap());
         assert!(told.lines().any(|t| t.contains(key) && t.contains("missing")), "{text}: {told}");
     }
 }
