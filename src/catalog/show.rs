@@ -125,7 +125,10 @@ pub fn unsourced(catalog: &Catalog) -> Vec<Diagnostic> {
 /// The files of the catalog in the binary, to write out and edit: path under the directory, text.
 pub fn export() -> impl Iterator<Item = (String, &'static str)> {
     // Laws of scaling and facts about data lie beside the catalog; nothing overlays them.
-    let other = |path: &str| path == super::source::SOFTWARE || path.starts_with("profiles/laws/") || path.starts_with("profiles/data/");
+    let other = |path: &str| {
+        let folders = ["profiles/laws/", "profiles/data/", "scenarios/published/"];
+        path == super::source::SOFTWARE || folders.iter().any(|f| path.starts_with(f))
+    };
     super::source::embedded().filter(move |(path, _)| !other(path))
 }
 

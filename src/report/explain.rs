@@ -1,7 +1,7 @@
 //! Where a number of a plan comes from: formula, what goes in, and the operations behind it.
 
-mod ops;
 pub mod failures;
+mod ops;
 pub mod slow;
 pub mod timeline;
 pub mod topics;

@@ -52,7 +52,7 @@ pub fn document(plan: &Plan, detail: Detail) -> Document {
         }
     }
     blocks.extend(phases(plan).map(Block::Table));
-    blocks.push(Block::Table(assumptions(plan)));
+    blocks.push(Block::Table(assumptions(plan, detail)));
     Document {
         title: plan.scenario.name.clone(),
         subtitle: subtitle(&plan.scenario),
@@ -319,7 +319,11 @@ fn causes(run: &Run) -> String {
         .iter()
         .map(|(name, n)| format!("{} {}", name.replace('_', " "), units::count(n.round())))
         .collect();
-    if shown.is_empty() { String::new() } else { format!("; {}", shown.join(", ")) }
+    if shown.is_empty() {
+        String::new()
+    } else {
+        format!("; {}", shown.join(", "))
+    }
 }
 
 /// Phases with their layouts and times.
@@ -343,9 +347,9 @@ fn phases(plan: &Plan) -> Option<Table> {
             ]
         })
         .collect();
-    table
-        .notes
-        .push("Step time, throughput and layout above are those of [training] and [layout]; days and bill are the sum of the phases.".to_string());
+    table.notes.push(
+        "Step time, throughput and layout above are those of [training] and [layout]; days and bill are the sum of the phases.".to_string(),
+    );
     (!table.rows.is_empty()).then_some(table)
 }
 
@@ -359,13 +363,23 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
         .collect()
 }
 
-fn assumptions(plan: &Plan) -> Table {
+/// What was assumed. On a screen the numbers of failures stand in one line.
+fn assumptions(plan: &Plan, detail: Detail) -> Table {
+    const ON_PAGE: &str = "reliability.";
     let columns = vec![Column::words("Assumption"), Column::words("Value"), Column::words("Source")];
     let mut table = Table::new("", columns);
-    let rows = plan.scenario.assumptions.iter();
+    let all = &plan.scenario.assumptions;
+    let rows = all.iter().filter(|a| detail == Detail::Page || !a.key.starts_with(ON_PAGE));
     table.rows = rows
         .map(|a| vec![Cell::Text(a.key.clone()), Cell::Text(a.value.clone()), Cell::Text(a.source.clone())])
         .collect();
+    let hidden = all.len() - table.rows.len();
+    if hidden > 0 {
+        let text = format!(
+            "{hidden} numbers of failures, checkpoints and pauses are assumed too: -o plan.md or --json lists each with its source."
+        );
+        table.notes.push(text);
+    }
     table
 }
 

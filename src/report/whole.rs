@@ -210,7 +210,11 @@ fn failures(jobs: &[JobPrediction]) -> Table {
                 Cell::Count(p.job.n_nodes),
                 Cell::quantity(p.job.window_s, Kind::Duration),
                 Cell::Count(p.job.n_failures.round()),
-                Cell::Text(format!("{}{}", p.job.failures_kind, if p.job.in_sample { ", in sample" } else { "" })),
+                Cell::Text(format!(
+                    "{}{}",
+                    p.job.failures_kind,
+                    if p.job.in_sample { ", in sample" } else { "" }
+                )),
                 Cell::Count(p.n_failures.round()),
                 Cell::quantity(p.job_mtbf_s, Kind::Duration),
                 Cell::quantity(p.goodput, Kind::Percent),
@@ -218,6 +222,8 @@ fn failures(jobs: &[JobPrediction]) -> Table {
             ]
         })
         .collect();
-    table.notes.push("In sample: the job's rate is one of the points behind the default rates. Stated goodput is a lower bound.".to_string());
+    table
+        .notes
+        .push("In sample: the job's rate is one of the points behind the default rates. Stated goodput is a lower bound.".to_string());
     table
 }

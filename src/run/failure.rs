@@ -267,7 +267,11 @@ fn steady(failures: &Failures, segment: &Segment, ideal_s: f64) -> Expected {
     let kept = ((1.0 - rolled - open) * (1.0 - deep)).max(1.0 - MOST_AGAIN);
     let work_s = ideal_s / kept;
     let more_s = work_s - ideal_s;
-    let rollback_s = if rolled > 0.0 { more_s * rolled / (rolled + open + deep) } else { 0.0 };
+    let rollback_s = if rolled > 0.0 {
+        more_s * rolled / (rolled + open + deep)
+    } else {
+        0.0
+    };
 
     let total_s = work_s * in_segments / recovers;
     let mut out = Expected {

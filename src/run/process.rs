@@ -80,7 +80,12 @@ pub fn process(input: &RunInput) -> Process {
 
 fn pool(input: &RunInput, failures: &Failures) -> Pool {
     let r = input.reliability;
-    let hardware_share: f64 = failures.stops.iter().filter(|s| s.cause.is_hardware()).map(|s| s.share_fraction).sum();
+    let hardware_share: f64 = failures
+        .stops
+        .iter()
+        .filter(|s| s.cause.is_hardware())
+        .map(|s| s.share_fraction)
+        .sum();
     let per_s = hardware_share * r.replace_fraction / failures.mtbf_s;
     Pool {
         n_spares: r.spares,

@@ -185,7 +185,12 @@ mod tests {
         };
         assert!((pool.speed_of_poisson(2.0) - (1.0 - 0.01 * (1.0 + (-2.0f64).exp()))).abs() < 1e-9);
         // Two out on average in the end, half filled after R ln 2; the excess of burn-in as R = τ: b − 1 times t e^−t.
-        let at = |burn_in_factor: f64| Pool { burn_in_factor, repair_s: 2.0, burn_in_s: 2.0, ..pool };
+        let at = |burn_in_factor: f64| Pool {
+            burn_in_factor,
+            repair_s: 2.0,
+            burn_in_s: 2.0,
+            ..pool
+        };
         let first = |pool: &Pool| pool.out(64.0).next().unwrap();
         assert!((first(&at(1.0)) - 2.0 * (1.0 - (-0.5f64).exp())).abs() < 1e-12);
         assert!((first(&at(3.0)) - first(&at(1.0)) - 2.0 * (-0.5f64).exp()).abs() < 1e-12);

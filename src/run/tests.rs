@@ -197,7 +197,10 @@ fn hopeless_jobs_stay_finite_and_say_so() {
         let (step, r) = (step(10.0), reliability(node_mtbf_s));
         for (every, bytes_per_s) in [(None, 1e11), (Some(1e9), 1e11), (None, 0.0), (Some(1.0), 1e-3)] {
             let result = run(&RunInput {
-                saving: Saving { every_s: every, ..Saving::default() },
+                saving: Saving {
+                    every_s: every,
+                    ..Saving::default()
+                },
                 storage_bytes_per_s: bytes_per_s,
                 ..input(&[stretch(&step)], &r)
             });
@@ -224,7 +227,10 @@ fn one_scale_dependent_rate_fits_small_and_large_jobs() {
     // Llama 3 table 5: 419 unexpected interruptions in 54 days at 16,384, which the rate was not made from.
     for (devices, measured_h) in [(8.0, 1144.8), (1024.0, 7.9), (16_384.0, 54.0 * 24.0 / 419.0)] {
         let ratio: f64 = mtbf_h(devices) / measured_h;
-        println!("{devices} devices: {:.2} h predicted, {measured_h:.2} h measured, {ratio:.2}", mtbf_h(devices));
+        println!(
+            "{devices} devices: {:.2} h predicted, {measured_h:.2} h measured, {ratio:.2}",
+            mtbf_h(devices)
+        );
         assert!((1.0 / 1.5..=1.5).contains(&ratio), "{devices}: {ratio}");
     }
     // FT-HSDP: 2.3 interruptions per 1,000 servers and day at 32,768 (one of the rates behind the figure).
@@ -293,10 +299,7 @@ fn copies_in_memory_beat_storage_and_deep_falls_cost() {
             copies_lost_fraction,
             ..r.clone()
         };
-        let saving = Saving {
-            mode,
-            ..Saving::default()
-        };
+        let saving = Saving { mode, ..Saving::default() };
         run(&RunInput { saving, ..input(&all, &r) })
     };
     let (sync, memory, gone) = (

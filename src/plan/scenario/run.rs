@@ -89,6 +89,10 @@ impl Builder<'_> {
         for (key, value, source) in list {
             self.assume(&key, value, source);
         }
+        if let Some(n) = reliability.spares {
+            let text = format!("{n} beside cluster.nodes, not billed");
+            self.assume("reliability.spares", text, "given");
+        }
         if course.saving.mode == SaveMode::Memory && !given("storage_checkpoint_every") {
             let text = "default: Meta's typical interval, https://arxiv.org/abs/2410.21680";
             self.assume("reliability.storage_checkpoint_every", units::duration(STORAGE_EVERY_S), text);
@@ -183,7 +187,11 @@ fn evaluation(r: &Reader<'_>) -> Option<Evaluation> {
         _ => "",
     };
     if !missing.is_empty() {
-        let there = if missing == "evaluation" { "evaluation_every_steps" } else { "evaluation" };
+        let there = if missing == "evaluation" {
+            "evaluation_every_steps"
+        } else {
+            "evaluation"
+        };
         r.problem(
             there,
             format!("`{}` is missing beside `{}`", r.name(missing), r.name(there)),

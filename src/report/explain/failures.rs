@@ -73,7 +73,10 @@ impl Drawn<'_> {
 
 /// What stops the job, and how often.
 fn causes(plan: &Plan) -> Table {
-    let mut table = Table::new("What stops the job", vec![Column::words("Cause"), Column::numbers("Times"), Column::numbers("One each")]);
+    let mut table = Table::new(
+        "What stops the job",
+        vec![Column::words("Cause"), Column::numbers("Times"), Column::numbers("One each")],
+    );
     let stops = Cause::ALL.iter().zip(plan.run.stops).filter(|(_, n)| *n > 0.0);
     table.rows = stops
         .map(|((name, _), n)| {

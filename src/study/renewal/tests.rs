@@ -124,7 +124,11 @@ fn the_closed_form_is_the_mean_of_the_draws() {
             sum += points.abs();
             worst = worst.max(points.abs());
         }
-        let claimed = if closed.goodput >= LEAST_GOODPUT { MOST_POINTS } else { 4.0 * MOST_POINTS };
+        let claimed = if closed.goodput >= LEAST_GOODPUT {
+            MOST_POINTS
+        } else {
+            4.0 * MOST_POINTS
+        };
         if points.abs() > claimed + error {
             wrong.push(format!(
                 "{index}: {points:+.2} ± {error:.2} points of {:.1} %: {says}",
@@ -139,7 +143,11 @@ fn the_closed_form_is_the_mean_of_the_draws() {
 
 fn spread(drawn: &Renewal) -> f64 {
     let n = drawn.samples.len() as f64;
-    let squares: f64 = drawn.samples.iter().map(|s| (s.goodput - drawn.mean_goodput_fraction).powi(2)).sum();
+    let squares: f64 = drawn
+        .samples
+        .iter()
+        .map(|s| (s.goodput - drawn.mean_goodput_fraction).powi(2))
+        .sum();
     (squares / (n - 1.0)).sqrt()
 }
 
@@ -170,7 +178,12 @@ fn without_chance_every_run_is_the_closed_form() {
     let drawn = draw(&process, &Draws { n: 3, seed: 1 });
     // The last segment saves nothing more.
     let stall_s = process.segment.stall_s / (1.0 - process.planned_fraction);
-    assert!((drawn.mean_wall_s - closed.wall_s).abs() <= stall_s * 1.0001 + 1e-6, "{} {}", drawn.mean_wall_s, closed.wall_s);
+    assert!(
+        (drawn.mean_wall_s - closed.wall_s).abs() <= stall_s * 1.0001 + 1e-6,
+        "{} {}",
+        drawn.mean_wall_s,
+        closed.wall_s
+    );
     assert_eq!(drawn.wall_s.p10, drawn.wall_s.p90);
 }
 

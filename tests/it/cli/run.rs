@@ -33,7 +33,10 @@ fn the_default_scenario_fails_as_often_as_llama_3_did() {
     assert!((failures / 419.0 - 1.0).abs() <= 0.25, "{failures}");
     assert!((0.88..=0.96).contains(&number(&run["goodput"])), "{}", run["goodput"]);
     let stops = run["stops"].as_object().unwrap();
-    let six: f64 = ["gpu", "hbm", "link", "host", "software", "silent"].iter().map(|c| number(&stops[*c])).sum();
+    let six: f64 = ["gpu", "hbm", "link", "host", "software", "silent"]
+        .iter()
+        .map(|c| number(&stops[*c]))
+        .sum();
     assert!((six / number(&run["expected_failures"]) - 1.0).abs() < 1e-9);
 }
 
@@ -65,7 +68,10 @@ fn every_key_of_reliability_moves_the_run_the_right_way() {
         ("reliability.use=meta-rsc-2", false),
     ] {
         let changed = wall(&[set]);
-        assert!(if longer { changed > base } else { changed < base }, "{set}: {changed} against {base}");
+        assert!(
+            if longer { changed > base } else { changed < base },
+            "{set}: {changed} against {base}"
+        );
     }
     let several = run_of(&[
         "reliability.maintenance=4 h",
@@ -85,8 +91,11 @@ fn wrong_reliability_is_told_with_a_way_out() {
         (&["reliability.causes.gpu=0.4"], "make them sum to 1"),
         (&["reliability.causes.gpus=1.0"], "did you mean `gpu`?"),
         (&["reliability.storage_checkpoint_every=1 h"], "checkpoint = \"memory\""),
-        (&["reliability.checkpoint=memory", "reliability.asynchronous_checkpoint=true"], "keep checkpoint ="),
-        (&["reliability.checkpoint=async"], "did you mean"),
+        (
+            &["reliability.checkpoint=memory", "reliability.asynchronous_checkpoint=true"],
+            "keep checkpoint =",
+        ),
+        (&["reliability.checkpoint=asynchronus"], "did you mean"),
         (&["reliability.screening=yes"], "allowed: `by-size`"),
         (&["reliability.unscreened_factor=20"], "out of range"),
         (&["reliability.slow_found=3"], "no unit"),
@@ -97,7 +106,11 @@ fn wrong_reliability_is_told_with_a_way_out() {
             arguments.extend(["--set", set]);
         }
         let out = exaplan(&arguments);
-        assert!(out.code == 2 && out.stderr.contains(words), "{sets:?} lacks `{words}`: {}", out.stderr);
+        assert!(
+            out.code == 2 && out.stderr.contains(words),
+            "{sets:?} lacks `{words}`: {}",
+            out.stderr
+        );
     }
 }
 
@@ -106,7 +119,16 @@ fn every_default_is_named_with_a_source() {
     let plan = json(&["plan", "--set", "reliability.detect=5 min"]);
     let list = plan["assumptions"].as_array().unwrap();
     let of = |key: &str| list.iter().find(|a| a["key"] == key);
-    for key in ["node_mtbf", "hang_detect", "restart", "slow_found", "causes", "screening", "spares", "checkpoint"] {
+    for key in [
+        "node_mtbf",
+        "hang_detect",
+        "restart",
+        "slow_found",
+        "causes",
+        "screening",
+        "spares",
+        "checkpoint",
+    ] {
         let found = of(&format!("reliability.{key}")).unwrap_or_else(|| panic!("{key} is not named"));
         assert!(!found["source"].as_str().unwrap().is_empty(), "{found}");
     }
@@ -134,7 +156,11 @@ fn phases_have_layouts_and_steps_of_their_own() {
     let whole = number(&plan["run"]["wall_s"]);
     assert!((number(&plan["run"]["ideal_s"]) + number(&plan["run"]["lost"]["total_s"]) - whole).abs() < 1e-6 * whole);
     let out = exaplan(&["plan", path]);
-    assert!(out.stdout.contains("Phases") && out.stdout.contains("long context"), "{}", out.stdout);
+    assert!(
+        out.stdout.contains("Phases") && out.stdout.contains("long context"),
+        "{}",
+        out.stdout
+    );
     for (set, words) in [
         ("training.tokens=14T", "sum to training.tokens"),
         ("training.tokens=15.6T tokenz", "training.tokens"),
@@ -158,12 +184,19 @@ fn phases_have_layouts_and_steps_of_their_own() {
 fn drawn_failures_agree_with_the_plan() {
     let drawn = json(&["explain", "--failures", "400", "--seed", "3"]);
     let goodput = &drawn["goodput"];
-    assert!(100.0 * (number(&goodput["mean"]) - number(&goodput["closed"])).abs() < 0.5, "{goodput}");
+    assert!(
+        100.0 * (number(&goodput["mean"]) - number(&goodput["closed"])).abs() < 0.5,
+        "{goodput}"
+    );
     assert!(number(&goodput["p10"]) < number(&goodput["p90"]));
     assert_eq!(drawn, json(&["explain", "--failures", "400", "--seed", "3"]));
     assert_ne!(drawn["wall_s"], json(&["explain", "--failures", "400", "--seed", "4"])["wall_s"]);
     let out = exaplan(&["explain", "--failures", "50"]);
-    assert!(out.stdout.contains("Of ten runs") && out.stdout.contains("What stops the job"), "{}", out.stdout);
+    assert!(
+        out.stdout.contains("Of ten runs") && out.stdout.contains("What stops the job"),
+        "{}",
+        out.stdout
+    );
     assert_eq!(exaplan(&["explain", "--failures", "0"]).code, 2);
     assert_eq!(exaplan(&["explain", "--seed", "3"]).code, 2);
 }
@@ -175,7 +208,13 @@ fn whole_runs_are_within_twenty_percent_in_the_median() {
     let summary = &all["summary"];
     for row in all["rows"].as_array().unwrap() {
         let percent = row["relative_error"].as_f64().map_or(f64::NAN, |e| 100.0 * e);
-        println!("{:<24} {:>7.1} % {} {}", row["name"].as_str().unwrap(), percent, row["counted"], row["skipped"]);
+        println!(
+            "{:<24} {:>7.1} % {} {}",
+            row["name"].as_str().unwrap(),
+            percent,
+            row["counted"],
+            row["skipped"]
+        );
         assert!(!row["why"].as_str().unwrap().is_empty() && !row["source"].as_str().unwrap().is_empty());
         assert!(row["skipped"].is_null() || row["counted"] == false, "{row}");
     }

@@ -107,7 +107,11 @@ pub(super) const TOPICS: &[Topic] = &[
         "run.lost.wait_s",
         "preemptions × their wait + share of the time that more nodes are out than there are spares (Erlang's B)",
         "Erlang 1917",
-        &[of("run.stops.preemption"), from("inputs.repair_s", Kind::Reliability, "repair_s"), MTBF],
+        &[
+            of("run.stops.preemption"),
+            from("inputs.repair_s", Kind::Reliability, "repair_s"),
+            MTBF,
+        ],
     ),
     topic(
         "run.lost.degraded_s",
