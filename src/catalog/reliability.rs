@@ -158,6 +158,9 @@ pub struct Reliability {
     pub copies_lost_fraction: f64,
 }
 
+/// Longer than anything runs, and a number.
+const NEVER_S: f64 = 1e18;
+
 impl Reliability {
     /// Nothing but crashes, which an entry starts from.
     #[must_use]
@@ -185,11 +188,11 @@ impl Reliability {
             elastic: false,
             replace_fraction: 0.0,
             repair_s: 0.0,
-            slow_node_mtbf_s: f64::INFINITY,
+            slow_node_mtbf_s: NEVER_S,
             slow_factor: 1.0,
             slow_found_s: 0.0,
             planned_s_per_day: 0.0,
-            maintenance_every_s: f64::INFINITY,
+            maintenance_every_s: NEVER_S,
             maintenance_s: 0.0,
             spikes_per_trillion_tokens: 0.0,
             rollback_steps: 0.0,
@@ -376,7 +379,7 @@ pub(crate) fn changed(base: Reliability, r: &Reader<'_>) -> Reliability {
 pub fn values(reliability: &Reliability) -> Vec<(&'static str, &'static str, String)> {
     let mut copy = reliability.clone();
     let said = |unit: Unit, value: f64| match unit {
-        _ if !value.is_finite() || value >= 1e18 => "never".to_string(),
+        _ if value >= NEVER_S => "never".to_string(),
         Unit::S if value == 0.0 => "0 s".to_string(),
         Unit::S => crate::units::duration(value),
         Unit::Fraction => format!("{} %", crate::units::significant(100.0 * value)),

@@ -125,7 +125,11 @@ pub fn unsourced(catalog: &Catalog) -> Vec<Diagnostic> {
 /// The files of the catalog in the binary, to write out and edit: path under the directory, text.
 pub fn export() -> impl Iterator<Item = (String, &'static str)> {
     // Laws of scaling and facts about data lie beside the catalog; nothing overlays them.
-    let other = |path: &str| path == super::source::SOFTWARE || path.starts_with("profiles/laws/") || path.starts_with("profiles/data/");
+    // Whole runs and scenarios of published ones are none of it either.
+    let other = |path: &str| {
+        let run = path.starts_with("scenarios/published/") && path.ends_with(".toml");
+        run || path == super::source::SOFTWARE || path.starts_with("profiles/laws/") || path.starts_with("profiles/data/")
+    };
     super::source::embedded().filter(move |(path, _)| !other(path))
 }
 

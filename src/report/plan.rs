@@ -381,7 +381,7 @@ fn assumptions(plan: &Plan, detail: Detail) -> Table {
     let left = all.len() - table.rows.len();
     if left > 0 {
         table.notes.push(format!(
-            "And {left} values of failures, prices, places and machines, each with its source: exaplan report -o plan.html, or --json."
+            "{left} numbers of failures, prices and machines are assumed too: -o plan.md lists each with its source."
         ));
     }
     table

@@ -89,6 +89,10 @@ impl Builder<'_> {
         for (key, value, source) in list {
             self.assume(&key, value, source);
         }
+        if let Some(n) = reliability.spares {
+            let text = format!("{n} beside cluster.nodes, not billed");
+            self.assume("reliability.spares", text, "given");
+        }
         if course.saving.mode == SaveMode::Memory && !given("storage_checkpoint_every") {
             let text = "default: Meta's typical interval, https://arxiv.org/abs/2410.21680";
             self.assume("reliability.storage_checkpoint_every", units::duration(STORAGE_EVERY_S), text);

@@ -95,7 +95,7 @@ fn wrong_reliability_is_told_with_a_way_out() {
             &["reliability.checkpoint=memory", "reliability.asynchronous_checkpoint=true"],
             "keep checkpoint =",
         ),
-        (&["reliability.checkpoint=async"], "did you mean"),
+        (&["reliability.checkpoint=asynchronus"], "did you mean"),
         (&["reliability.screening=yes"], "allowed: `by-size`"),
         (&["reliability.unscreened_factor=20"], "out of range"),
         (&["reliability.slow_found=3"], "no unit"),

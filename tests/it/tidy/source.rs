@@ -109,6 +109,8 @@ const NAMES: &[&str] = &[
     "rollback_steps",
     "preemptions_per_day",
     "implied_mfu",
+    "goodput_low",
+    "goodput_high",
     // A cell of a table and the points of a chart carry their unit beside them.
     "value",
     "values",
