@@ -83,7 +83,7 @@ pub(super) fn key_values(plan: &Plan) -> Vec<KeyValue> {
 fn power(plan: &Plan) -> String {
     let energy = &plan.bill.energy;
     format!(
-        "mean at the meter; provide for {}; swings by {} between math and waiting",
+        "mean at the meter; provide for {}; swings by {} within a step",
         human(energy.peak_w, Kind::Si("W")),
         human(energy.swing_it_w, Kind::Si("W"))
     )
