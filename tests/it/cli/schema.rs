@@ -119,8 +119,17 @@ fn plans_follow_their_schema() {
         "--set",
         "layout.virtual_stages=1",
     ];
-    let cases: [&[&str]; 5] = [
+    let course = [
+        "--set",
+        "reliability.checkpoint=memory",
+        "--set",
+        "reliability.spares=4",
+        "--set",
+        "reliability.preemptions_per_day=1",
+    ];
+    let cases: [&[&str]; 6] = [
         &[],
+        &course,
         &zero_bubble,
         &["--set", "cost.owned=true"],
         &["--set", "cost.usd_per_device_hour=2", "--set", "limits.budget=1 USD"],
@@ -136,6 +145,24 @@ fn plans_follow_their_schema() {
 fn searches_follow_their_schema() {
     let schema = schema(include_str!("../../schema/search.schema.json"));
     check(&schema, &schema, &exaplan(&["search", "--json"]).json(), "search").unwrap();
+}
+
+#[test]
+fn whole_runs_and_drawn_failures_follow_their_schemas() {
+    let whole = schema(include_str!("../../schema/whole-runs.schema.json"));
+    check(
+        &whole,
+        &whole,
+        &exaplan(&["validate", "--whole-runs", "--json"]).json(),
+        "whole runs",
+    )
+    .unwrap();
+    let drawn = schema(include_str!("../../schema/failures.schema.json"));
+    let out = exaplan(&["explain", "--failures", "20", "--json"]).json();
+    check(&drawn, &drawn, &out, "failures").unwrap();
+    let mut wrong = out;
+    wrong["goodput"]["p50"] = Value::Null;
+    assert!(check(&drawn, &drawn, &wrong, "failures").is_err());
 }
 
 #[test]
