@@ -7,7 +7,8 @@ mod ranges;
 pub mod scenario;
 mod sibling;
 
-pub use ranges::{Quantiles, Ranges, ranges};
+pub use ranges::{Drawn, Quantiles, Ranges, ranges, slowed};
+pub use scenario::{Shape, Unknown};
 
 use crate::bill::{Bill, BillInput, bill};
 use crate::catalog::{Accelerator, Band, Catalog, Class, Cluster, Fabric, Finance, Offer, Profile, Region, Stack, Topology};
@@ -80,6 +81,8 @@ pub struct Scenario {
     pub owned: bool,
     /// Bounds.
     pub limits: Limits,
+    /// Values that are known by their distribution only.
+    pub unknowns: Vec<Unknown>,
     /// What was assumed.
     pub assumptions: Vec<Assumption>,
     /// `--set` values, as given.
@@ -139,6 +142,7 @@ impl Scenario {
             offer: None,
             owned: false,
             limits: Limits::default(),
+            unknowns: Vec::new(),
             assumptions: Vec::new(),
             overrides: Vec::new(),
             digest: String::new(),
@@ -266,6 +270,8 @@ pub struct Plan {
     pub bill: Bill,
     /// Bytes of one checkpoint.
     pub checkpoint_bytes: f64,
+    /// Ranges that were drawn from distributions of its inputs.
+    pub drawn: Option<Drawn>,
     /// Where it comes from.
     pub provenance: Provenance,
 }
@@ -312,6 +318,7 @@ fn complete(scenario: &Scenario, catalog: &Catalog, layout: Layout, step: Step) 
         run,
         bill,
         checkpoint_bytes,
+        drawn: None,
     }
 }
 
@@ -378,7 +385,15 @@ pub fn with_tokens(plan: &Plan, total_tokens: f64) -> Plan {
     next.scenario.workload.total_tokens = total_tokens;
     let out = outcome(&next.scenario, &next.step);
     (next.run, next.bill) = (out.run, out.bill);
+    next.drawn = None;
     next
+}
+
+/// What a step makes of the run of a scenario, and what that takes.
+#[must_use]
+pub fn run_and_bill(scenario: &Scenario, step: &Step) -> (Run, Bill) {
+    let out = outcome(scenario, step);
+    (out.run, out.bill)
 }
 
 /// The step of a plan bar by bar; nothing when the event engine cannot run it.

@@ -4,6 +4,7 @@ mod layout;
 mod machine;
 mod own;
 mod training;
+mod unknowns;
 
 use super::{Assumption, Limits, Scenario, hf, layers};
 use crate::catalog::ranges::{MTBF, PAUSE};
@@ -13,6 +14,7 @@ use crate::catalog::{Accelerator, Catalog, Cluster, Entity, Fabric, Kind, Model,
 use crate::error::{At, Diagnostic, Error, Origin, Result, nearest};
 use crate::units::Unit;
 use Bounds::{Positive, Within};
+pub use unknowns::{Shape, Unknown};
 use own::{DEFAULT_STACK, OWN, changes_stack, own_entries};
 use std::path::Path;
 use std::sync::Arc;
@@ -133,6 +135,7 @@ impl Builder<'_> {
         let reliability = self.reliability(root);
         let cost = self.cost(root, cluster.as_ref());
         let limits = self.limits(root);
+        let unknowns = self.unknowns(root);
         let (workload, cluster, stack) = (workload?, cluster?, stack?);
         let mut read = text.to_string();
         if let Some(configured) = &self.configured {
@@ -174,6 +177,7 @@ impl Builder<'_> {
             finance,
             owned: cost.owned,
             limits,
+            unknowns,
             assumptions: self.assumptions,
             overrides: overrides.to_vec(),
             digest: digest_text(&format!("{read}\0{}", overrides.join("\0"))),

@@ -159,6 +159,9 @@ fn answers(plan: &Plan) -> Vec<KeyValue> {
 
 /// On what a range rests.
 fn range_note(plan: &Plan) -> String {
+    if let Some(drawn) = &plan.drawn {
+        return drawn.note.clone();
+    }
     plan.scenario.band.as_ref().map_or_else(String::new, |b| {
         format!(
             "step-time error of left-out runs, class {} ({} runs of {} families); prices, failures and grids held",
