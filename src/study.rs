@@ -1,10 +1,12 @@
-//! Questions over many steps or plans: what to change next, what slow devices and jitter cost,
-//! predictions against published runs.
+//! Questions over many steps or plans: what to change next, what slow devices and jitter cost, between
+//! which values the answers lie, why two plans differ, predictions against published runs.
 
 pub mod bands;
+pub mod compare;
 pub mod cross;
 pub mod fit;
 mod machine;
+pub mod metric;
 pub mod models;
 pub mod noise;
 mod offsets;
@@ -16,4 +18,5 @@ pub mod software;
 pub mod spread;
 pub mod statistics;
 mod summary;
+pub mod uncertain;
 pub mod validate;
