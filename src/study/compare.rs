@@ -321,7 +321,6 @@ mod tests {
             near(d.causes.iter().map(|s| s.value).sum(), d.change());
             for cause in [Cause::Step, Cause::Goodput] {
                 let inside: f64 = d.inside.iter().filter(|i| i.cause == cause).map(|i| i.value).sum();
-                // What a product without this cause at both ends adds is no matter of parts.
                 near(inside, d.by(cause));
             }
         }
@@ -395,7 +394,7 @@ mod tests {
                 format!("training.tokens={tokens:?}"),
                 format!("cost.usd_per_device_hour={price:?}"),
                 format!("region.us-east-1.pue={pue:?}"),
-                format!("grid.us-srvc.location_kg_co2e_per_kwh={grid:?}"),
+                format!("grid.egrid-srvc.location_kg_co2e_per_kwh={grid:?}"),
                 format!("reliability.node_mtbf={mtbf:?} d"),
                 format!("node.dgx-h100.idle_w={idle:?}"),
             ];

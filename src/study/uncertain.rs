@@ -4,7 +4,7 @@
 //! The layout stays the one of the plan. Unknowns are drawn independently of each other. What a run of
 //! given inputs does by chance, such as when its failures fall, is in expected values and not drawn.
 
-mod case;
+pub mod case;
 mod draws;
 pub mod inverse;
 mod lens;
@@ -130,7 +130,7 @@ pub fn uncertain(plan: &Plan, read: &Reread<'_>, options: Options, told: &(dyn F
     let draws = Samples::of(&case, options.seed, n);
     case.check(&draws.unknowns)?;
     let outcomes = case.all(n, &|i| draws.at(i), told)?;
-    Ok(study(&case, &draws, &outcomes, options.seed)?)
+    study(&case, &draws, &outcomes, options.seed)
 }
 
 /// What is drawn for every sample, by input.

@@ -335,22 +335,7 @@ fn drawable(unknown: &Unknown, read: &Reread<'_>) -> Result<Drawable> {
             .at(&unknown.at)
             .help("widen them")
     })?;
-    let values = [0.1, 0.37, 0.5, 0.9].map(|u| inverse.at(u));
-    let fails = |whole: bool| {
-        values.iter().find_map(|v| {
-            let value = if whole { v.round() } else { *v };
-            read(&[unknown.assignment(value)]).err().map(|e| (value, e))
-        })
-    };
-    let whole = match fails(false) {
-        None => false,
-        Some((value, error)) => {
-            if fails(true).is_some() {
-                return Err(refused(unknown, value, error));
-            }
-            true
-        }
-    };
+    let whole = is_whole(unknown, &inverse, read)?;
     Ok(Drawable {
         path: unknown.path.clone(),
         shape: unknown.shape.name(),
@@ -360,6 +345,22 @@ fn drawable(unknown: &Unknown, read: &Reread<'_>) -> Result<Drawable> {
         whole,
         follows: None,
     })
+}
+
+/// Whether the key takes whole numbers only.
+fn is_whole(unknown: &Unknown, inverse: &Inverse, read: &Reread<'_>) -> Result<bool> {
+    for u in [0.1, 0.37, 0.5, 0.9] {
+        let value = inverse.at(u);
+        let Err(error) = read(&[unknown.assignment(value)]) else { continue };
+        let whole = error.to_string().contains("not a whole number");
+        // What is wrong with the rounded value is worth more than that the first one was none.
+        match read(&[unknown.assignment(value.round())]) {
+            Ok(_) if whole => return Ok(true),
+            Err(error) if whole => return Err(refused(unknown, value.round(), error)),
+            _ => return Err(refused(unknown, value, error)),
+        }
+    }
+    Ok(false)
 }
 
 /// A value that the scenario may not have, at the place of its distribution.

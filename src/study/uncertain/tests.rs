@@ -93,13 +93,24 @@ fn quantiles_are_those_of_the_distribution() {
     let cost = out.output(Metric::Cost).unwrap();
     let compute = plan.bill.cost.cloud.as_ref().unwrap();
     assert!(compute.compute_usd / compute.total_usd > 0.99);
-    // Price and step time are independent and log-normal to both sides of 1, so the middle is the product of the middles.
-    let middle = cost.middle[0];
-    assert!((cost.quantiles.p50 / middle - 1.0).abs() < 0.03, "{cost:?} {middle}");
     let band = plan.scenario.band.as_ref().unwrap();
     let step = out.output(Metric::Step).unwrap().quantiles;
     for (got, ratio) in [(step.p10, band.low_ratio), (step.p50, 1.0), (step.p90, band.high_ratio)] {
         assert!((got / plan.step.time_s / ratio - 1.0).abs() < 2e-3, "{got} {ratio}");
+    }
+    // ln(price) is normal and independent of the step time: the share of costs below x is the mean
+    // over the step's probabilities of the normal distribution at what is left for the price.
+    let below = |x: f64| {
+        let n = 2000;
+        let one = |i: i32| {
+            let r = ratio((band.low_ratio, band.high_ratio), (f64::from(i) + 0.5) / f64::from(n));
+            statrs::function::erf::erfc(-(x / r).ln() / 1.3_f64.ln() / std::f64::consts::SQRT_2) / 2.0
+        };
+        (0..n).map(one).sum::<f64>() / f64::from(n)
+    };
+    for (got, want) in [(cost.quantiles.p10, 0.1), (cost.quantiles.p50, 0.5), (cost.quantiles.p90, 0.9)] {
+        let share = below(got / cost.middle[0]);
+        assert!((share - want).abs() < 0.015, "{share} {want}");
     }
     let price = out.inputs.iter().find(|i| i.path == "cost.usd_per_device_hour").unwrap().quantiles;
     for (got, z) in [(price.p10, -NORMAL_90), (price.p50, 0.0), (price.p90, NORMAL_90)] {
@@ -155,7 +166,8 @@ fn what_moves_an_output_most_stands_first() {
     assert_eq!(name(energy, 0), STEP_TIME);
     for output in &out.outputs {
         let ranked: f64 = output.influences.iter().map(|i| i.coefficient.unwrap().powi(2)).sum();
-        assert!((ranked - output.explained_fraction.unwrap()).abs() < 0.02, "{output:?}");
+        // The same where inputs are exactly independent.
+        assert!((ranked - output.explained_fraction.unwrap()).abs() < 0.06, "{output:?}");
         assert!(output.explained_fraction.unwrap() > 0.9, "{output:?}");
     }
     // A price moves no joule.
@@ -185,15 +197,14 @@ fn what_cannot_be_drawn_is_told_at_its_place() {
         (&["unknowns.layout.data={ uniform = [2, 4] }"], "layout"),
         (&["unknowns.cost.usd_per_device_hour={ uniform = [1, 2], min = 5 }"], "next to nothing"),
     ] {
-        let error = study_of(sets, 200, 1).unwrap_err().to_string();
+        let error = study_of(sets, 200, 1).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains(words), "{sets:?}: {error}");
     }
 }
 
 #[test]
 fn whole_numbers_stay_whole() {
-    let (_, out) = study_of(&["unknowns.training.sequence={ uniform = [8192, 8193.4] }"], 50, 1).unwrap();
+    let (_, out) = study_of(&["unknowns.training.sequence={ uniform = [8191.6, 8192.4] }"], 50, 1).unwrap();
     let q = out.inputs[1].quantiles;
-    assert!([q.p10, q.p50, q.p90].iter().all(|v| v.fract() == 0.0), "{q:?}");
-    assert_eq!(out.inputs[1].reused, Reused::Nothing);
+    assert_eq!([q.p10, q.p50, q.p90], [8192.0; 3]);
 }
