@@ -64,7 +64,10 @@ mod tests {
         for (got, want) in x.iter().zip([-4.0, -5.0, 2.0]) {
             assert!((got - want).abs() < 1e-12);
         }
-        let same = solve_all(vec![vec![0.0, 2.0, 1.0], vec![1.0, -2.0, -3.0], vec![-1.0, 1.0, 2.0]], vec![-8.0, 0.0, 3.0]);
+        let same = solve_all(
+            vec![vec![0.0, 2.0, 1.0], vec![1.0, -2.0, -3.0], vec![-1.0, 1.0, 2.0]],
+            vec![-8.0, 0.0, 3.0],
+        );
         assert_eq!(same.unwrap(), x);
         assert!(solve([[1.0, 2.0], [2.0, 4.0]], [1.0, 2.0]).is_none());
         assert!(solve_all(vec![vec![1.0, 2.0], vec![2.0, 4.0]], vec![1.0, 2.0]).is_none());

@@ -1,7 +1,6 @@
 //! `exaplan compare`.
 
-use super::output::{Console, Target, no_book, no_form};
-use super::output::Forms;
+use super::output::{Console, Forms, Target, no_book, no_form};
 use super::{DEFAULT_SCENARIO, Done, Over, layers};
 use crate::error::{Diagnostic, Error, Result};
 use crate::layout::Choice;
@@ -71,7 +70,7 @@ pub fn run(args: &CompareArgs, console: &Console) -> Done {
         let plan = match planned(args, &base, &[format!("{path}={value}")], console) {
             Ok(plan) => Ok(plan),
             // A change that fits nowhere is an answer; a wrong one is a mistake.
-            Err(none @ Error::NoFeasibleLayout { .. }) => Err(none.to_string()),
+            Err(none @ Error::NoFeasibleLayout { .. }) => Err(none_fits(&none)),
             Err(other) => {
                 progress.end();
                 return Err(other);
@@ -101,6 +100,14 @@ pub fn run(args: &CompareArgs, console: &Console) -> Done {
             xlsx: &no_book,
         },
     )
+}
+
+/// Why there is no plan: the nearest miss says more than the counts.
+fn none_fits(error: &Error) -> String {
+    match error {
+        Error::NoFeasibleLayout { nearest: Some(near), .. } => format!("no layout fits; the nearest is {near}, or --free-layout"),
+        other => other.to_string(),
+    }
 }
 
 /// A scenario with its own overrides.
@@ -201,9 +208,13 @@ fn pieces(text: &str) -> Vec<String> {
 fn changes(list: &[String]) -> Result<Vec<(String, String)>> {
     let mut out = Vec::new();
     for text in list {
-        let (path, values) = text.split_once('=').filter(|(path, values)| !path.trim().is_empty() && !values.trim().is_empty()).ok_or_else(|| {
-            Diagnostic::new(format!("--what-if: `{text}` is no path=value,value")).help("write for example --what-if cluster.nodes=512,1024")
-        })?;
+        let (path, values) = text
+            .split_once('=')
+            .filter(|(path, values)| !path.trim().is_empty() && !values.trim().is_empty())
+            .ok_or_else(|| {
+                Diagnostic::new(format!("--what-if: `{text}` is no path=value,value"))
+                    .help("write for example --what-if cluster.nodes=512,1024")
+            })?;
         out.extend(pieces(values).into_iter().map(|v| (path.trim().to_string(), v.trim().to_string())));
     }
     if out.len() > MOST_CHANGES {
@@ -221,7 +232,11 @@ mod tests {
     fn scenarios_bring_their_overrides() {
         for (text, name, sets) in [
             ("llama3-405b", "llama3-405b", &[][..]),
-            ("a:cluster.nodes=1024,layout.data=64", "a", &["cluster.nodes=1024", "layout.data=64"]),
+            (
+                "a:cluster.nodes=1024,layout.data=64",
+                "a",
+                &["cluster.nodes=1024", "layout.data=64"],
+            ),
             (":limits.budget=1,000 USD,a.b=2", "", &["limits.budget=1,000 USD", "a.b=2"]),
             ("c:\\x.toml:a=[1,2],b=\"x,y=z\"", "c:\\x.toml", &["a=[1,2]", "b=\"x,y=z\""]),
             ("c:\\x.toml", "c:\\x.toml", &[]),

@@ -4,7 +4,7 @@ use super::output::Console;
 use super::{Input, layers};
 use crate::error::Result;
 use crate::plan::{Plan, Scenario};
-use crate::study::uncertain::{Options, Uncertain, uncertain};
+use crate::study::uncertain::{Options, Prepared, Uncertain};
 
 /// How to sample.
 #[derive(Debug, Clone, clap::Args)]
@@ -33,9 +33,9 @@ pub fn sampled(args: &Sampling, input: &Input, plan: &mut Plan, console: &Consol
         n_samples: args.samples,
         seed: args.seed,
     };
-    let total = args.samples.unwrap_or(10_000) as usize;
-    let progress = console.progress(total, "samples");
-    let study = uncertain(plan, &read, options, &|| progress.step());
+    let prepared = Prepared::new(plan, &read)?;
+    let progress = console.progress(prepared.n_samples(options) as usize, "samples");
+    let study = prepared.study(options, &|| progress.step());
     progress.end();
     let study = study?;
     plan.drawn = study.drawn();

@@ -14,10 +14,10 @@ use crate::catalog::{Accelerator, Catalog, Cluster, Entity, Fabric, Kind, Model,
 use crate::error::{At, Diagnostic, Error, Origin, Result, nearest};
 use crate::units::Unit;
 use Bounds::{Positive, Within};
-pub use unknowns::{Shape, Unknown};
 use own::{DEFAULT_STACK, OWN, changes_stack, own_entries};
 use std::path::Path;
 use std::sync::Arc;
+pub use unknowns::{Shape, Unknown};
 
 /// The text of a scenario: an embedded one by name, else a file.
 ///

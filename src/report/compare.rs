@@ -42,7 +42,10 @@ pub struct Comparison {
 /// For people.
 #[must_use]
 pub fn document(shown: &Comparison, detail: Detail) -> Document {
-    let mut blocks = vec![Block::KeyValues(shown.cases.iter().map(named).collect()), Block::Table(side_by_side(shown))];
+    let mut blocks = vec![
+        Block::KeyValues(shown.cases.iter().map(named).collect()),
+        Block::Table(side_by_side(shown)),
+    ];
     let first = shown.cases.first();
     for (case, list) in shown.cases.iter().skip(1).zip(&shown.differences) {
         let letters = [first.map_or('A', |f| f.letter), case.letter];
@@ -77,7 +80,11 @@ fn provenance(shown: &Comparison) -> String {
 
 fn named(case: &Case) -> KeyValue {
     let plan = &case.plan;
-    let asked = if case.asked == plan.scenario.name { String::new() } else { format!("{}: ", case.asked) };
+    let asked = if case.asked == plan.scenario.name {
+        String::new()
+    } else {
+        format!("{}: ", case.asked)
+    };
     KeyValue::new(case.letter, Cell::Text(plan.scenario.name.clone())).note(format!("{asked}{}", plan.layout))
 }
 
@@ -89,7 +96,7 @@ fn totals(plan: &Plan) -> impl Iterator<Item = Cell> + '_ {
 
 /// Columns of the totals.
 fn total_columns() -> impl Iterator<Item = Column> {
-    Metric::OF_RUN.into_iter().map(|m| Column::numbers(m.name()))
+    Metric::OF_RUN.into_iter().map(|m| Column::numbers(m.short()))
 }
 
 /// One row per scenario.
@@ -116,13 +123,22 @@ pub fn side_by_side(shown: &Comparison) -> Table {
 /// Changes of the totals by cause.
 fn causes([first, other]: [char; 2], list: &[Difference]) -> Table {
     let columns = [Column::words(format!("{other} against {first}")), Column::words("")];
-    let mut table = Table::new("", columns.into_iter().chain(list.iter().map(|d| Column::numbers(d.metric.name()))).collect());
+    let mut table = Table::new(
+        "",
+        columns
+            .into_iter()
+            .chain(list.iter().map(|d| Column::numbers(d.metric.short())))
+            .collect(),
+    );
     let row = |name: &str, what: &str, of: &dyn Fn(&Difference) -> f64| -> Vec<Cell> {
         let cell = |d: &Difference| match of(d) {
             0.0 => Cell::Missing,
             v => Cell::quantity(v, kind(d.metric)),
         };
-        [Cell::from(name), Cell::from(what)].into_iter().chain(list.iter().map(cell)).collect()
+        [Cell::from(name), Cell::from(what)]
+            .into_iter()
+            .chain(list.iter().map(cell))
+            .collect()
     };
     let matter = |cause: &&Cause| list.iter().any(|d| d.by(**cause) != 0.0);
     let each = Cause::ALL.iter().filter(matter);
@@ -130,7 +146,10 @@ fn causes([first, other]: [char; 2], list: &[Difference]) -> Table {
     table.rows.push(row("all together", "the sum", &Difference::change));
     let percent = |d: &Difference| format!("{} {}", d.metric.name().to_lowercase(), relative(d.totals[0], d.totals[1]));
     let changes: Vec<String> = list.iter().map(percent).collect();
-    table.notes.push(format!("In all: {}. Causes sum to the difference (LMDI, Ang 2005).", changes.join(", ")));
+    table.notes.push(format!(
+        "In all: {}. Causes sum to the difference (LMDI, Ang 2005).",
+        changes.join(", ")
+    ));
     table
 }
 
@@ -158,7 +177,13 @@ fn inside_name(i: &Inside) -> String {
 /// Which part of the step and of the lost time changed the totals.
 fn inside([first, other]: [char; 2], list: &[Difference]) -> Table {
     let columns = [Column::words(format!("{other} against {first}, inside")), Column::words("")];
-    let mut table = Table::new("", columns.into_iter().chain(list.iter().map(|d| Column::numbers(d.metric.name()))).collect());
+    let mut table = Table::new(
+        "",
+        columns
+            .into_iter()
+            .chain(list.iter().map(|d| Column::numbers(d.metric.short())))
+            .collect(),
+    );
     let mut rows: Vec<(Cause, &str, String)> = Vec::new();
     for i in list.iter().flat_map(|d| &d.inside) {
         if !rows.iter().any(|(cause, part, _)| (*cause, *part) == (i.cause, i.part)) {
@@ -170,7 +195,10 @@ fn inside([first, other]: [char; 2], list: &[Difference]) -> Table {
         .into_iter()
         .map(|(cause, part, name)| {
             let cell = |d: &Difference| of(d, cause, part).map_or(Cell::Missing, |v| Cell::quantity(v, kind(d.metric)));
-            [Cell::from(cause.key()), Cell::Text(name)].into_iter().chain(list.iter().map(cell)).collect()
+            [Cell::from(cause.key()), Cell::Text(name)]
+                .into_iter()
+                .chain(list.iter().map(cell))
+                .collect()
         })
         .collect();
     table
@@ -191,8 +219,11 @@ fn chart([first, other]: [char; 2], d: &Difference) -> Chart {
 
 /// Single changes to the first scenario.
 fn what_if(shown: &Comparison) -> Table {
-    let more = ["Time", "Cost"].map(|name| Column::numbers(format!("{name} change")));
-    let columns = std::iter::once(Column::words("What if")).chain(total_columns()).chain(more).collect();
+    let more = ["Time", "Cost"].map(|name| Column::numbers(name).unit("%"));
+    let columns = std::iter::once(Column::words("What if"))
+        .chain(total_columns())
+        .chain(more)
+        .collect();
     let mut table = Table::new("", columns);
     let base = shown.cases.first().map(|c| &c.plan);
     let change = |metric: Metric, plan: &Plan| {

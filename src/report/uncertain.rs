@@ -27,7 +27,11 @@ pub fn kind(metric: Metric) -> Kind {
 #[must_use]
 pub fn within(mut document: Document, plan: &Plan, study: &Uncertain, detail: Detail) -> Document {
     let heading = |b: &Block| matches!(b, Block::Heading(text) if text == "Assumptions");
-    let place = document.blocks.iter().position(heading).unwrap_or(document.blocks.len().saturating_sub(1));
+    let place = document
+        .blocks
+        .iter()
+        .position(heading)
+        .unwrap_or(document.blocks.len().saturating_sub(1));
     let blocks = blocks(plan, study, detail);
     document.blocks.splice(place..place, blocks);
     document
@@ -76,12 +80,24 @@ fn ranges(plan: &Plan, study: &Uncertain) -> Table {
         names(study),
         study.seed
     ));
+    let outside = |o: &&Output| o.metric.of(plan).is_some_and(|v| v < o.quantiles.p10 || v > o.quantiles.p90);
+    let far: Vec<&str> = study.outputs.iter().filter(outside).map(|o| o.metric.name()).collect();
+    if !far.is_empty() {
+        table.notes.push(format!(
+            "As planned outside of P10 to P90: {}. The plan takes the scenario's own values, which are far from the middle of what was drawn.",
+            far.join(", ")
+        ));
+    }
     table
 }
 
 fn names(study: &Uncertain) -> String {
     let list: Vec<&str> = study.inputs.iter().map(|i| title(i)).collect();
-    if list.is_empty() { "nothing that varies".to_string() } else { list.join(", ") }
+    if list.is_empty() {
+        "nothing that varies".to_string()
+    } else {
+        list.join(", ")
+    }
 }
 
 fn title(input: &Input) -> &str {
@@ -116,7 +132,7 @@ fn swings(study: &Uncertain, detail: Detail) -> Table {
     let totals: Vec<&Output> = study.outputs.iter().filter(|o| o.metric != Metric::Step).collect();
     let columns = [Column::words("One at a time"), Column::words("P10 to P90")]
         .into_iter()
-        .chain(totals.iter().map(|o| Column::numbers(o.metric.name())))
+        .chain(totals.iter().map(|o| Column::numbers(o.metric.short())))
         .collect();
     let mut table = Table::new("", columns);
     let swing = |o: &Output, input: usize| o.influences.iter().find(|i| i.input == input).map(|i| i.ends[1] - i.ends[0]);
@@ -126,7 +142,11 @@ fn swings(study: &Uncertain, detail: Detail) -> Table {
     };
     let mut order: Vec<usize> = (0..study.inputs.len()).collect();
     order.sort_by(|a, b| relative(*b).total_cmp(&relative(*a)));
-    let shown = if detail == Detail::Page { order.len() } else { N_ROWS.min(order.len()) };
+    let shown = if detail == Detail::Page {
+        order.len()
+    } else {
+        N_ROWS.min(order.len())
+    };
     table.rows = order[..shown]
         .iter()
         .map(|input| {
@@ -138,9 +158,13 @@ fn swings(study: &Uncertain, detail: Detail) -> Table {
                 .collect()
         })
         .collect();
-    table.notes.push("Change of each total from the P10 to the P90 of one input, all others at their medians.".to_string());
+    table
+        .notes
+        .push("Change of each total from the P10 to the P90 of one input, all others at their medians.".to_string());
     if shown < order.len() {
-        table.notes.push(format!("And {} more, which move less: -o plan.html.", order.len() - shown));
+        table
+            .notes
+            .push(format!("And {} more, which move less: -o plan.html.", order.len() - shown));
     }
     table
 }
@@ -167,14 +191,21 @@ fn ranks(study: &Uncertain) -> Table {
     let one = |(place, input): (usize, &Input)| {
         let of = |o: &Output| o.influences.iter().find(|i| i.input == place).and_then(|i| i.coefficient);
         let cell = |o: &Output| of(o).map_or(Cell::Missing, |c| Cell::quantity(c, Kind::Plain(2)));
-        std::iter::once(Cell::Text(title(input).to_string())).chain(study.outputs.iter().map(cell)).collect()
+        std::iter::once(Cell::Text(title(input).to_string()))
+            .chain(study.outputs.iter().map(cell))
+            .collect()
     };
     table.rows = study.inputs.iter().enumerate().map(one).collect();
     let explained = |o: &Output| o.explained_fraction.map_or(Cell::Missing, |f| Cell::quantity(f, Kind::Plain(2)));
-    table.rows.push(std::iter::once(Cell::from("explained (R²)")).chain(study.outputs.iter().map(explained)).collect());
-    table
-        .notes
-        .push("Standardized coefficients of ranks on ranks: 1 where a total rises with an input alone; their squares share out the variance.".to_string());
+    table.rows.push(
+        std::iter::once(Cell::from("explained (R²)"))
+            .chain(study.outputs.iter().map(explained))
+            .collect(),
+    );
+    table.notes.push(
+        "Standardized coefficients of ranks on ranks: 1 where a total rises with an input alone; their squares share out the variance."
+            .to_string(),
+    );
     table
 }
 
@@ -211,7 +242,12 @@ pub fn json(study: &Uncertain) -> Value {
         });
         (o.metric.key().to_string(), value)
     };
-    let chance = |c: &Chance| (c.limit.to_string(), json!({ "met_fraction": c.met_fraction, "standard_error": c.error_fraction }));
+    let chance = |c: &Chance| {
+        (
+            c.limit.to_string(),
+            json!({ "met_fraction": c.met_fraction, "standard_error": c.error_fraction }),
+        )
+    };
     json!({
         "n_samples": study.n_samples,
         "seed": study.seed,

@@ -19,6 +19,9 @@
 use super::metric::Metric;
 use crate::plan::Plan;
 
+/// Changes below this share of a total are none.
+const NOTHING: f64 = 1e-12;
+
 /// What makes a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
@@ -168,14 +171,22 @@ fn intensity(plan: &Plan) -> f64 {
 
 /// Wall time per ideal time.
 fn stretch(plan: &Plan) -> f64 {
-    if plan.run.ideal_s > 0.0 { plan.run.wall_s / plan.run.ideal_s } else { 1.0 }
+    if plan.run.ideal_s > 0.0 {
+        plan.run.wall_s / plan.run.ideal_s
+    } else {
+        1.0
+    }
 }
 
 /// Device-seconds of the whole run as a product.
 fn device_seconds(plan: &Plan) -> Vec<(Cause, f64)> {
     #[allow(clippy::cast_precision_loss)]
     let tokens = plan.run.n_steps as f64 * plan.step.tokens;
-    vec![(Cause::Work, tokens), (Cause::Step, intensity(plan)), (Cause::Goodput, stretch(plan))]
+    vec![
+        (Cause::Work, tokens),
+        (Cause::Step, intensity(plan)),
+        (Cause::Goodput, stretch(plan)),
+    ]
 }
 
 /// A total as a sum of products. Each cause that has no number of its own is what closes the identity.
@@ -188,7 +199,10 @@ fn products(metric: Metric, plan: &Plan) -> Option<Vec<Product>> {
         causes: base.iter().chain(more).copied().collect(),
     };
     let ratio = |a: f64, b: f64| if b == 0.0 { 0.0 } else { a / b };
-    let meter = [(Cause::Power, ratio(energy.it_j, held)), (Cause::Cooling, ratio(energy.facility_j, energy.it_j))];
+    let meter = [
+        (Cause::Power, ratio(energy.it_j, held)),
+        (Cause::Cooling, ratio(energy.facility_j, energy.it_j)),
+    ];
     Some(match metric {
         Metric::Step => return None,
         Metric::Wall => vec![with("wall", &[(Cause::Devices, 1.0 / plan.step.n_devices)])],
@@ -226,14 +240,28 @@ fn difference(metric: Metric, first: &Plan, other: &Plan) -> Option<Difference> 
         debug_assert_eq!(a.part, b.part);
         weight += split(a, b, &mut changes);
     }
+    // Below is rounding.
+    let least = NOTHING * totals[0].abs().max(totals[1].abs());
     let shares = Cause::ALL.iter().zip(changes).map(|(cause, value)| Share { cause: *cause, value });
-    let mut inside = parts(Cause::Step, weight, [intensity(first), intensity(other)], &step_parts(first), &step_parts(other));
-    inside.extend(parts(Cause::Goodput, weight, [stretch(first), stretch(other)], &lost_parts(first), &lost_parts(other)));
+    let mut inside = parts(
+        Cause::Step,
+        weight,
+        [intensity(first), intensity(other)],
+        &step_parts(first),
+        &step_parts(other),
+    );
+    inside.extend(parts(
+        Cause::Goodput,
+        weight,
+        [stretch(first), stretch(other)],
+        &lost_parts(first),
+        &lost_parts(other),
+    ));
     Some(Difference {
         metric,
         totals,
-        causes: shares.filter(|s| s.value != 0.0).collect(),
-        inside,
+        causes: shares.filter(|s| s.value.abs() > least).collect(),
+        inside: inside.into_iter().filter(|i| i.value.abs() > least).collect(),
     })
 }
 
@@ -252,7 +280,10 @@ fn split(a: &Product, b: &Product, changes: &mut [f64; Cause::ALL.len()]) -> f64
         return mean;
     }
     // The limit of causes that go to 0 alike: they share the difference.
-    let nothing: Vec<Cause> = pairs().filter(|(_, x, y)| (*x == 0.0) != (*y == 0.0)).map(|(cause, ..)| cause).collect();
+    let nothing: Vec<Cause> = pairs()
+        .filter(|(_, x, y)| (*x == 0.0) != (*y == 0.0))
+        .map(|(cause, ..)| cause)
+        .collect();
     #[allow(clippy::cast_precision_loss)]
     let n = nothing.len().max(1) as f64;
     nothing.into_iter().for_each(|cause| add(cause, (to - from) / n));
@@ -297,7 +328,7 @@ fn parts(cause: Cause, weight: f64, [x, y]: [f64; 2], from: &Parts, to: &Parts) 
         part,
         value: per_unit * (b - a),
     };
-    from.iter().zip(to).map(one).filter(|i| i.value != 0.0).collect()
+    from.iter().zip(to).map(one).collect()
 }
 
 #[cfg(test)]
@@ -352,7 +383,10 @@ mod tests {
         let mut changes = [0.0; Cause::ALL.len()];
         split(&product(1.0, 1.0), &product(e, e), &mut changes);
         let want = (e * e - 1.0) / 2.0;
-        assert!((changes[0] - want).abs() < 1e-12 && (changes[8] - want).abs() < 1e-12, "{changes:?}");
+        assert!(
+            (changes[0] - want).abs() < 1e-12 && (changes[8] - want).abs() < 1e-12,
+            "{changes:?}"
+        );
         // What appears is caused by what was 0 before.
         let mut changes = [0.0; Cause::ALL.len()];
         split(&product(2.0, 0.0), &product(3.0, 5.0), &mut changes);

@@ -50,6 +50,16 @@ impl Metric {
         }
     }
 
+    /// The same where columns are narrow.
+    #[must_use]
+    pub fn short(self) -> &'static str {
+        match self {
+            Metric::Step => "Step",
+            Metric::Wall => "Time",
+            other => other.name(),
+        }
+    }
+
     /// Its value; nothing for the cost of what has no price.
     #[must_use]
     pub fn value(self, step: &Step, run: &Run, bill: &Bill) -> Option<f64> {

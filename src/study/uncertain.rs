@@ -112,25 +112,51 @@ pub struct Uncertain {
 /// Reads the scenario of a plan again with more `--set` values.
 pub type Reread<'a> = dyn Fn(&[String]) -> Result<Scenario> + Sync + 'a;
 
-/// Study a plan; `told` is called after every sample, from any thread. The same seed and number of
-/// samples give the same bytes whatever the number of threads.
+/// A plan whose unknowns have been looked at.
+pub struct Prepared<'a>(Case<'a>);
+
+impl<'a> Prepared<'a> {
+    /// Look at what each unknown of a plan does.
+    ///
+    /// # Errors
+    /// When an unknown names no number of the scenario, or changes which layouts are legal.
+    pub fn new(plan: &Plan, read: &'a Reread<'a>) -> Result<Prepared<'a>> {
+        let unknowns = &plan.scenario.unknowns;
+        if let Some(one) = unknowns.get(MOST_UNKNOWNS) {
+            let text = format!("`unknowns` holds {} distributions", unknowns.len());
+            let help = format!("keep the {MOST_UNKNOWNS} that matter most");
+            return Err(Diagnostic::new(text).at(&one.at).help(help).into());
+        }
+        Case::new(plan, read).map(Prepared)
+    }
+
+    /// How many samples are drawn.
+    #[must_use]
+    pub fn n_samples(&self, options: Options) -> u32 {
+        let usual = if self.0.is_quick() { MANY } else { FEW };
+        options.n_samples.unwrap_or(usual).clamp(1, MOST_SAMPLES)
+    }
+
+    /// Draw; `told` is called after every sample, from any thread.
+    ///
+    /// # Errors
+    /// When an unknown takes a value that it may not have.
+    pub fn study(&self, options: Options, told: &(dyn Fn() + Sync)) -> Result<Uncertain> {
+        let (case, n) = (&self.0, self.n_samples(options));
+        let draws = Samples::of(case, options.seed, n);
+        case.check(&draws.unknowns)?;
+        let outcomes = case.all(n, &|i| draws.at(i), told)?;
+        study(case, &draws, &outcomes, options.seed)
+    }
+}
+
+/// Study a plan. The same seed and number of samples give the same bytes whatever the number of threads.
 ///
 /// # Errors
 /// When an unknown names no number of the scenario, takes a value that it may not have, or changes
 /// which layouts are legal.
-pub fn uncertain(plan: &Plan, read: &Reread<'_>, options: Options, told: &(dyn Fn() + Sync)) -> Result<Uncertain> {
-    let unknowns = &plan.scenario.unknowns;
-    if let Some(one) = unknowns.get(MOST_UNKNOWNS) {
-        let text = format!("`unknowns` holds {} distributions", unknowns.len());
-        let help = format!("keep the {MOST_UNKNOWNS} that matter most");
-        return Err(Diagnostic::new(text).at(&one.at).help(help).into());
-    }
-    let case = Case::new(plan, read)?;
-    let n = options.n_samples.unwrap_or(if case.is_quick() { MANY } else { FEW }).clamp(1, MOST_SAMPLES);
-    let draws = Samples::of(&case, options.seed, n);
-    case.check(&draws.unknowns)?;
-    let outcomes = case.all(n, &|i| draws.at(i), told)?;
-    study(&case, &draws, &outcomes, options.seed)
+pub fn uncertain(plan: &Plan, read: &Reread<'_>, options: Options) -> Result<Uncertain> {
+    Prepared::new(plan, read)?.study(options, &|| ())
 }
 
 /// What is drawn for every sample, by input.
@@ -286,7 +312,11 @@ impl Uncertain {
     pub fn drawn(&self) -> Option<Drawn> {
         let of = |metric| self.output(metric).map(|o| o.quantiles);
         let names: Vec<&str> = self.inputs.iter().map(|i| i.path.as_str()).collect();
-        let what = if names.is_empty() { "nothing that varies".to_string() } else { names.join(", ") };
+        let what = if names.is_empty() {
+            "nothing that varies".to_string()
+        } else {
+            names.join(", ")
+        };
         Some(Drawn {
             ranges: Ranges {
                 step_time_s: of(Metric::Step)?,

@@ -224,7 +224,11 @@ fn unknown(path: &str, tree: &Tree, at: &At) -> Read<Unknown> {
     let shape = shape(name, &of, &list).map_err(|(text, help)| refuse(text, &item.at, help))?;
     let (least, most) = (of("min"), of("max"));
     if least.zip(most).is_some_and(|(least, most)| least >= most) {
-        return Err(refuse("has a `min` that is not below its `max`".to_string(), at, "exchange them".to_string()));
+        return Err(refuse(
+            "has a `min` that is not below its `max`".to_string(),
+            at,
+            "exchange them".to_string(),
+        ));
     }
     let path = path.to_string();
     let at = at.clone();
@@ -443,11 +447,20 @@ mod tests {
         let price = of("cost.usd_per_device_hour");
         assert_eq!(price.unit, "USD/h");
         assert_eq!(price.assignment(2.0), "cost.usd_per_device_hour=2 USD/h");
-        assert_eq!(price.shape, Shape::Triangular { low: 2.0, mode: 2.5, high: 4.0 });
+        assert_eq!(
+            price.shape,
+            Shape::Triangular {
+                low: 2.0,
+                mode: 2.5,
+                high: 4.0
+            }
+        );
         let mtbf = of("reliability.node_mtbf");
         assert_eq!(mtbf.unit, "s");
         let (p10, p90) = (units::YEAR_S, 2000.0 * units::DAY_S);
-        let Shape::LogNormal { median, factor } = mtbf.shape else { panic!("{mtbf:?}") };
+        let Shape::LogNormal { median, factor } = mtbf.shape else {
+            panic!("{mtbf:?}")
+        };
         assert!((median / (p10 * p90).sqrt() - 1.0).abs() < 1e-12);
         assert!((median * factor.powf(NORMAL_90) / p90 - 1.0).abs() < 1e-12);
         assert_eq!(of("training.tokens").shape, Shape::Empirical(vec![14e12]));

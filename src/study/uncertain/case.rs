@@ -177,7 +177,9 @@ impl<'a> Case<'a> {
     fn stepped(&self, values: &[f64]) -> Result<Stepped> {
         let scenario = self.scenario(values)?;
         let legal = shape_violations(&scenario.workload, &self.layout, scenario.n_devices());
-        let step = legal.is_empty().then(|| simulate(&scenario.workload, &scenario.machine(), &self.layout));
+        let step = legal
+            .is_empty()
+            .then(|| simulate(&scenario.workload, &scenario.machine(), &self.layout));
         let memory = step.as_ref().and_then(|s| memory_violation(&s.memory));
         match (step, legal.into_iter().next().or(memory)) {
             (Some(step), None) => Ok((scenario, step)),
@@ -188,7 +190,8 @@ impl<'a> Case<'a> {
     fn unfit(&self, values: &[f64], why: String) -> Error {
         let named: Vec<String> = self.unknowns.iter().zip(values).map(|(u, v)| u.unknown.assignment(*v)).collect();
         let text = format!("the layout {} does not fit a sample with {}{why}", self.layout, named.join(", "));
-        let help = "the layout stays fixed over samples: narrow the distribution, or look at single values with `exaplan compare --what-if`";
+        let help =
+            "the layout stays fixed over samples: narrow the distribution, or look at single values with `exaplan compare --what-if`";
         let problem = Diagnostic::new(text).help(help);
         match self.unknowns.first() {
             Some(u) => problem.at(&u.unknown.at).into(),
@@ -245,7 +248,10 @@ impl<'a> Case<'a> {
     /// The least and the greatest value of each unknown must be ones that it may have.
     pub fn check(&self, columns: &[Vec<f64>]) -> Result<()> {
         for (u, column) in self.unknowns.iter().zip(columns) {
-            let ends = [column.iter().copied().fold(f64::INFINITY, f64::min), column.iter().copied().fold(f64::NEG_INFINITY, f64::max)];
+            let ends = [
+                column.iter().copied().fold(f64::INFINITY, f64::min),
+                column.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            ];
             for value in ends {
                 (self.read)(&[u.unknown.assignment(value)]).map_err(|e| refused(&u.unknown, value, e))?;
             }
@@ -266,7 +272,8 @@ impl<'a> Case<'a> {
     fn held(&self, draw: &Draw) -> Vec<f64> {
         let medians = self.medians().values;
         let each = self.unknowns.iter().zip(draw.values.iter().zip(medians));
-        each.map(|(u, (value, median))| if u.follows.is_some() { median } else { *value }).collect()
+        each.map(|(u, (value, median))| if u.follows.is_some() { median } else { *value })
+            .collect()
     }
 
     /// Run and bill with the knobs set and the step scaled.
@@ -331,9 +338,12 @@ fn bits(values: &[f64]) -> Vec<u64> {
 /// Try an unknown: does the scenario have such a key, and must its values be whole?
 fn drawable(unknown: &Unknown, read: &Reread<'_>) -> Result<Drawable> {
     let inverse = Inverse::of(unknown).ok_or_else(|| {
-        Diagnostic::new(format!("`unknowns`: next to nothing of `{}` lies between its `min` and `max`", unknown.path))
-            .at(&unknown.at)
-            .help("widen them")
+        Diagnostic::new(format!(
+            "`unknowns`: next to nothing of `{}` lies between its `min` and `max`",
+            unknown.path
+        ))
+        .at(&unknown.at)
+        .help("widen them")
     })?;
     let whole = is_whole(unknown, &inverse, read)?;
     Ok(Drawable {

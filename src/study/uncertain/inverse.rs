@@ -29,10 +29,7 @@ impl Inverse {
             shape: unknown.shape.clone(),
             beta,
             between: (0.0, 1.0),
-            ends: (
-                unknown.least.unwrap_or(f64::NEG_INFINITY),
-                unknown.most.unwrap_or(f64::INFINITY),
-            ),
+            ends: (unknown.least.unwrap_or(f64::NEG_INFINITY), unknown.most.unwrap_or(f64::INFINITY)),
         };
         // The values of a list have been cut already.
         if !matches!(out.shape, Shape::Empirical(_)) {
@@ -139,17 +136,47 @@ mod tests {
         near(at(Shape::Normal { mean: 3.0, sd: 2.0 }, 0.5), 3.0);
         let wide = Shape::LogNormal { median: 5.0, factor: 1.5 };
         near(at(wide, 0.1), 5.0 * 1.5_f64.powf(-1.281_551_565_544_6));
-        let triangle = Shape::Triangular { low: 0.0, mode: 1.0, high: 4.0 };
+        let triangle = Shape::Triangular {
+            low: 0.0,
+            mode: 1.0,
+            high: 4.0,
+        };
         // F(1) = 1/4; F(0.5) = 1/16; 1 − F(2) = 4/12.
         near(at(triangle.clone(), 0.25), 1.0);
         near(at(triangle.clone(), 1.0 / 16.0), 0.5);
         near(at(triangle, 2.0 / 3.0), 2.0);
-        let step = Shape::Triangular { low: 1.0, mode: 1.0, high: 2.0 };
+        let step = Shape::Triangular {
+            low: 1.0,
+            mode: 1.0,
+            high: 2.0,
+        };
         near(at(step, 0.75), 1.5);
         near(at(Shape::Uniform { low: 2.0, high: 4.0 }, 0.25), 2.5);
         // Beta(1, 2) has F = 1 − (1 − x)²; Beta(2, 2) is symmetric.
-        near(at(Shape::Beta { a: 1.0, b: 2.0, low: 0.0, high: 1.0 }, 0.75), 0.5);
-        near(at(Shape::Beta { a: 2.0, b: 2.0, low: 10.0, high: 20.0 }, 0.5), 15.0);
+        near(
+            at(
+                Shape::Beta {
+                    a: 1.0,
+                    b: 2.0,
+                    low: 0.0,
+                    high: 1.0,
+                },
+                0.75,
+            ),
+            0.5,
+        );
+        near(
+            at(
+                Shape::Beta {
+                    a: 2.0,
+                    b: 2.0,
+                    low: 10.0,
+                    high: 20.0,
+                },
+                0.5,
+            ),
+            15.0,
+        );
         let list = Shape::Empirical(vec![1.0, 2.0, 4.0, 8.0]);
         for (u, want) in [(0.01, 1.0), (0.26, 2.0), (0.74, 4.0), (0.99, 8.0)] {
             near(at(list.clone(), u), want);
@@ -161,15 +188,27 @@ mod tests {
         let shapes = [
             Shape::Normal { mean: 1.0, sd: 1.0 },
             Shape::LogNormal { median: 1.0, factor: 2.0 },
-            Shape::Triangular { low: 0.0, mode: 1.0, high: 3.0 },
+            Shape::Triangular {
+                low: 0.0,
+                mode: 1.0,
+                high: 3.0,
+            },
             Shape::Uniform { low: 0.0, high: 2.0 },
-            Shape::Beta { a: 2.0, b: 3.0, low: 0.0, high: 2.0 },
+            Shape::Beta {
+                a: 2.0,
+                b: 3.0,
+                low: 0.0,
+                high: 2.0,
+            },
         ];
         for shape in shapes {
             let mut cut = unknown(shape.clone());
             (cut.least, cut.most) = (Some(0.5), Some(1.5));
             let (cut, whole) = (Inverse::of(&cut).unwrap(), Inverse::of(&unknown(shape.clone())).unwrap());
-            assert!((cut.at(1e-9) - 0.5).abs() < 1e-6 && (cut.at(1.0 - 1e-9) - 1.5).abs() < 1e-6, "{shape:?}");
+            assert!(
+                (cut.at(1e-9) - 0.5).abs() < 1e-6 && (cut.at(1.0 - 1e-9) - 1.5).abs() < 1e-6,
+                "{shape:?}"
+            );
             // The middle of what is left is the middle of its probabilities.
             let middle = whole.at((whole.below(0.5) + whole.below(1.5)) / 2.0);
             assert!((cut.at(0.5) - middle).abs() < 1e-9, "{shape:?}");

@@ -130,7 +130,14 @@ mod tests {
     #[test]
     fn lines_are_found_and_curves_are_not() {
         let line = follows([(1.0, &[5.0, 2.0]), (2.0, &[5.0, 4.0]), (3.0, &[5.0, 6.0])]).unwrap();
-        assert_eq!(line, [Follows { knob: 1, slope: 2.0, start: 0.0 }]);
+        assert_eq!(
+            line,
+            [Follows {
+                knob: 1,
+                slope: 2.0,
+                start: 0.0
+            }]
+        );
         let mut values = [5.0, 0.0];
         let mut knobs: Vec<&mut f64> = values.iter_mut().collect();
         line[0].set(&mut knobs, 10.0);

@@ -14,11 +14,8 @@ fn study_of(sets: &[&str], n: u32, seed: u64) -> Result<(Plan, Uncertain)> {
     let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
     let (scenario, catalog) = Scenario::load("llama3-405b", &sets, Catalog::builtin())?;
     let plan = plan(&scenario, &catalog)?;
-    let options = Options {
-        n_samples: Some(n),
-        seed,
-    };
-    let out = uncertain(&plan, &reader(sets), options, &|| ())?;
+    let options = Options { n_samples: Some(n), seed };
+    let out = uncertain(&plan, &reader(sets), options)?;
     Ok((plan, out))
 }
 
@@ -73,7 +70,10 @@ fn bits(out: &Uncertain) -> String {
 
 #[test]
 fn the_same_bytes_on_one_two_three_and_eight_threads() {
-    for sets in [&[PRICE, MTBF, PUE, TOKENS, "limits.deadline=70 d", "limits.budget=90 MUSD"][..], &[PRICE, NETWORK][..]] {
+    for sets in [
+        &[PRICE, MTBF, PUE, TOKENS, "limits.deadline=70 d", "limits.budget=90 MUSD"][..],
+        &[PRICE, NETWORK][..],
+    ] {
         let on = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| bits(&study_of(sets, 300, 9).unwrap().1))
@@ -131,7 +131,7 @@ fn bands_cover_what_they_claim() {
         n_samples: Some(4000),
         seed: 11,
     };
-    let out = uncertain(&plan, &read, options, &|| ()).unwrap();
+    let out = uncertain(&plan, &read, options).unwrap();
     let case = Case::new(&plan, &read).unwrap();
     let n_truths = 4000;
     let mut stream = rand_pcg::Pcg32::new(5, 8);
@@ -151,7 +151,12 @@ fn bands_cover_what_they_claim() {
         for (value, claimed) in [(q.p10, 0.1_f64), (q.p50, 0.5), (q.p90, 0.9)] {
             // Four standard errors of both samples.
             let error = 4.0 * (claimed * (1.0 - claimed) * (1.0 / f64::from(n_truths) + 1.0 / 4000.0)).sqrt();
-            assert!((below(value) - claimed).abs() < error, "{:?}: {} below the {claimed} quantile", output.metric, below(value));
+            assert!(
+                (below(value) - claimed).abs() < error,
+                "{:?}: {} below the {claimed} quantile",
+                output.metric,
+                below(value)
+            );
         }
     }
 }
@@ -171,18 +176,30 @@ fn what_moves_an_output_most_stands_first() {
         assert!(output.explained_fraction.unwrap() > 0.9, "{output:?}");
     }
     // A price moves no joule.
-    let price = energy.influences.iter().find(|i| out.inputs[i.input].path == "cost.usd_per_device_hour").unwrap();
-    assert!(price.ends[0] == price.ends[1] && price.coefficient.unwrap().abs() < 0.05, "{price:?}");
+    let price = energy
+        .influences
+        .iter()
+        .find(|i| out.inputs[i.input].path == "cost.usd_per_device_hour")
+        .unwrap();
+    assert!(
+        price.ends[0] == price.ends[1] && price.coefficient.unwrap().abs() < 0.05,
+        "{price:?}"
+    );
 }
 
 #[test]
 fn limits_are_met_as_often_as_the_quantiles_say() {
     let (_, out) = study_of(&[PRICE], 2000, 4).unwrap();
-    let (days, usd) = (out.output(Metric::Wall).unwrap().quantiles.p90, out.output(Metric::Cost).unwrap().quantiles.p50);
+    let (days, usd) = (
+        out.output(Metric::Wall).unwrap().quantiles.p90,
+        out.output(Metric::Cost).unwrap().quantiles.p50,
+    );
     let limits = [format!("limits.deadline={days:?} s"), format!("limits.budget={usd:?} USD")];
     let (_, out) = study_of(&[PRICE, &limits[0], &limits[1]], 2000, 4).unwrap();
     let met: Vec<(&str, f64)> = out.chances.iter().map(|c| (c.limit, c.met_fraction)).collect();
-    let [("deadline", in_time), ("budget", in_budget), ("all", both)] = met[..] else { panic!("{met:?}") };
+    let [("deadline", in_time), ("budget", in_budget), ("all", both)] = met[..] else {
+        panic!("{met:?}")
+    };
     assert!((in_time - 0.9).abs() < 2e-3 && (in_budget - 0.5).abs() < 2e-3, "{met:?}");
     assert!(both <= in_budget && both >= in_time + in_budget - 1.0, "{met:?}");
 }
@@ -195,7 +212,10 @@ fn what_cannot_be_drawn_is_told_at_its_place() {
         (&["unknowns.reliability.node_mtbf={ uniform = [1, 2] }"], "has no unit"),
         (&["unknowns.cluster.nodes={ empirical = [1024, 2048] }"], "does not fit"),
         (&["unknowns.layout.data={ uniform = [2, 4] }"], "layout"),
-        (&["unknowns.cost.usd_per_device_hour={ uniform = [1, 2], min = 5 }"], "next to nothing"),
+        (
+            &["unknowns.cost.usd_per_device_hour={ uniform = [1, 2], min = 5 }"],
+            "next to nothing",
+        ),
     ] {
         let error = study_of(sets, 200, 1).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains(words), "{sets:?}: {error}");

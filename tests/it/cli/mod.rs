@@ -6,6 +6,7 @@
 mod bench;
 mod calibrate;
 mod catalog;
+mod compare;
 mod completions;
 mod errors;
 mod explain;
@@ -13,6 +14,7 @@ mod hf;
 mod plan;
 mod scenario;
 mod schema;
+mod uncertain;
 mod validate;
 
 use serde_json::Value;
