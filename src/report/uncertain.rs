@@ -92,7 +92,7 @@ fn ranges(plan: &Plan, study: &Uncertain) -> Table {
 }
 
 fn names(study: &Uncertain) -> String {
-    let list: Vec<&str> = study.inputs.iter().map(|i| title(i)).collect();
+    let list: Vec<&str> = study.inputs.iter().map(title).collect();
     if list.is_empty() {
         "nothing that varies".to_string()
     } else {

@@ -164,9 +164,16 @@ pub fn differences(first: &Plan, other: &Plan) -> Vec<Difference> {
     Metric::OF_RUN.into_iter().filter_map(|m| difference(m, first, other)).collect()
 }
 
-/// Device-seconds per token, and each part of it.
+/// Tokens of all steps.
+fn tokens(plan: &Plan) -> f64 {
+    #[allow(clippy::cast_precision_loss)]
+    let n_steps = plan.run.n_steps as f64;
+    n_steps * plan.step.tokens
+}
+
+/// Device-seconds per token, over the whole run.
 fn intensity(plan: &Plan) -> f64 {
-    plan.step.time_s * plan.step.n_devices / plan.step.tokens
+    plan.run.ideal_s * plan.step.n_devices / tokens(plan)
 }
 
 /// Wall time per ideal time.
@@ -180,10 +187,8 @@ fn stretch(plan: &Plan) -> f64 {
 
 /// Device-seconds of the whole run as a product.
 fn device_seconds(plan: &Plan) -> Vec<(Cause, f64)> {
-    #[allow(clippy::cast_precision_loss)]
-    let tokens = plan.run.n_steps as f64 * plan.step.tokens;
     vec![
-        (Cause::Work, tokens),
+        (Cause::Work, tokens(plan)),
         (Cause::Step, intensity(plan)),
         (Cause::Goodput, stretch(plan)),
     ]
@@ -305,8 +310,8 @@ type Parts = Vec<(&'static str, f64)>;
 
 /// Parts of the step in device-seconds per token.
 fn step_parts(plan: &Plan) -> Parts {
-    let per_token = plan.step.n_devices / plan.step.tokens;
-    plan.step.parts.list().iter().map(|(name, s)| (*name, s * per_token)).collect()
+    let per_second = intensity(plan) / plan.step.time_s;
+    plan.step.parts.list().iter().map(|(name, s)| (*name, s * per_second)).collect()
 }
 
 /// Parts of the lost time per ideal time.

@@ -77,9 +77,9 @@ pub struct Unknown {
     /// How it may fall out.
     pub shape: Shape,
     /// Nothing below is drawn.
-    pub least: Option<f64>,
+    pub low: Option<f64>,
     /// Nothing above is drawn.
-    pub most: Option<f64>,
+    pub high: Option<f64>,
     /// What follows each number: its unit as the scenario writes it, or nothing.
     pub unit: String,
     /// Where it stands.
@@ -239,8 +239,8 @@ fn unknown(path: &str, tree: &Tree, at: &At) -> Read<Unknown> {
                 .at(&item.at)
                 .help("widen them")
         })?,
-        least,
-        most,
+        low: least,
+        high: most,
         unit,
         at,
     })
@@ -464,7 +464,7 @@ mod tests {
         assert!((median / (p10 * p90).sqrt() - 1.0).abs() < 1e-12);
         assert!((median * factor.powf(NORMAL_90) / p90 - 1.0).abs() < 1e-12);
         assert_eq!(of("training.tokens").shape, Shape::Empirical(vec![14e12]));
-        assert_eq!(of("region.us-east-1.pue").most, Some(1.3));
+        assert_eq!(of("region.us-east-1.pue").high, Some(1.3));
     }
 
     #[test]

@@ -29,13 +29,13 @@ impl Inverse {
             shape: unknown.shape.clone(),
             beta,
             between: (0.0, 1.0),
-            ends: (unknown.least.unwrap_or(f64::NEG_INFINITY), unknown.most.unwrap_or(f64::INFINITY)),
+            ends: (unknown.low.unwrap_or(f64::NEG_INFINITY), unknown.high.unwrap_or(f64::INFINITY)),
         };
         // The values of a list have been cut already.
         if !matches!(out.shape, Shape::Empirical(_)) {
             out.between = (
-                unknown.least.map_or(0.0, |v| out.below(v)),
-                unknown.most.map_or(1.0, |v| out.below(v)),
+                unknown.low.map_or(0.0, |v| out.below(v)),
+                unknown.high.map_or(1.0, |v| out.below(v)),
             );
         }
         (out.between.1 - out.between.0 >= LEAST_FRACTION).then_some(out)
@@ -117,8 +117,8 @@ mod tests {
         Unknown {
             path: "a.b".to_string(),
             shape,
-            least: None,
-            most: None,
+            low: None,
+            high: None,
             unit: String::new(),
             at: At {
                 origin: origin.into(),
@@ -203,7 +203,7 @@ mod tests {
         ];
         for shape in shapes {
             let mut cut = unknown(shape.clone());
-            (cut.least, cut.most) = (Some(0.5), Some(1.5));
+            (cut.low, cut.high) = (Some(0.5), Some(1.5));
             let (cut, whole) = (Inverse::of(&cut).unwrap(), Inverse::of(&unknown(shape.clone())).unwrap());
             assert!(
                 (cut.at(1e-9) - 0.5).abs() < 1e-6 && (cut.at(1.0 - 1e-9) - 1.5).abs() < 1e-6,
@@ -215,7 +215,7 @@ mod tests {
             assert!((whole.below(whole.at(0.3)) - 0.3).abs() < 1e-7, "{shape:?}");
         }
         let mut nothing = unknown(Shape::Uniform { low: 0.0, high: 1.0 });
-        nothing.least = Some(2.0);
+        nothing.low = Some(2.0);
         assert!(Inverse::of(&nothing).is_none());
     }
 }

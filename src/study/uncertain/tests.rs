@@ -35,6 +35,42 @@ fn inputs_that_leave_the_step_alone_do_not_work_it_out_again() {
     assert_eq!(out.inputs[2].reused, Reused::Step, "{:?}", out.inputs);
 }
 
+/// Numbers that only run and bill follow from are set directly: else ten thousand samples take minutes.
+/// A number that is added to a scenario belongs into `lens::knobs` and here.
+#[test]
+fn numbers_of_run_and_bill_are_set_directly() {
+    let sets = [
+        "training.tokens={ uniform = [14e12, 16e12] }",
+        "cluster.storage={ uniform = [\"1 TB/s\", \"2 TB/s\"] }",
+        "reliability.node_mtbf={ uniform = [\"200 d\", \"20000 h\"] }",
+        "reliability.detect={ uniform = [\"1 min\", \"90 s\"] }",
+        "reliability.restart={ uniform = [\"2 min\", \"9 min\"] }",
+        "reliability.planned_per_day={ uniform = [\"2 min\", \"9 min\"] }",
+        "reliability.checkpoint_every={ uniform = [\"20 min\", \"40 min\"] }",
+        "cost.usd_per_device_hour={ uniform = [2, 3] }",
+        "finance.default.utilization_fraction={ uniform = [0.6, 0.9] }",
+        "finance.default.life_s={ uniform = [\"4 y\", \"6 y\"] }",
+        "finance.default.capital_rate_fraction={ uniform = [0.05, 0.12] }",
+        "region.us-east-1.electricity_usd_per_kwh={ uniform = [\"0.05 USD/kWh\", \"120 USD/MWh\"] }",
+        "region.us-east-1.market_kg_co2e_per_kwh={ uniform = [0.0, 0.1] }",
+        "grid.egrid-srvc.location_kg_co2e_per_kwh={ uniform = [0.2, 0.4] }",
+        "node.dgx-h100.active_w={ uniform = [8000, 9000] }",
+        "node.dgx-h100.embodied_kg_co2e={ uniform = [2000, 5000] }",
+        "node.dgx-h100.price.base_usd={ uniform = [200000, 300000] }",
+        "limits.deadline={ uniform = [\"80 d\", \"100 d\"] }",
+    ];
+    let sets: Vec<String> = sets.iter().map(|s| format!("unknowns.{s}")).collect();
+    let sets: Vec<&str> = sets.iter().map(String::as_str).collect();
+    let (_, out) = study_of(&sets, 40, 1).unwrap();
+    let slow: Vec<&str> = out
+        .inputs
+        .iter()
+        .filter(|i| i.reused == Reused::Nothing)
+        .map(|i| i.path.as_str())
+        .collect();
+    assert!(slow.is_empty() && out.inputs.len() == sets.len() + 1, "{slow:?}");
+}
+
 /// The short way against reading the scenario and working everything out for each sample.
 #[test]
 fn the_short_way_is_the_long_way() {

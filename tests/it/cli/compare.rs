@@ -97,7 +97,7 @@ fn what_cannot_be_compared_is_told() {
         (&["compare", "llama3-405b", ":cluster.node=3"], 2, "scenario B"),
         (&["compare", "llama3-405b", ":cluster.nodes=1000"], 1, "scenario B"),
         (&["compare", "--what-if", "cluster.nodes"], 2, "path=value,value"),
-        (&["compare", "--what-if", "cluster.nods=3"], 2, "did you mean `nodes`"),
+        (&["compare", "--what-if", "cluster.nods=3"], 2, "unknown key `cluster.nods`"),
         (&["compare", "llama3-405b", ":a.b=1", "-o", "x.xlsx"], 2, "unknown key"),
         (
             &["compare", "llama3-405b", ":cost.owned=true", "--format", "trace"],
