@@ -213,7 +213,7 @@ fn study(case: &Case<'_>, draws: &Samples, outcomes: &[Outcome], seed: u64) -> R
             Some(Influence {
                 input,
                 ends: [value(low)?, value(high)?],
-                coefficient: ranked.as_ref().map(|r| r.coefficients[input]),
+                coefficient: ranked.as_ref().map(|r| r.values[input]),
             })
         };
         let mut influences: Vec<Influence> = (0..inputs.len()).map(one).collect::<Option<_>>()?;

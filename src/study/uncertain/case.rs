@@ -205,11 +205,12 @@ impl<'a> Case<'a> {
         let medians = self.medians().values;
         for i in 0..self.unknowns.len() {
             let u = &self.unknowns[i];
-            let (low, high) = (u.at(0.1), u.at(0.9));
+            // Far out: what changes at the ends only must not pass for what never changes.
+            let (low, high) = (u.at(0.01), u.at(0.99));
             let at = |value: f64| -> Result<Scenario> {
                 let mut values = medians.clone();
                 values[i] = value;
-                self.scenario(&values)
+                self.scenario(&values).map_err(|e| refused(&u.unknown, value, e))
             };
             let ends = [at(low)?, at(high)?];
             if ends.iter().any(|s| s.choice != self.base.choice) {

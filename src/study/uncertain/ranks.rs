@@ -6,7 +6,7 @@ use crate::fit::solve_all;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranked {
     /// One standardized coefficient per input, from −1 to 1.
-    pub coefficients: Vec<f64>,
+    pub values: Vec<f64>,
     /// Share of the variance of the ranks that the regression explains: low where the output does
     /// not rise or fall steadily with its inputs, and the coefficients then say little.
     pub explained_fraction: f64,
@@ -30,13 +30,13 @@ pub fn regression(inputs: &[Vec<f64>], output: &[f64]) -> Option<Ranked> {
     let right: Vec<f64> = varies.iter().map(|i| dot(&ranks[*i], &goal)).collect();
     let explained_fraction = |solved: &[f64]| solved.iter().zip(&right).map(|(b, r)| b * r).sum::<f64>();
     let solved = solve_all(matrix, right.clone())?;
-    let mut coefficients = vec![0.0; inputs.len()];
+    let mut values = vec![0.0; inputs.len()];
     for (i, b) in varies.iter().zip(&solved) {
-        coefficients[*i] = *b;
+        values[*i] = *b;
     }
     Some(Ranked {
         explained_fraction: explained_fraction(&solved).clamp(0.0, 1.0),
-        coefficients,
+        values,
     })
 }
 
@@ -89,7 +89,7 @@ mod tests {
         let inputs = [column("a"), column("b"), column("c"), vec![1.0; n as usize]];
         let output: Vec<f64> = (0..n as usize).map(|i| (3.0 * inputs[0][i] - 4.0 * inputs[1][i]).exp()).collect();
         let got = regression(&inputs, &output).unwrap();
-        for (b, want) in got.coefficients.iter().zip([0.6, -0.8, 0.0, 0.0]) {
+        for (b, want) in got.values.iter().zip([0.6, -0.8, 0.0, 0.0]) {
             assert!((b - want).abs() < 0.05, "{got:?}");
         }
         assert!(got.explained_fraction > 0.97, "{got:?}");
