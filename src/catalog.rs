@@ -65,10 +65,15 @@ impl Part {
     }
 }
 
-/// Named accelerators, networks, prices, models and the rest. Immutable once built.
+/// Entries of one kind with what is wrong with them, made when first asked for.
+type Slot = Arc<OnceLock<(Index, Vec<Diagnostic>)>>;
+
+/// Named accelerators, networks, prices, models and the rest. Immutable once built; copies share
+/// what was read.
+#[derive(Clone)]
 pub struct Catalog {
     parts: Vec<Arc<Part>>,
-    indexes: Vec<OnceLock<(Index, Vec<Diagnostic>)>>,
+    indexes: Vec<Slot>,
     digest: OnceLock<String>,
 }
 
@@ -106,7 +111,7 @@ impl Catalog {
     }
 
     fn from_parts(parts: Vec<Arc<Part>>) -> Catalog {
-        let indexes = Kind::ALL.iter().map(|_| OnceLock::new()).collect();
+        let indexes = Kind::ALL.iter().map(|_| Slot::default()).collect();
         Catalog {
             parts,
             indexes,
@@ -193,6 +198,9 @@ impl Catalog {
             return Ok(self);
         }
         let set = self.parts.iter().map(|p| p.set + 1).max().unwrap_or(0);
+        // Kinds that it does not name stay as they were read.
+        let fresh = |(slot, (name, _, _)): (Slot, &(&str, Kind, &str))| if tree.get(name).is_some() { Slot::default() } else { slot };
+        let indexes = self.indexes.into_iter().zip(&Kind::ALL).map(fresh).collect();
         let part = Part {
             origin: origin.clone(),
             layer: Layer::Scenario,
@@ -202,7 +210,8 @@ impl Catalog {
         };
         let mut parts = self.parts;
         parts.push(Arc::new(part));
-        Catalog::from_parts(parts).sound(Layer::Scenario)
+        let digest = OnceLock::new();
+        Catalog { parts, indexes, digest }.sound(Layer::Scenario)
     }
 
     fn slot(&self, kind: Kind) -> &(Index, Vec<Diagnostic>) {

@@ -3,6 +3,7 @@
 mod bench;
 mod calibrate;
 mod catalog;
+mod compare;
 mod completions;
 mod diagnostics;
 mod explain;
@@ -13,6 +14,7 @@ mod output;
 mod plan;
 mod progress;
 mod report;
+mod sampling;
 mod scale;
 mod search;
 #[cfg(feature = "tui")]
@@ -56,6 +58,7 @@ Examples:
   exaplan plan --set cluster.nodes=1024 --json   half the cluster, as JSON
   exaplan report -o step.trace.json              one step, bar by bar, for ui.perfetto.dev
   exaplan search --top 5                         the fastest layouts for it
+  exaplan compare llama3-405b :cluster.region=eu-north-1   side by side, and why they differ
   exaplan explain step.time_s                    where its step time comes from
   exaplan catalog show h100-sxm-80gb             a device, each value with its source
   exaplan validate                               predictions against published runs
@@ -140,7 +143,12 @@ struct Over {
 impl Over {
     /// A scenario with these changes, and the catalog that it was read with.
     fn load(&self, scenario: &str, console: &Console) -> Result<(Scenario, Catalog)> {
-        let mut catalog = layers::catalog(&self.layers, console)?;
+        let (catalog, all) = self.prepared(layers::catalog(&self.layers, console)?)?;
+        Scenario::load(scenario, &all, catalog)
+    }
+
+    /// The catalog with the profile of the command line, and every override.
+    fn prepared(&self, mut catalog: Catalog) -> Result<(Catalog, Vec<String>)> {
         let mut all = self.all();
         if let Some(path) = &self.profile {
             let mut name = path.display().to_string();
@@ -155,7 +163,7 @@ impl Over {
             }
             all.insert(0, format!("cluster.profile={}", serde_json::Value::String(name)));
         }
-        Scenario::load(scenario, &all, catalog)
+        Ok((catalog, all))
     }
 
     /// Every override as `path=value`: the configuration first, as `--set` may change it.
@@ -184,6 +192,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Find the layouts that fit, fastest first, and why the others fell
     Search(search::SearchArgs),
+    /// Compare scenarios: side by side, why they differ, what single changes would do
+    Compare(Box<compare::CompareArgs>),
     /// Show where a number of a plan comes from, down to formula and source
     Explain(explain::ExplainArgs),
     /// List, show, check and export hardware, models, prices and grids
@@ -230,6 +240,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Plan(args) => plan::run(args, &console),
         Command::Report(args) => report::run(args, &console),
         Command::Search(args) => search::run(args, &console),
+        Command::Compare(args) => compare::run(args, &console),
         Command::Explain(args) => explain::run(args, &console),
         Command::Catalog(command) => catalog::run(command, &console),
         Command::Scale(command) => scale::run(command, &console),

@@ -9,8 +9,9 @@ mod ranges;
 pub mod scenario;
 mod sibling;
 
-pub use phases::{Course, Phase, PhasePlan};
-pub use ranges::{Quantiles, Ranges, ranges};
+pub use phases::{Course, Phase, PhasePlan, phase_plans};
+pub use ranges::{Drawn, Quantiles, Ranges, ranges, slowed, slower_phase};
+pub use scenario::{Shape, Unknown};
 
 use crate::bill::{Bill, BillInput, Terms, bill};
 use crate::catalog::{Accelerator, Band, Catalog, Class, Cluster, Fabric, Finance, Offer, Profile, Region, Stack, Topology};
@@ -87,6 +88,8 @@ pub struct Scenario {
     pub terms: Terms,
     /// Bounds.
     pub limits: Limits,
+    /// Values that are known by their distribution only.
+    pub unknowns: Vec<Unknown>,
     /// What was assumed.
     pub assumptions: Vec<Assumption>,
     /// `--set` values, as given.
@@ -147,6 +150,7 @@ impl Scenario {
             owned: false,
             terms: Terms::default(),
             limits: Limits::default(),
+            unknowns: Vec::new(),
             assumptions: Vec::new(),
             overrides: Vec::new(),
             digest: String::new(),
@@ -278,6 +282,8 @@ pub struct Plan {
     pub bill: Bill,
     /// Bytes of one checkpoint.
     pub checkpoint_bytes: f64,
+    /// Ranges that were drawn from distributions of its inputs.
+    pub drawn: Option<Drawn>,
     /// Where it comes from.
     pub provenance: Provenance,
 }
@@ -327,6 +333,7 @@ fn complete(scenario: &Scenario, catalog: &Catalog, layout: Layout, phases: Vec<
         run,
         bill,
         checkpoint_bytes,
+        drawn: None,
     }
 }
 
@@ -400,7 +407,7 @@ pub fn plan(scenario: &Scenario, catalog: &Catalog) -> Result<Plan> {
             nearest: found.nearest,
         });
     };
-    let mut plan = complete(scenario, catalog, best.layout, phases::phases(scenario)?);
+    let mut plan = complete(scenario, catalog, best.layout, phases::phase_plans(scenario)?);
     plan.ties = found.best.iter().skip(1).filter(|c| c.tie).map(|c| c.layout).collect();
     Ok(plan)
 }
@@ -413,7 +420,15 @@ pub fn with_tokens(plan: &Plan, total_tokens: f64) -> Plan {
     (next.phases, next.scenario.phases) = (Vec::new(), Vec::new());
     let out = outcome(&next.scenario, &next.layout, &next.step, &[]);
     (next.mean_step, next.run, next.bill) = (out.mean_step, out.run, out.bill);
+    next.drawn = None;
     next
+}
+
+/// What a step makes of the run of a scenario, and what that takes.
+#[must_use]
+pub fn run_and_bill(scenario: &Scenario, layout: &Layout, step: &Step, phases: &[PhasePlan]) -> (Run, Bill) {
+    let out = outcome(scenario, layout, step, phases);
+    (out.run, out.bill)
 }
 
 /// The step of a plan bar by bar; nothing when the event engine cannot run it.

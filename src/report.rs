@@ -7,6 +7,7 @@
 pub mod bands;
 pub mod calibrate;
 pub mod cell;
+pub mod compare;
 pub mod cross;
 pub mod csv;
 pub mod explain;
@@ -22,6 +23,7 @@ pub mod svg;
 pub mod text;
 pub mod timeline;
 pub mod trace;
+pub mod uncertain;
 pub mod validate;
 pub mod whole;
 #[cfg(feature = "xlsx")]

@@ -1,12 +1,14 @@
-//! Questions over many steps or plans: what to change next, what slow devices and jitter cost,
-//! predictions against published runs.
+//! Questions over many steps or plans: what to change next, what slow devices and jitter cost, between
+//! which values the answers lie, why two plans differ, predictions against published runs.
 
 pub mod bands;
+pub mod compare;
 pub mod cross;
 pub mod energies;
 pub mod fit;
 pub mod jobs;
 mod machine;
+pub mod metric;
 pub mod models;
 pub mod noise;
 mod offsets;
@@ -20,5 +22,6 @@ pub mod software;
 pub mod spread;
 pub mod statistics;
 mod summary;
+pub mod uncertain;
 pub mod validate;
 pub mod whole;

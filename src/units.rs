@@ -137,6 +137,27 @@ const PREFIXES: [(&str, f64); 17] = [
 ];
 
 impl Unit {
+    /// Every unit.
+    pub const ALL: [Unit; 17] = [
+        Unit::One,
+        Unit::Bytes,
+        Unit::BytesPerS,
+        Unit::Flop,
+        Unit::FlopPerS,
+        Unit::S,
+        Unit::W,
+        Unit::J,
+        Unit::Usd,
+        Unit::UsdPerKwh,
+        Unit::UsdPerHour,
+        Unit::KgCo2e,
+        Unit::KgCo2ePerKwh,
+        Unit::LPerKwh,
+        Unit::Tokens,
+        Unit::Sequences,
+        Unit::Fraction,
+    ];
+
     /// An example of how to write such a quantity, for error messages.
     #[must_use]
     pub fn example(self) -> &'static str {
@@ -237,6 +258,15 @@ pub fn parse(text: &str, unit: Unit) -> Result<f64, String> {
         }
     })?;
     finite(value * factor, text)
+}
+
+/// The number that a quantity starts with, and what follows it; nothing when it starts with none.
+#[must_use]
+pub fn split(text: &str) -> Option<(f64, &str)> {
+    let (number, rest) = text.trim().split_at(number_end(text.trim()));
+    let number: String = number.chars().filter(|c| *c != '_' && *c != ',').collect();
+    let value: f64 = number.parse().ok()?;
+    value.is_finite().then(|| (value, rest.trim()))
 }
 
 fn finite(value: f64, text: &str) -> Result<f64, String> {

@@ -55,6 +55,15 @@ impl Console {
         }
     }
 
+    /// The same that says nothing beside the result.
+    pub fn silent(&self) -> Console {
+        Console {
+            quiet: true,
+            verbose: false,
+            ..*self
+        }
+    }
+
     fn colors(&self, terminal: bool) -> bool {
         let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");

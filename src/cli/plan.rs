@@ -1,22 +1,27 @@
 //! `exaplan plan`.
 
 use super::output::{Console, Forms, Target, no_form};
+use super::sampling::{Sampling, sampled};
 use super::{DONE, Done, Input, NO, layers};
 use crate::catalog::Catalog;
 use crate::error::{Diagnostic, Error, Result};
 use crate::lint;
 use crate::plan::{Plan, plan, step_gantt};
 use crate::report::plan::{Detail, document, json};
-use crate::report::trace;
+use crate::report::uncertain::{self, within};
+use crate::report::{Document, trace};
 use crate::step::engine::Stuck;
 use crate::step::event::Refused;
 use crate::step::{Gantt, engine_step};
+use crate::study::uncertain::Uncertain;
+use serde_json::Value;
 use std::time::Instant;
 
 const EXAMPLES: &str = "\
 Examples:
   exaplan plan
   exaplan plan --hf config.json
+  exaplan plan --samples 10000 --set 'unknowns.cost.usd_per_device_hour={ triangular = [2, 2.5, 4] }'
   exaplan plan llama3-405b --set cluster.nodes=1024 -o plan.html";
 
 /// Plan one training run: layout, step time, days, cost, energy, carbon.
@@ -27,6 +32,8 @@ pub struct PlanArgs {
     input: Input,
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    sampling: Sampling,
     /// Exit 1 when a limit of the scenario is not met
     #[arg(long)]
     check: bool,
@@ -35,18 +42,51 @@ pub struct PlanArgs {
 /// Plan and write.
 pub fn run(args: &PlanArgs, console: &Console) -> Done {
     args.target.format(console)?;
-    let (plan, catalog) = load(&args.input, console)?;
-    write(&plan, &catalog, &args.target, console)?;
+    let (mut plan, catalog) = load(&args.input, console)?;
+    let study = sampled(&args.sampling, &args.input, &mut plan, console)?;
+    let made = Made {
+        plan: &plan,
+        catalog: &catalog,
+        study: study.as_ref(),
+    };
+    write(&made, &args.target, console)?;
     Ok(if args.check && missed(&plan, console) { NO } else { DONE })
 }
 
+/// A plan and what goes with it.
+pub struct Made<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The catalog it was made from.
+    pub catalog: &'a Catalog,
+    /// Samples of what is uncertain.
+    pub study: Option<&'a Uncertain>,
+}
+
+impl Made<'_> {
+    fn document(&self, detail: Detail) -> Document {
+        let whole = document(self.plan, detail);
+        match self.study {
+            Some(study) => within(whole, self.plan, study, detail),
+            None => whole,
+        }
+    }
+
+    fn json(&self) -> Value {
+        let mut out = json::plan(self.plan);
+        out["uncertainty"] = self.study.map_or(Value::Null, uncertain::json);
+        out
+    }
+}
+
 /// Write a plan in the form that was asked for.
-pub fn write(plan: &Plan, catalog: &Catalog, target: &Target, console: &Console) -> Done {
+pub fn write(made: &Made<'_>, target: &Target, console: &Console) -> Done {
+    let (plan, catalog) = (made.plan, made.catalog);
     let forms = Forms {
-        screen: &|| document(plan, Detail::Screen),
-        page: &|| document(plan, Detail::Page),
+        screen: &|| made.document(Detail::Screen),
+        page: &|| made.document(Detail::Page),
         rows: &|| json::rows(plan),
-        json: &|| json::plan(plan),
+        json: &|| made.json(),
         trace: &|| Ok(trace::text(plan, &drawn(plan)?)),
         svg: &|| {
             no_form(

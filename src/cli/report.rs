@@ -1,6 +1,8 @@
 //! `exaplan report`.
 
 use super::output::{Console, Target};
+use super::plan::Made;
+use super::sampling::{Sampling, sampled};
 use super::{Done, Input};
 use crate::error::Diagnostic;
 
@@ -19,6 +21,8 @@ pub struct ReportArgs {
     input: Input,
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    sampling: Sampling,
 }
 
 /// Plan and write.
@@ -29,6 +33,12 @@ pub fn run(args: &ReportArgs, console: &Console) -> Done {
             .into());
     }
     args.target.format(console)?;
-    let (plan, catalog) = super::plan::load(&args.input, console)?;
-    super::plan::write(&plan, &catalog, &args.target, console)
+    let (mut plan, catalog) = super::plan::load(&args.input, console)?;
+    let study = sampled(&args.sampling, &args.input, &mut plan, console)?;
+    let made = Made {
+        plan: &plan,
+        catalog: &catalog,
+        study: study.as_ref(),
+    };
+    super::plan::write(&made, &args.target, console)
 }

@@ -51,7 +51,7 @@ pub struct PhasePlan {
 ///
 /// # Errors
 /// [`Error::NoFeasibleLayout`] when nothing fits a phase; the nearest miss names it.
-pub(super) fn phases(scenario: &Scenario) -> Result<Vec<PhasePlan>> {
+pub fn phase_plans(scenario: &Scenario) -> Result<Vec<PhasePlan>> {
     let one = |phase: &Phase| {
         let alone = phase.scenario(scenario);
         let found = search(&alone, &Options::default());

@@ -14,7 +14,7 @@ pub struct Quantiles {
     pub p90: f64,
 }
 
-/// Ranges that follow from how far predictions of left-out runs of the same class were off.
+/// Between which values the headline numbers lie.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ranges {
     /// Step time.
@@ -25,20 +25,35 @@ pub struct Ranges {
     pub cost_usd: Option<Quantiles>,
     /// Energy at the meter.
     pub energy_j: Quantiles,
+    /// Location-based carbon, the servers' share included.
+    pub carbon_kg_co2e: Quantiles,
 }
 
-/// The ranges of a plan; nothing when the catalog has no band for its class.
+/// Ranges from draws of everything that is uncertain, and what was drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawn {
+    /// The ranges.
+    pub ranges: Ranges,
+    /// On what they rest, for people.
+    pub note: String,
+}
+
+/// The ranges of a plan: those that were drawn, else those that follow from how far predictions of
+/// left-out runs of the same class were off; nothing when the catalog has no band for its class.
 ///
 /// A run whose throughput was predicted `r` times too high takes `r` times the predicted step time.
 /// The band states the tenth and ninetieth percentile of `r`; run and bill are worked out again
 /// for both. Prices, failures and grids are held: their spread is not in it.
 #[must_use]
 pub fn ranges(plan: &Plan) -> Option<Ranges> {
+    if let Some(drawn) = &plan.drawn {
+        return Some(drawn.ranges);
+    }
     let band = plan.scenario.band.as_ref()?;
     let (low, high) = (band.low_ratio, band.high_ratio);
     let at = |ratio: f64| {
         let phases: Vec<PhasePlan> = plan.phases.iter().map(|p| slower_phase(p, ratio)).collect();
-        outcome(&plan.scenario, &plan.layout, &slower(&plan.step, ratio), &phases)
+        outcome(&plan.scenario, &plan.layout, &slowed(&plan.step, ratio), &phases)
     };
     let (short, long) = (at(low), at(high));
     let quantiles = |p10, p50, p90| Quantiles { p10, p50, p90 };
@@ -52,11 +67,17 @@ pub fn ranges(plan: &Plan) -> Option<Ranges> {
             plan.bill.energy.facility_j,
             long.bill.energy.facility_j,
         ),
+        carbon_kg_co2e: quantiles(
+            short.bill.carbon.total_location_kg_co2e,
+            plan.bill.carbon.total_location_kg_co2e,
+            long.bill.carbon.total_location_kg_co2e,
+        ),
     })
 }
 
 /// A step that takes `ratio` times as long, each part of it.
-fn slower(step: &Step, ratio: f64) -> Step {
+#[must_use]
+pub fn slowed(step: &Step, ratio: f64) -> Step {
     Step {
         time_s: step.time_s * ratio,
         parts: step.parts.times(ratio),
@@ -66,9 +87,11 @@ fn slower(step: &Step, ratio: f64) -> Step {
     }
 }
 
-fn slower_phase(phase: &PhasePlan, ratio: f64) -> PhasePlan {
+/// The phase when its steps take so much longer.
+#[must_use]
+pub fn slower_phase(phase: &PhasePlan, ratio: f64) -> PhasePlan {
     PhasePlan {
-        step: slower(&phase.step, ratio),
+        step: slowed(&phase.step, ratio),
         ..phase.clone()
     }
 }

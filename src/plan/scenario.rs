@@ -5,6 +5,7 @@ mod machine;
 mod own;
 mod run;
 mod training;
+mod unknowns;
 
 use super::{Assumption, Limits, Scenario, hf, layers};
 use crate::bill::Terms;
@@ -17,6 +18,7 @@ use Bounds::{Positive, Within};
 use own::{DEFAULT_STACK, OWN, changes_stack, own_entries};
 use std::path::Path;
 use std::sync::Arc;
+pub use unknowns::{Shape, Unknown};
 
 /// The text of a scenario: an embedded one by name, else a file.
 ///
@@ -135,6 +137,7 @@ impl Builder<'_> {
         let phases = self.phases(root, workload.as_ref(), &choice, n_layers);
         let cost = self.cost(root, cluster.as_ref());
         let limits = self.limits(root);
+        let unknowns = self.unknowns(root);
         let (workload, cluster, stack) = (workload?, cluster?, stack?);
         let mut read = text.to_string();
         if let Some(configured) = &self.configured {
@@ -191,6 +194,7 @@ impl Builder<'_> {
                 peak_w: power.envelope_w,
                 ..limits
             },
+            unknowns,
             assumptions: self.assumptions,
             overrides: overrides.to_vec(),
             digest: digest_text(&format!("{read}\0{}", overrides.join("\0"))),

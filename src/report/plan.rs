@@ -149,7 +149,7 @@ fn answers(plan: &Plan) -> Vec<KeyValue> {
         KeyValue::new("Time to train", Cell::quantity(run.wall_s, Kind::Duration))
             .note(format!("{}; {steps} steps", range(plan, |r| Some(r.wall_s), Kind::Duration)))
             .answer(),
-        bill::headline(plan),
+        with_range(bill::headline(plan), plan),
         KeyValue::new("Step time", Cell::quantity(step.time_s, Kind::Duration))
             .note(format!("{} per step", human(step.tokens, Kind::Si("tokens"))))
             .answer(),
@@ -160,8 +160,20 @@ fn answers(plan: &Plan) -> Vec<KeyValue> {
     ]
 }
 
+/// The cost with its range, where prices were drawn too.
+fn with_range(mut item: KeyValue, plan: &Plan) -> KeyValue {
+    if plan.drawn.as_ref().is_some_and(|d| d.ranges.cost_usd.is_some()) {
+        let range = range(plan, |r| r.cost_usd, Kind::Usd);
+        item.note = Some(item.note.map_or_else(|| range.clone(), |note| format!("{range}; {note}")));
+    }
+    item
+}
+
 /// On what a range rests.
 fn range_note(plan: &Plan) -> String {
+    if let Some(drawn) = &plan.drawn {
+        return drawn.note.clone();
+    }
     plan.scenario.band.as_ref().map_or_else(String::new, |b| {
         format!(
             "step-time error of left-out runs, class {} ({} runs of {} families); prices, failures and grids held",

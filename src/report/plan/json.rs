@@ -188,6 +188,7 @@ fn ranges_json(r: &Ranges) -> Value {
         "wall_s": of(&r.wall_s),
         "cost_usd": r.cost_usd.as_ref().map(of),
         "energy_j": of(&r.energy_j),
+        "carbon_kg_co2e": of(&r.carbon_kg_co2e),
     })
 }
 

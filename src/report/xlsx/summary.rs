@@ -34,17 +34,24 @@ impl Book<'_> {
             "h",
             "wall time with failures and pauses",
         )?;
-        let ratios = spread.map(|r| [r.wall_s.p10, r.wall_s.p90].map(|s| Expr::number(s / r.wall_s.p50)));
-        let energies = spread.map(|r| [r.energy_j.p10, r.energy_j.p90].map(|j| Expr::number(j / r.energy_j.p50)));
+        // Over what is planned, so that the ends follow the live formulas.
+        let (wall_s, energy_j) = (plan.run.wall_s, plan.bill.energy.facility_j);
+        let ratios = spread.map(|r| [r.wall_s.p10, r.wall_s.p90].map(|s| Expr::number(s / wall_s)));
+        let energies = spread.map(|r| [r.energy_j.p10, r.energy_j.p90].map(|j| Expr::number(j / energy_j)));
+        let drawn = plan.drawn.as_ref().and_then(|d| d.ranges.cost_usd).zip(plan.bill.cost.total_usd);
         if let Some(ratios) = &ratios {
             self.ends_of(&mut page, "h", |i| self.value("wall_h") * ratios[i].clone() / Expr::number(24.0))?;
         }
         if self.named.has("total_usd") {
             let total = self.value("total_usd");
             self.answer(&mut page, "Cost, USD", &total, "USD", "live: follows the sheet of assumptions")?;
-            if let (Some(times), Some(energies)) = (&ratios, &energies) {
-                // Transfer and licences are the same however long it takes; all else but electricity grows with it.
-                let fixed = self.value("egress_usd") + self.value("data_licences_usd");
+            // Transfer and licences are the same however long it takes; all else but electricity grows with it.
+            let fixed = self.value("egress_usd") + self.value("data_licences_usd");
+            if let Some((cost, planned)) = drawn {
+                // Prices were drawn too.
+                let ends = [cost.p10, cost.p90].map(|usd| Expr::number(usd / planned));
+                self.ends_of(&mut page, "USD", |i| total.clone() * ends[i].clone())?;
+            } else if let (Some(times), Some(energies)) = (&ratios, &energies) {
                 let metered = match plan.bill.cost.way {
                     Some(Way::Owned) => self.value("electricity_usd"),
                     _ => Expr::number(0.0),
@@ -124,6 +131,7 @@ impl Book<'_> {
             (_, true) => "Price: the cluster is owned; the run pays its share.".to_string(),
             _ => "Price: none is known for renting.".to_string(),
         };
+        let drawn = self.plan.drawn.as_ref().map(|d| format!("Range: P10 and P90 of {}.", d.note));
         let range = s.band.as_ref().map_or("Range: none yet for this class of runs.".to_string(), |b| {
             format!(
                 "Range: 8 cases of 10 by the step-time error of left-out runs, class {} ({} runs of {} families); prices, failures and grids are held.",
@@ -133,7 +141,7 @@ impl Book<'_> {
         vec![
             "Estimate class: AACE 18R-97 class 5 (concept; -50 % to +100 %): list prices, no quotations.".to_string(),
             price,
-            range,
+            drawn.unwrap_or(range),
             format!("Step time: stack {}, device {}, by the planner's step model.", s.stack.name, s.accelerator.name),
             not_in_it(self.plan),
             "Change yellow cells of Assumptions; every formula follows. Hours come from the planner: another machine or layout needs another plan.".to_string(),

@@ -6,6 +6,7 @@
 mod bench;
 mod calibrate;
 mod catalog;
+mod compare;
 mod completions;
 mod errors;
 mod explain;
@@ -14,6 +15,7 @@ mod plan;
 mod run;
 mod scenario;
 mod schema;
+mod uncertain;
 mod validate;
 
 use serde_json::Value;

@@ -127,7 +127,16 @@ fn plans_follow_their_schema() {
         "--set",
         "reliability.preemptions_per_day=1",
     ];
-    let cases: [&[&str]; 6] = [
+    let drawn = [
+        "--samples",
+        "60",
+        "--set",
+        "unknowns.cost.usd_per_device_hour={ uniform = [2, 3] }",
+        "--set",
+        "limits.deadline=90 d",
+    ];
+    let cases: [&[&str]; 7] = [
+        &drawn,
         &[],
         &course,
         &zero_bubble,
@@ -139,6 +148,24 @@ fn plans_follow_their_schema() {
         let plan = exaplan(&[&["plan", "--json"], more].concat()).json();
         check(&schema, &schema, &plan, "plan").unwrap();
     }
+}
+
+#[test]
+fn comparisons_follow_their_schema() {
+    let schema = schema(include_str!("../../schema/compare.schema.json"));
+    let asked = [
+        "compare",
+        "llama3-405b",
+        ":cost.owned=true",
+        "--what-if",
+        "cluster.nodes=1024,2048",
+        "--json",
+    ];
+    let shown = exaplan(&asked).json();
+    check(&schema, &schema, &shown, "compare").unwrap();
+    let mut bad = shown.clone();
+    bad["differences"][0]["totals"]["wall_s"]["causes"] = Value::from(1);
+    assert!(check(&schema, &schema, &bad, "compare").is_err());
 }
 
 #[test]

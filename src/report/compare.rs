@@ -1,0 +1,311 @@
+//! Scenarios side by side, why they differ, and what single changes would do.
+
+use super::svg::{Bar, Bars};
+use super::uncertain::kind;
+use super::{Block, Cell, Chart, Column, Document, KeyValue, Kind, Table};
+use crate::plan::Plan;
+use crate::report::plan::{Detail, part_name, provenance_json};
+use crate::study::compare::{Cause, Difference, Inside};
+use crate::study::metric::Metric;
+use serde_json::{Map, Value, json};
+
+/// A scenario of a comparison.
+pub struct Case {
+    /// Its letter.
+    pub letter: char,
+    /// As it was asked for.
+    pub asked: String,
+    /// Its plan.
+    pub plan: Plan,
+}
+
+/// What a single change does.
+pub struct WhatIf {
+    /// The changed path.
+    pub path: String,
+    /// Its value, as asked for.
+    pub value: String,
+    /// The plan, or why there is none.
+    pub plan: std::result::Result<Plan, String>,
+}
+
+/// A comparison: the first scenario is what the others are held against.
+pub struct Comparison {
+    /// The scenarios.
+    pub cases: Vec<Case>,
+    /// The differences of each other scenario from the first, in their order.
+    pub differences: Vec<Vec<Difference>>,
+    /// Changes to the first scenario, one at a time.
+    pub what_ifs: Vec<WhatIf>,
+}
+
+/// For people.
+#[must_use]
+pub fn document(shown: &Comparison, detail: Detail) -> Document {
+    let mut blocks = vec![
+        Block::KeyValues(shown.cases.iter().map(named).collect()),
+        Block::Table(side_by_side(shown)),
+    ];
+    let first = shown.cases.first();
+    for (case, list) in shown.cases.iter().skip(1).zip(&shown.differences) {
+        let letters = [first.map_or('A', |f| f.letter), case.letter];
+        blocks.push(Block::Table(causes(letters, list)));
+        if detail == Detail::Page {
+            let moved = list.iter().filter(|d| !d.causes.is_empty());
+            blocks.extend(moved.map(|d| Block::Chart(chart(letters, d))));
+            blocks.push(Block::Table(inside(letters, list)));
+        }
+    }
+    if !shown.what_ifs.is_empty() {
+        blocks.push(Block::Table(what_if(shown)));
+    }
+    Document {
+        title: "Comparison".to_string(),
+        subtitle: first.map_or_else(String::new, |f| format!("against {}: {}", f.letter, f.plan.scenario.name)),
+        blocks,
+        provenance: provenance(shown),
+    }
+}
+
+fn provenance(shown: &Comparison) -> String {
+    let Some(first) = shown.cases.first() else { return String::new() };
+    let digests: Vec<String> = shown
+        .cases
+        .iter()
+        .map(|c| format!("{} {}", c.letter, c.plan.provenance.scenario_digest))
+        .collect();
+    let p = &first.plan.provenance;
+    format!("{}, catalog {}, scenarios {}", p.program, p.catalog_digest, digests.join(", "))
+}
+
+fn named(case: &Case) -> KeyValue {
+    let plan = &case.plan;
+    let asked = if case.asked == plan.scenario.name {
+        String::new()
+    } else {
+        format!("{}: ", case.asked)
+    };
+    KeyValue::new(case.letter, Cell::Text(plan.scenario.name.clone())).note(format!("{asked}{}", plan.layout))
+}
+
+/// The totals of a plan as cells.
+fn totals(plan: &Plan) -> impl Iterator<Item = Cell> + '_ {
+    let cell = |m: Metric| m.of(plan).map_or(Cell::Missing, |v| Cell::quantity(v, kind(m)));
+    Metric::OF_RUN.into_iter().map(cell)
+}
+
+/// Columns of the totals.
+fn total_columns() -> impl Iterator<Item = Column> {
+    Metric::OF_RUN.into_iter().map(|m| Column::numbers(m.short()))
+}
+
+/// One row per scenario.
+#[must_use]
+pub fn side_by_side(shown: &Comparison) -> Table {
+    let columns = ["Devices", "Step", "MFU", "Goodput"].map(Column::numbers);
+    let columns = std::iter::once(Column::words("")).chain(columns).chain(total_columns()).collect();
+    let mut table = Table::new("Side by side", columns);
+    let row = |case: &Case| {
+        let plan = &case.plan;
+        let head = [
+            Cell::Text(case.letter.to_string()),
+            Cell::Count(plan.step.n_devices),
+            Cell::quantity(plan.step.time_s, Kind::Duration),
+            Cell::quantity(plan.step.mfu, Kind::Percent),
+            Cell::quantity(plan.run.goodput, Kind::Percent),
+        ];
+        head.into_iter().chain(totals(plan)).collect()
+    };
+    table.rows = shown.cases.iter().map(row).collect();
+    table
+}
+
+/// Changes of the totals by cause.
+fn causes([first, other]: [char; 2], list: &[Difference]) -> Table {
+    let columns = [Column::words(format!("{other} against {first}")), Column::words("")];
+    let mut table = Table::new(
+        "",
+        columns
+            .into_iter()
+            .chain(list.iter().map(|d| Column::numbers(d.metric.short())))
+            .collect(),
+    );
+    let row = |name: &str, what: &str, of: &dyn Fn(&Difference) -> f64| -> Vec<Cell> {
+        let cell = |d: &Difference| match of(d) {
+            0.0 => Cell::Missing,
+            v => Cell::quantity(v, kind(d.metric)),
+        };
+        [Cell::from(name), Cell::from(what)]
+            .into_iter()
+            .chain(list.iter().map(cell))
+            .collect()
+    };
+    let matter = |cause: &&Cause| list.iter().any(|d| d.by(**cause) != 0.0);
+    let each = Cause::ALL.iter().filter(matter);
+    table.rows = each.map(|c| row(&words(c.key()), c.meaning(), &|d| d.by(*c))).collect();
+    table.rows.push(row("all together", "the sum", &Difference::change));
+    let percent = |d: &Difference| format!("{} {}", d.metric.name().to_lowercase(), relative(d.totals[0], d.totals[1]));
+    let changes: Vec<String> = list.iter().map(percent).collect();
+    table.notes.push(format!(
+        "In all: {}. Causes sum to the difference (LMDI, Ang 2005).",
+        changes.join(", ")
+    ));
+    table
+}
+
+fn words(key: &str) -> String {
+    key.trim_end_matches("_s").replace('_', " ")
+}
+
+/// `+12.0 %`.
+fn relative(from: f64, to: f64) -> String {
+    if from == 0.0 {
+        return "-".to_string();
+    }
+    let change = to / from - 1.0;
+    let sign = if change > 0.0 { "+" } else { "" };
+    format!("{sign}{}", Kind::Percent.human(change))
+}
+
+fn inside_name(i: &Inside) -> String {
+    match i.cause {
+        Cause::Step => part_name(i.part).to_string(),
+        _ => words(i.part),
+    }
+}
+
+/// Which part of the step and of the lost time changed the totals.
+fn inside([first, other]: [char; 2], list: &[Difference]) -> Table {
+    let columns = [Column::words(format!("{other} against {first}, inside")), Column::words("")];
+    let mut table = Table::new(
+        "",
+        columns
+            .into_iter()
+            .chain(list.iter().map(|d| Column::numbers(d.metric.short())))
+            .collect(),
+    );
+    let mut rows: Vec<(Cause, &str, String)> = Vec::new();
+    for i in list.iter().flat_map(|d| &d.inside) {
+        if !rows.iter().any(|(cause, part, _)| (*cause, *part) == (i.cause, i.part)) {
+            rows.push((i.cause, i.part, inside_name(i)));
+        }
+    }
+    let of = |d: &Difference, cause: Cause, part: &str| d.inside.iter().find(|i| (i.cause, i.part) == (cause, part)).map(|i| i.value);
+    table.rows = rows
+        .into_iter()
+        .map(|(cause, part, name)| {
+            let cell = |d: &Difference| of(d, cause, part).map_or(Cell::Missing, |v| Cell::quantity(v, kind(d.metric)));
+            [Cell::from(cause.key()), Cell::Text(name)]
+                .into_iter()
+                .chain(list.iter().map(cell))
+                .collect()
+        })
+        .collect();
+    table
+}
+
+fn chart([first, other]: [char; 2], d: &Difference) -> Chart {
+    let bar = |s: &crate::study::compare::Share| Bar {
+        label: format!("{} ({})", words(s.cause.key()), s.cause.meaning()),
+        values: vec![s.value],
+    };
+    Chart::Bars(Bars {
+        title: format!("{}: why {other} differs from {first}", d.metric.name()),
+        kind: kind(d.metric),
+        parts: vec!["change".to_string()],
+        bars: d.causes.iter().map(bar).collect(),
+    })
+}
+
+/// Single changes to the first scenario.
+fn what_if(shown: &Comparison) -> Table {
+    let more = ["Time", "Cost"].map(|name| Column::numbers(name).unit("%"));
+    let columns = std::iter::once(Column::words("What if"))
+        .chain(total_columns())
+        .chain(more)
+        .collect();
+    let mut table = Table::new("", columns);
+    let base = shown.cases.first().map(|c| &c.plan);
+    let change = |metric: Metric, plan: &Plan| {
+        let (from, to) = (base.and_then(|b| metric.of(b))?, metric.of(plan)?);
+        (from != 0.0).then(|| Cell::quantity(to / from - 1.0, Kind::Percent))
+    };
+    let row = |name: String, plan: Option<&Plan>| -> Vec<Cell> {
+        let head = std::iter::once(Cell::Text(name));
+        let Some(plan) = plan else { return head.collect() };
+        let changes = [Metric::Wall, Metric::Cost].map(|m| change(m, plan).unwrap_or(Cell::Missing));
+        head.chain(totals(plan)).chain(changes).collect()
+    };
+    table.rows.push(row("as it is".to_string(), base));
+    for one in &shown.what_ifs {
+        let name = format!("{}={}", one.path, one.value);
+        table.rows.push(row(name.clone(), one.plan.as_ref().ok()));
+        if let Err(why) = &one.plan {
+            table.notes.push(format!("{name}: {why}"));
+        }
+    }
+    table
+}
+
+/// For programs: schema `exaplan.compare/1`.
+#[must_use]
+pub fn json(shown: &Comparison) -> Value {
+    let first = shown.cases.first().map_or('A', |c| c.letter);
+    let others = shown.cases.iter().skip(1).zip(&shown.differences);
+    json!({
+        "schema": "exaplan.compare/1",
+        "scenarios": shown.cases.iter().map(case_json).collect::<Vec<_>>(),
+        "differences": others.map(|(case, list)| json!({
+            "from": first.to_string(),
+            "to": case.letter.to_string(),
+            "totals": list.iter().map(difference_json).collect::<Map<_, _>>(),
+        })).collect::<Vec<_>>(),
+        "what_if": shown.what_ifs.iter().map(what_if_json).collect::<Vec<_>>(),
+    })
+}
+
+fn totals_json(plan: &Plan) -> Map<String, Value> {
+    Metric::OF_RUN.iter().map(|m| (m.key().to_string(), json!(m.of(plan)))).collect()
+}
+
+fn case_json(case: &Case) -> Value {
+    let plan = &case.plan;
+    json!({
+        "letter": case.letter.to_string(),
+        "asked": case.asked,
+        "name": plan.scenario.name,
+        "layout": super::plan::json::layout(&plan.layout),
+        "n_devices": plan.step.n_devices,
+        "step_time_s": plan.step.time_s,
+        "mfu": plan.step.mfu,
+        "goodput": plan.run.goodput,
+        "totals": totals_json(plan),
+        "provenance": provenance_json(&plan.provenance),
+    })
+}
+
+fn difference_json(d: &Difference) -> (String, Value) {
+    let causes: Map<String, Value> = d.causes.iter().map(|s| (s.cause.key().to_string(), json!(s.value))).collect();
+    let mut inside: Map<String, Value> = Map::new();
+    for i in &d.inside {
+        let group = inside.entry(i.cause.key()).or_insert_with(|| json!({}));
+        group[i.part] = json!(i.value);
+    }
+    let value = json!({
+        "from": d.totals[0],
+        "to": d.totals[1],
+        "change": d.change(),
+        "causes": causes,
+        "inside": inside,
+    });
+    (d.metric.key().to_string(), value)
+}
+
+fn what_if_json(one: &WhatIf) -> Value {
+    json!({
+        "path": one.path,
+        "value": one.value,
+        "totals": one.plan.as_ref().ok().map(totals_json),
+        "why_not": one.plan.as_ref().err(),
+    })
+}
