@@ -43,8 +43,10 @@ use entry::Definition;
 use raw::{Item, Tree, Value};
 use reader::{Problems, Reader};
 use sha2::{Digest, Sha256};
+use std::any::Any;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 /// One file of the catalog, parsed when one of its kinds is first asked for.
 struct Part {
@@ -66,7 +68,10 @@ impl Part {
 /// Named accelerators, networks, prices, models and the rest. Immutable once built.
 pub struct Catalog {
     parts: Vec<Arc<Part>>,
-    indexes: Vec<OnceLock<(Index, Vec<Diagnostic>)>>,
+    /// By kind; catalogs that differ by a scenario's own entries share those of the other kinds.
+    indexes: Vec<Arc<OnceLock<(Index, Vec<Diagnostic>)>>>,
+    /// Entities by kind and id, once read: thousands of scenarios name the same few.
+    entities: Vec<RwLock<HashMap<String, Box<dyn Any + Send + Sync>>>>,
     digest: OnceLock<String>,
 }
 
@@ -104,10 +109,10 @@ impl Catalog {
     }
 
     fn from_parts(parts: Vec<Arc<Part>>) -> Catalog {
-        let indexes = Kind::ALL.iter().map(|_| OnceLock::new()).collect();
         Catalog {
             parts,
-            indexes,
+            indexes: Kind::ALL.iter().map(|_| Arc::default()).collect(),
+            entities: Kind::ALL.iter().map(|_| RwLock::default()).collect(),
             digest: OnceLock::new(),
         }
     }
@@ -188,8 +193,18 @@ impl Catalog {
     /// When one of them is wrong.
     pub fn overlay_tree(self, origin: &Arc<Origin>, tree: Tree) -> Result<Catalog> {
         if tree.entries.is_empty() {
-            return Ok(self);
+            Ok(self)
+        } else {
+            self.with_tree(origin, tree)
         }
+    }
+
+    /// A second catalog, this one with the entries of a scenario on top.
+    ///
+    /// # Errors
+    /// When one of them is wrong.
+    pub fn with_tree(&self, origin: &Arc<Origin>, tree: Tree) -> Result<Catalog> {
+        let touched: Vec<bool> = Kind::ALL.iter().map(|(name, _, _)| tree.get(name).is_some()).collect();
         let set = self.parts.iter().map(|p| p.set + 1).max().unwrap_or(0);
         let part = Part {
             origin: origin.clone(),
@@ -198,14 +213,19 @@ impl Catalog {
             only: None,
             parsed: OnceLock::from((tree, Vec::new())),
         };
-        let mut parts = self.parts;
+        let mut parts = self.parts.clone();
         parts.push(Arc::new(part));
-        Catalog::from_parts(parts).sound(Layer::Scenario)
+        let mut catalog = Catalog::from_parts(parts);
+        for (i, _) in touched.iter().enumerate().filter(|(_, touched)| !**touched) {
+            catalog.indexes[i] = self.indexes[i].clone();
+        }
+        // Entries of scenarios are no part of it.
+        catalog.digest = self.digest.clone();
+        catalog.sound(Layer::Scenario)
     }
 
     fn slot(&self, kind: Kind) -> &(Index, Vec<Diagnostic>) {
-        let position = Kind::ALL.iter().position(|(_, k, _)| *k == kind).unwrap_or(0);
-        self.indexes[position].get_or_init(|| {
+        self.indexes[kind.position()].get_or_init(|| {
             let mut definitions = Vec::new();
             let mut problems = Vec::new();
             for part in self.parts.iter().filter(|p| p.only.is_none_or(|k| k == kind)) {
@@ -247,6 +267,11 @@ impl Catalog {
     /// When there is none or its entry is wrong.
     pub fn get<T: Entity>(&self, name: &str) -> Result<T> {
         let entry = self.entry(T::KIND, name)?;
+        let kept = &self.entities[T::KIND.position()];
+        let known = |list: &HashMap<String, Box<dyn Any + Send + Sync>>| list.get(&entry.name)?.downcast_ref::<T>().cloned();
+        if let Some(value) = kept.read().ok().and_then(|list| known(&list)) {
+            return Ok(value);
+        }
         let problems = Problems::default();
         let reader = Reader::new(&entry.tree, &format!("{}.{}", T::KIND.name(), entry.name), &entry.at, &problems);
         let value = T::read(&entry.name, &reader, self);
@@ -259,11 +284,13 @@ impl Catalog {
                     .help(format!("to change some keys only, add extends = \"{}\"", entry.name)),
             );
         }
-        if problems.is_empty() {
-            Ok(value)
-        } else {
-            Err(Error::Invalid(problems.into_list()))
+        if !problems.is_empty() {
+            return Err(Error::Invalid(problems.into_list()));
         }
+        if let Ok(mut list) = kept.write() {
+            list.insert(entry.name.clone(), Box::new(value.clone()));
+        }
+        Ok(value)
     }
 
     /// The same for a name that stands at a place in a text: the message shows the place.

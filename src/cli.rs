@@ -15,6 +15,8 @@ mod progress;
 mod report;
 mod scale;
 mod search;
+#[cfg(feature = "parquet")]
+mod sweep;
 #[cfg(feature = "tui")]
 mod tui;
 mod validate;
@@ -35,6 +37,8 @@ pub const NO: u8 = 1;
 pub const BAD_INPUT: u8 = 2;
 /// The world is in the way.
 pub const ENVIRONMENT: u8 = 3;
+/// Stopped on request of a scheduler, or not complete yet: the same command goes on.
+pub const RESUMABLE: u8 = 75;
 /// Interrupted by ctrl-c.
 pub const INTERRUPTED: u8 = 130;
 /// A bug.
@@ -65,6 +69,7 @@ Exit codes:
   1    done, and the answer is no: no layout fits, or --check found a limit missed
   2    the request is wrong: bad flag, bad file, unknown name
   3    the world is in the way: a file cannot be written, a device is missing
+  75   stopped by SIGTERM, or parts of a sweep are missing: the same command goes on
   130  interrupted
 
 Environment:
@@ -184,6 +189,10 @@ enum Command {
     Report(report::ReportArgs),
     /// Find the layouts that fit, fastest first, and why the others fell
     Search(search::SearchArgs),
+    /// Plan a grid of scenarios, on one machine or an array of jobs
+    #[cfg(feature = "parquet")]
+    #[command(subcommand)]
+    Sweep(sweep::SweepCommand),
     /// Show where a number of a plan comes from, down to formula and source
     Explain(explain::ExplainArgs),
     /// List, show, check and export hardware, models, prices and grids
@@ -230,6 +239,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Plan(args) => plan::run(args, &console),
         Command::Report(args) => report::run(args, &console),
         Command::Search(args) => search::run(args, &console),
+        #[cfg(feature = "parquet")]
+        Command::Sweep(command) => sweep::run(command, &console),
         Command::Explain(args) => explain::run(args, &console),
         Command::Catalog(command) => catalog::run(command, &console),
         Command::Scale(command) => scale::run(command, &console),

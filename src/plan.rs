@@ -381,6 +381,25 @@ pub fn with_tokens(plan: &Plan, total_tokens: f64) -> Plan {
     next
 }
 
+/// The same step under a scenario that differs in nothing a step depends on ([`same_step`]): run and
+/// bill are worked out again.
+pub fn with_scenario(plan: &mut Plan, scenario: Scenario) {
+    plan.scenario = scenario;
+    let out = outcome(&plan.scenario, &plan.step);
+    (plan.counts, plan.checkpoint_bytes, plan.run, plan.bill) = (out.counts, out.checkpoint_bytes, out.run, out.bill);
+}
+
+/// Whether two scenarios have the same layouts and steps: they differ in tokens, failures, prices,
+/// place and the like, or in nothing.
+#[must_use]
+pub fn same_step(a: &Scenario, b: &Scenario) -> bool {
+    let same_work = Workload {
+        total_tokens: b.workload.total_tokens,
+        ..a.workload.clone()
+    } == b.workload;
+    same_work && a.choice == b.choice && a.machine() == b.machine()
+}
+
 /// The step of a plan bar by bar; nothing when the event engine cannot run it.
 #[must_use]
 pub fn step_gantt(plan: &Plan) -> Option<Gantt> {

@@ -16,4 +16,5 @@ pub mod software;
 pub mod spread;
 pub mod statistics;
 mod summary;
+pub mod sweep;
 pub mod validate;

@@ -33,7 +33,12 @@ impl Progress {
 
     /// One more is done. Any thread may say so.
     pub fn step(&self) {
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        self.steps(1);
+    }
+
+    /// So many more are done.
+    pub fn steps(&self, n: usize) {
+        let done = self.done.fetch_add(n, Ordering::Relaxed) + n;
         let Some(last) = &self.last else { return };
         if self.start.elapsed() < PATIENCE {
             return;

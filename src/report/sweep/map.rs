@@ -1,0 +1,1 @@
+//! One metric over two axes.
