@@ -71,7 +71,9 @@ pub struct Catalog {
     /// By kind; catalogs that differ by a scenario's own entries share those of the other kinds.
     indexes: Vec<Arc<OnceLock<(Index, Vec<Diagnostic>)>>>,
     /// Entities by kind and id, once read: thousands of scenarios name the same few.
-    entities: Vec<RwLock<HashMap<String, Box<dyn Any + Send + Sync>>>>,
+    entities: Vec<RwLock<HashMap<String, Arc<dyn Any + Send + Sync>>>>,
+    /// Prices of an accelerator, by its id.
+    offers: RwLock<HashMap<String, Arc<Vec<Offer>>>>,
     digest: OnceLock<String>,
 }
 
@@ -113,6 +115,7 @@ impl Catalog {
             parts,
             indexes: Kind::ALL.iter().map(|_| Arc::default()).collect(),
             entities: Kind::ALL.iter().map(|_| RwLock::default()).collect(),
+            offers: RwLock::default(),
             digest: OnceLock::new(),
         }
     }
@@ -266,12 +269,28 @@ impl Catalog {
     /// # Errors
     /// When there is none or its entry is wrong.
     pub fn get<T: Entity>(&self, name: &str) -> Result<T> {
+        self.shared::<T>(name).map(|value| T::clone(&value))
+    }
+
+    /// The same, not copied.
+    ///
+    /// # Errors
+    /// As [`Catalog::get`].
+    pub fn shared<T: Entity>(&self, name: &str) -> Result<Arc<T>> {
         let entry = self.entry(T::KIND, name)?;
         let kept = &self.entities[T::KIND.position()];
-        let known = |list: &HashMap<String, Box<dyn Any + Send + Sync>>| list.get(&entry.name)?.downcast_ref::<T>().cloned();
-        if let Some(value) = kept.read().ok().and_then(|list| known(&list)) {
+        let known = kept.read().ok().and_then(|list| list.get(&entry.name).cloned());
+        if let Some(value) = known.and_then(|value| value.downcast::<T>().ok()) {
             return Ok(value);
         }
+        let value = Arc::new(self.read::<T>(entry)?);
+        if let Ok(mut list) = kept.write() {
+            list.insert(entry.name.clone(), value.clone());
+        }
+        Ok(value)
+    }
+
+    fn read<T: Entity>(&self, entry: &Entry) -> Result<T> {
         let problems = Problems::default();
         let reader = Reader::new(&entry.tree, &format!("{}.{}", T::KIND.name(), entry.name), &entry.at, &problems);
         let value = T::read(&entry.name, &reader, self);
@@ -284,13 +303,31 @@ impl Catalog {
                     .help(format!("to change some keys only, add extends = \"{}\"", entry.name)),
             );
         }
-        if !problems.is_empty() {
-            return Err(Error::Invalid(problems.into_list()));
+        if problems.is_empty() {
+            Ok(value)
+        } else {
+            Err(Error::Invalid(problems.into_list()))
         }
-        if let Ok(mut list) = kept.write() {
-            list.insert(entry.name.clone(), Box::new(value.clone()));
+    }
+
+    /// The prices of an accelerator, by id, in the order of their own ids; those that are wrong left out.
+    #[must_use]
+    pub fn offers_for(&self, accelerator: &str) -> Arc<Vec<Offer>> {
+        if let Some(known) = self.offers.read().ok().and_then(|list| list.get(accelerator).cloned()) {
+            return known;
         }
-        Ok(value)
+        let devices = self.entries(Kind::Accelerator);
+        let list = self.entries(Kind::Offer).entries.values();
+        // Only the entries of this device are checked and read; there are hundreds of others.
+        let its = list.filter(|e| {
+            let device = e.tree.text("accelerator").and_then(|a| devices.get(a));
+            device.is_some_and(|d| d.name == accelerator)
+        });
+        let offers: Arc<Vec<Offer>> = Arc::new(its.filter_map(|e| self.get::<Offer>(&e.name).ok()).collect());
+        if let Ok(mut list) = self.offers.write() {
+            list.insert(accelerator.to_string(), offers.clone());
+        }
+        offers
     }
 
     /// The same for a name that stands at a place in a text: the message shows the place.

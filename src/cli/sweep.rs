@@ -1,11 +1,13 @@
 //! `exaplan sweep`.
 
 mod journal;
+mod map;
 mod merge;
 mod place;
 mod run;
 mod shard;
 mod status;
+mod submit;
 
 use super::output::Console;
 use super::{Done, Layers, layers};
@@ -54,6 +56,10 @@ pub enum SweepCommand {
     Status(status::StatusArgs),
     /// Join the shards into one Parquet file, the same as from an unsharded run
     Merge(merge::MergeArgs),
+    /// Submit the shards as an array of Slurm jobs, or print a Kubernetes job
+    Submit(Box<submit::SubmitArgs>),
+    /// Draw one metric over two axes
+    Map(map::MapArgs),
 }
 
 /// Which study, over which catalog, and where its files are.
@@ -97,5 +103,7 @@ pub fn run(command: &SweepCommand, console: &Console) -> Done {
         SweepCommand::Run(args) => run::run(args, console),
         SweepCommand::Status(args) => status::run(args, console),
         SweepCommand::Merge(args) => merge::run(args, console),
+        SweepCommand::Submit(args) => submit::run(args, console),
+        SweepCommand::Map(args) => map::run(args, console),
     }
 }

@@ -1,6 +1,6 @@
 //! What a study varies.
 
-use crate::catalog::raw::{Item, Value as Written};
+use crate::catalog::raw::{self, Item, Value as Written};
 use crate::error::At;
 use std::fmt;
 
@@ -72,13 +72,13 @@ fn literal(value: &Written) -> String {
         Written::Float(x) => format!("{x:?}"),
         Written::Bool(b) => b.to_string(),
         Written::Date(d) => d.clone(),
-        Written::Text(t) => toml::Value::String(t.clone()).to_string(),
+        Written::Text(t) => raw::quoted(t),
         Written::Array(list) => {
             let list: Vec<String> = list.iter().map(|i| literal(&i.value)).collect();
             format!("[{}]", list.join(", "))
         }
         Written::Table(tree) => {
-            let pair = |(key, item): (&String, &Item)| format!("{} = {}", toml::Value::String(key.clone()), literal(&item.value));
+            let pair = |(key, item): (&String, &Item)| format!("{} = {}", raw::quoted(key), literal(&item.value));
             let list: Vec<String> = tree.entries.iter().map(pair).collect();
             format!("{{ {} }}", list.join(", "))
         }

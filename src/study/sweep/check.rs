@@ -16,13 +16,16 @@ impl Sweep {
     /// # Errors
     /// The problems of the first such value of each axis.
     pub fn check(&self) -> Result<()> {
-        let mut problems = Vec::new();
+        let (mut guilty, mut suspect) = (Vec::new(), Vec::new());
         for (place, axis) in self.study.axes.iter().enumerate() {
             let wrong = spread(axis.len(), N_TRIED).find_map(|point| self.never(place, point).map(|list| (point, list)));
-            if let Some((point, list)) = wrong {
-                problems.extend(list.into_iter().map(|d| told(axis, point, d)));
-            }
+            let Some((point, list)) = wrong else { continue };
+            // A value that is wrong without the other axes is itself what is wrong, not one of them.
+            let alone = self.problems(&axis.overrides[point]).is_some();
+            let problems = list.into_iter().map(|d| told(axis, point, d));
+            if alone { guilty.extend(problems) } else { suspect.extend(problems) }
         }
+        let problems = if guilty.is_empty() { suspect } else { guilty };
         if problems.is_empty() {
             Ok(())
         } else {
@@ -47,7 +50,11 @@ impl Sweep {
     }
 
     fn wrong(&self, points: &[usize]) -> Option<Vec<Diagnostic>> {
-        match self.template().build(&self.study.overrides(self.study.number(points))) {
+        self.problems(&self.study.overrides(self.study.number(points)))
+    }
+
+    fn problems(&self, overrides: &[String]) -> Option<Vec<Diagnostic>> {
+        match self.template().build(overrides) {
             Err(Error::Invalid(list)) => Some(list),
             _ => None,
         }

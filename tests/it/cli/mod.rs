@@ -13,6 +13,8 @@ mod hf;
 mod plan;
 mod scenario;
 mod schema;
+#[cfg(feature = "parquet")]
+mod sweep;
 mod validate;
 
 use serde_json::Value;
