@@ -65,11 +65,14 @@ impl Part {
     }
 }
 
+/// The entries of a kind and what is wrong with them, resolved when first asked for.
+type Slot = OnceLock<(Index, Vec<Diagnostic>)>;
+
 /// Named accelerators, networks, prices, models and the rest. Immutable once built.
 pub struct Catalog {
     parts: Vec<Arc<Part>>,
     /// By kind; catalogs that differ by a scenario's own entries share those of the other kinds.
-    indexes: Vec<Arc<OnceLock<(Index, Vec<Diagnostic>)>>>,
+    indexes: Vec<Arc<Slot>>,
     /// Entities by kind and id, once read: thousands of scenarios name the same few.
     entities: Vec<RwLock<HashMap<String, Arc<dyn Any + Send + Sync>>>>,
     /// Prices of an accelerator, by its id.

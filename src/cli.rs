@@ -60,6 +60,7 @@ Examples:
   exaplan plan --set cluster.nodes=1024 --json   half the cluster, as JSON
   exaplan report -o step.trace.json              one step, bar by bar, for ui.perfetto.dev
   exaplan search --top 5                         the fastest layouts for it
+  exaplan sweep run study.toml                   a grid of scenarios, into study.parquet
   exaplan explain step.time_s                    where its step time comes from
   exaplan catalog show h100-sxm-80gb             a device, each value with its source
   exaplan validate                               predictions against published runs

@@ -289,19 +289,18 @@ pub fn evaluate(scenario: &Scenario, catalog: &Catalog, layout: Layout) -> Plan 
 
 /// What a step makes of a run.
 struct Outcome {
-    counts: Counts,
     checkpoint_bytes: f64,
     run: Run,
     bill: Bill,
 }
 
 fn complete(scenario: &Scenario, catalog: &Catalog, layout: Layout, step: Step) -> Plan {
+    let counts = count(&scenario.workload.model, scenario.workload.seq_len_tokens);
     let Outcome {
-        counts,
         checkpoint_bytes,
         run,
         bill,
-    } = outcome(scenario, &step);
+    } = outcome(scenario, &step, &counts);
     Plan {
         provenance: Provenance::of(scenario, catalog),
         scenario: scenario.clone(),
@@ -315,10 +314,9 @@ fn complete(scenario: &Scenario, catalog: &Catalog, layout: Layout, step: Step) 
     }
 }
 
-fn outcome(scenario: &Scenario, step: &Step) -> Outcome {
+fn outcome(scenario: &Scenario, step: &Step, counts: &Counts) -> Outcome {
     let workload = &scenario.workload;
-    let counts = count(&workload.model, workload.seq_len_tokens);
-    let checkpoint_bytes = checkpoint_bytes(workload, &counts);
+    let checkpoint_bytes = checkpoint_bytes(workload, counts);
     let node_devices = f64::from(scenario.cluster.node.n_devices);
     let n_nodes = f64::from(scenario.cluster.n_nodes);
     let run = run(&RunInput {
@@ -347,7 +345,6 @@ fn outcome(scenario: &Scenario, step: &Step) -> Outcome {
         owned: scenario.owned,
     });
     Outcome {
-        counts,
         checkpoint_bytes,
         run,
         bill,
@@ -376,7 +373,7 @@ pub fn plan(scenario: &Scenario, catalog: &Catalog) -> Result<Plan> {
 pub fn with_tokens(plan: &Plan, total_tokens: f64) -> Plan {
     let mut next = plan.clone();
     next.scenario.workload.total_tokens = total_tokens;
-    let out = outcome(&next.scenario, &next.step);
+    let out = outcome(&next.scenario, &next.step, &next.counts);
     (next.run, next.bill) = (out.run, out.bill);
     next
 }
@@ -385,8 +382,8 @@ pub fn with_tokens(plan: &Plan, total_tokens: f64) -> Plan {
 /// bill are worked out again.
 pub fn with_scenario(plan: &mut Plan, scenario: Scenario) {
     plan.scenario = scenario;
-    let out = outcome(&plan.scenario, &plan.step);
-    (plan.counts, plan.checkpoint_bytes, plan.run, plan.bill) = (out.counts, out.checkpoint_bytes, out.run, out.bill);
+    let out = outcome(&plan.scenario, &plan.step, &plan.counts);
+    (plan.checkpoint_bytes, plan.run, plan.bill) = (out.checkpoint_bytes, out.run, out.bill);
 }
 
 /// Whether two scenarios have the same layouts and steps: they differ in tokens, failures, prices,

@@ -36,7 +36,7 @@ pub struct Ranges {
 pub fn ranges(plan: &Plan) -> Option<Ranges> {
     let band = plan.scenario.band.as_ref()?;
     let (low, high) = (band.low_ratio, band.high_ratio);
-    let at = |ratio: f64| outcome(&plan.scenario, &slower(&plan.step, ratio));
+    let at = |ratio: f64| outcome(&plan.scenario, &slower(&plan.step, ratio), &plan.counts);
     let (short, long) = (at(low), at(high));
     let quantiles = |p10, p50, p90| Quantiles { p10, p50, p90 };
     let cost = |short: Option<f64>, long: Option<f64>| Some(quantiles(short?, plan.bill.cost.total_usd?, long?));

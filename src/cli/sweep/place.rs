@@ -72,6 +72,10 @@ impl Place {
     /// When it cannot be opened.
     pub fn found(&self, shard: Shard) -> Result<Found> {
         let path = self.results(shard);
+        if path.is_dir() {
+            let text = format!("`{}` is a directory", path.display());
+            return Err(Diagnostic::new(text).help("give the name of a file in it").into());
+        }
         if !path.is_file() {
             return Ok(Found::Missing);
         }
@@ -133,10 +137,6 @@ pub fn reader(path: &Path) -> Result<Reader<File>> {
 /// # Errors
 /// When they cannot be written, or `rows` fails.
 pub fn write(path: &Path, study: &Study, label: &Label, rows: impl FnOnce(&mut Writer<BufWriter<File>>) -> Result<()>) -> Result<()> {
-    if path.is_dir() {
-        let text = format!("`{}` is a directory", path.display());
-        return Err(Diagnostic::new(text).help("give the name of a file in it").into());
-    }
     let io = |source| Error::Io {
         path: path.to_path_buf(),
         source,

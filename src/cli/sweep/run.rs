@@ -129,7 +129,7 @@ fn evaluate(
     (console, n_cases): (&Console, u64),
 ) -> Result<Option<Signal>> {
     let progress = console.progress(usize::try_from(n_cases).unwrap_or(usize::MAX), "cases");
-    progress.steps(usize::try_from(journal.done.n_rows).unwrap_or(usize::MAX));
+    progress.resume(usize::try_from(journal.done.n_rows).unwrap_or(usize::MAX));
     let mut cases = shard.cases(&sweep.study, journal.done.last.map_or(0, |last| last + 1));
     let mut n = FIRST_BATCH;
     let stopped = loop {

@@ -76,14 +76,14 @@ fn legend(chart: &Heat, roomy: bool) -> String {
     } else {
         format!("Down: {}. ", chart.y)
     };
-    let unit = if unit.is_empty() || !roomy {
+    let numbers = if unit.is_empty() || !roomy {
         String::new()
     } else {
-        format!(" in {unit}")
+        format!("Numbers in {unit}. ")
     };
     let how = if scale.log { ", logarithmic" } else { "" };
     format!(
-        "{down}Right: {}{ends}. {} {} to {} {}{unit}{how}; {NONE} none fits.",
+        "{down}Right: {}{ends}. {numbers}{} {} to {} {}{how}; {NONE} none fits.",
         chart.x,
         SHADES[0],
         chart.kind.human(scale.low),
@@ -111,7 +111,14 @@ mod tests {
 
     #[test]
     fn numbers_have_shades_beside_them() {
-        insta::assert_snapshot!(write(&chart(), Options { width: 60, color: false }), @"");
+        insta::assert_snapshot!(write(&chart(), Options { width: 60, color: false }), @r"
+        cost_usd by cluster.nodes and training.tokens
+                512    1024    2048
+        1T   3.00 ·  3.20 ·       -
+        16T  48.0 █  51.0 █  57.0 █
+        Down: training.tokens. Right: cluster.nodes. Numbers in
+        MUSD. · 3.00 MUSD to █ 57.0 MUSD, logarithmic; - none fits.
+        ");
     }
 
     #[test]
