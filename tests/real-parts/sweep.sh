@@ -137,9 +137,9 @@ want = {"case": "BIGINT", "cluster.nodes": "BIGINT", "training.tokens": "VARCHAR
         "step_time_s": "DOUBLE", "n_steps": "BIGINT", "wall_s": "DOUBLE", "cost_usd": "DOUBLE", "wall_p90_s": "DOUBLE"}
 types = {name: kind for name, kind, *_ in duckdb.sql(f"DESCRIBE SELECT * FROM '{file}'").fetchall()}
 assert {name: types[name] for name in want} == want, types
-n, feasible = duckdb.sql(f"SELECT count(*), count(*) FILTER (feasible) FROM '{file}'").fetchone()
+n, feasible = duckdb.sql(f"SELECT count(*), count(*) FILTER (feasible) FROM '{file}'").fetchall()[0]
 assert (n, feasible) == (told["n_cases"], told["n_feasible"]), (n, feasible, told)
-nulls = duckdb.sql(f"SELECT count(*) FROM '{file}' WHERE feasible = (reason IS NOT NULL) OR feasible = (wall_s IS NULL)").fetchone()
+nulls = duckdb.sql(f"SELECT count(*) FROM '{file}' WHERE feasible = (reason IS NOT NULL) OR feasible = (wall_s IS NULL)").fetchall()[0]
 assert nulls == (0,), nulls
 where = "\"cluster.nodes\" = 1024 AND \"layout.micro_batch\" = 2 AND \"training.tokens\" = '16T' AND \"cost.usd_per_device_hour\" = 6.0 AND \"cost.owned\""
 row = duckdb.sql(f"SELECT step_time_s, wall_s, cost_usd, energy_j FROM '{file}' WHERE {where}").fetchall()

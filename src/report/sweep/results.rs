@@ -25,6 +25,9 @@ const GROUP_ROWS: usize = 65_536;
 /// Rows of a page: what a reader holds of a column.
 const PAGE_ROWS: usize = 4096;
 
+/// Rows that a reader gives out together: of many shards all are open at once.
+const READ_ROWS: usize = 256;
+
 /// What a file says of itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Label {
@@ -303,7 +306,7 @@ impl<R: ChunkReader + 'static> Reader<R> {
                 .map(|i| group.get_column_reader(i))
                 .collect::<std::result::Result<_, _>>()?;
         }
-        let n = self.left.min(PAGE_ROWS);
+        let n = self.left.min(READ_ROWS);
         let mut rows = vec![Vec::with_capacity(self.kinds.len()); n];
         for column in &mut self.columns {
             let cells = read(column, n)?;

@@ -107,7 +107,8 @@ fn rows_are_the_plans_of_their_overrides() {
             ("energy_p10_j", "/ranges/energy_j/p10"),
         ] {
             let want = plan.pointer(path).unwrap().as_f64().unwrap();
-            assert_eq!(number(name).to_bits(), want.to_bits(), "case {case}: {name}");
+            // serde_json reads a number within one unit of its last place.
+            assert!(number(name).to_bits().abs_diff(want.to_bits()) <= 1, "case {case}: {name}");
         }
     }
     let fallen = &rows[599];
