@@ -45,8 +45,10 @@ use entry::Definition;
 use raw::{Item, Tree, Value};
 use reader::{Problems, Reader};
 use sha2::{Digest, Sha256};
+use std::any::Any;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 /// One file of the catalog, parsed when one of its kinds is first asked for.
 struct Part {
@@ -65,15 +67,18 @@ impl Part {
     }
 }
 
-/// Entries of one kind with what is wrong with them, made when first asked for.
-type Slot = Arc<OnceLock<(Index, Vec<Diagnostic>)>>;
+/// The entries of a kind and what is wrong with them, resolved when first asked for.
+type Slot = OnceLock<(Index, Vec<Diagnostic>)>;
 
-/// Named accelerators, networks, prices, models and the rest. Immutable once built; copies share
-/// what was read.
-#[derive(Clone)]
+/// Named accelerators, networks, prices, models and the rest. Immutable once built.
 pub struct Catalog {
     parts: Vec<Arc<Part>>,
-    indexes: Vec<Slot>,
+    /// By kind; catalogs that differ by a scenario's own entries share those of the other kinds.
+    indexes: Vec<Arc<Slot>>,
+    /// Entities by kind and id, once read: thousands of scenarios name the same few.
+    entities: Vec<RwLock<HashMap<String, Arc<dyn Any + Send + Sync>>>>,
+    /// Prices of an accelerator, by its id.
+    offers: RwLock<HashMap<String, Arc<Vec<Offer>>>>,
     digest: OnceLock<String>,
 }
 
@@ -82,6 +87,22 @@ static BUILTIN: OnceLock<Vec<Arc<Part>>> = OnceLock::new();
 
 /// Tables that are not catalog entries but may stand in a catalog file.
 const FILE_KEYS: [&str; 1] = ["format"];
+
+impl Clone for Catalog {
+    /// Copies share what was read.
+    fn clone(&self) -> Catalog {
+        fn copy<T: Clone>(lock: &RwLock<T>) -> RwLock<T> {
+            RwLock::new(lock.read().unwrap_or_else(PoisonError::into_inner).clone())
+        }
+        Catalog {
+            parts: self.parts.clone(),
+            indexes: self.indexes.clone(),
+            entities: self.entities.iter().map(copy).collect(),
+            offers: copy(&self.offers),
+            digest: self.digest.clone(),
+        }
+    }
+}
 
 impl Catalog {
     /// The catalog in the binary.
@@ -111,10 +132,11 @@ impl Catalog {
     }
 
     fn from_parts(parts: Vec<Arc<Part>>) -> Catalog {
-        let indexes = Kind::ALL.iter().map(|_| Slot::default()).collect();
         Catalog {
             parts,
-            indexes,
+            indexes: Kind::ALL.iter().map(|_| Arc::default()).collect(),
+            entities: Kind::ALL.iter().map(|_| RwLock::default()).collect(),
+            offers: RwLock::default(),
             digest: OnceLock::new(),
         }
     }
@@ -195,12 +217,19 @@ impl Catalog {
     /// When one of them is wrong.
     pub fn overlay_tree(self, origin: &Arc<Origin>, tree: Tree) -> Result<Catalog> {
         if tree.entries.is_empty() {
-            return Ok(self);
+            Ok(self)
+        } else {
+            self.with_tree(origin, tree)
         }
+    }
+
+    /// A second catalog, this one with the entries of a scenario on top.
+    ///
+    /// # Errors
+    /// When one of them is wrong.
+    pub fn with_tree(&self, origin: &Arc<Origin>, tree: Tree) -> Result<Catalog> {
+        let touched: Vec<bool> = Kind::ALL.iter().map(|(name, _, _)| tree.get(name).is_some()).collect();
         let set = self.parts.iter().map(|p| p.set + 1).max().unwrap_or(0);
-        // Kinds that it does not name stay as they were read.
-        let fresh = |(slot, (name, _, _)): (Slot, &(&str, Kind, &str))| if tree.get(name).is_some() { Slot::default() } else { slot };
-        let indexes = self.indexes.into_iter().zip(&Kind::ALL).map(fresh).collect();
         let part = Part {
             origin: origin.clone(),
             layer: Layer::Scenario,
@@ -208,15 +237,19 @@ impl Catalog {
             only: None,
             parsed: OnceLock::from((tree, Vec::new())),
         };
-        let mut parts = self.parts;
+        let mut parts = self.parts.clone();
         parts.push(Arc::new(part));
-        let digest = OnceLock::new();
-        Catalog { parts, indexes, digest }.sound(Layer::Scenario)
+        let mut catalog = Catalog::from_parts(parts);
+        for (i, _) in touched.iter().enumerate().filter(|(_, touched)| !**touched) {
+            catalog.indexes[i] = self.indexes[i].clone();
+        }
+        // Entries of scenarios are no part of it.
+        catalog.digest = self.digest.clone();
+        catalog.sound(Layer::Scenario)
     }
 
     fn slot(&self, kind: Kind) -> &(Index, Vec<Diagnostic>) {
-        let position = Kind::ALL.iter().position(|(_, k, _)| *k == kind).unwrap_or(0);
-        self.indexes[position].get_or_init(|| {
+        self.indexes[kind.position()].get_or_init(|| {
             let mut definitions = Vec::new();
             let mut problems = Vec::new();
             for part in self.parts.iter().filter(|p| p.only.is_none_or(|k| k == kind)) {
@@ -257,7 +290,28 @@ impl Catalog {
     /// # Errors
     /// When there is none or its entry is wrong.
     pub fn get<T: Entity>(&self, name: &str) -> Result<T> {
+        self.shared::<T>(name).map(|value| T::clone(&value))
+    }
+
+    /// The same, not copied.
+    ///
+    /// # Errors
+    /// As [`Catalog::get`].
+    pub fn shared<T: Entity>(&self, name: &str) -> Result<Arc<T>> {
         let entry = self.entry(T::KIND, name)?;
+        let kept = &self.entities[T::KIND.position()];
+        let known = kept.read().ok().and_then(|list| list.get(&entry.name).cloned());
+        if let Some(value) = known.and_then(|value| value.downcast::<T>().ok()) {
+            return Ok(value);
+        }
+        let value = Arc::new(self.read::<T>(entry)?);
+        if let Ok(mut list) = kept.write() {
+            list.insert(entry.name.clone(), value.clone());
+        }
+        Ok(value)
+    }
+
+    fn read<T: Entity>(&self, entry: &Entry) -> Result<T> {
         let problems = Problems::default();
         let reader = Reader::new(&entry.tree, &format!("{}.{}", T::KIND.name(), entry.name), &entry.at, &problems);
         let value = T::read(&entry.name, &reader, self);
@@ -275,6 +329,26 @@ impl Catalog {
         } else {
             Err(Error::Invalid(problems.into_list()))
         }
+    }
+
+    /// The prices of an accelerator, by id, in the order of their own ids; those that are wrong left out.
+    #[must_use]
+    pub fn offers_for(&self, accelerator: &str) -> Arc<Vec<Offer>> {
+        if let Some(known) = self.offers.read().ok().and_then(|list| list.get(accelerator).cloned()) {
+            return known;
+        }
+        let devices = self.entries(Kind::Accelerator);
+        let list = self.entries(Kind::Offer).entries.values();
+        // Only the entries of this device are checked and read; there are hundreds of others.
+        let its = list.filter(|e| {
+            let device = e.tree.text("accelerator").and_then(|a| devices.get(a));
+            device.is_some_and(|d| d.name == accelerator)
+        });
+        let offers: Arc<Vec<Offer>> = Arc::new(its.filter_map(|e| self.get::<Offer>(&e.name).ok()).collect());
+        if let Ok(mut list) = self.offers.write() {
+            list.insert(accelerator.to_string(), offers.clone());
+        }
+        offers
     }
 
     /// The same for a name that stands at a place in a text: the message shows the place.

@@ -17,6 +17,8 @@ mod report;
 mod sampling;
 mod scale;
 mod search;
+#[cfg(feature = "parquet")]
+mod sweep;
 #[cfg(feature = "tui")]
 mod tui;
 mod validate;
@@ -37,6 +39,8 @@ pub const NO: u8 = 1;
 pub const BAD_INPUT: u8 = 2;
 /// The world is in the way.
 pub const ENVIRONMENT: u8 = 3;
+/// Stopped on request of a scheduler, or not complete yet: the same command goes on.
+pub const RESUMABLE: u8 = 75;
 /// Interrupted by ctrl-c.
 pub const INTERRUPTED: u8 = 130;
 /// A bug.
@@ -59,6 +63,7 @@ Examples:
   exaplan report -o step.trace.json              one step, bar by bar, for ui.perfetto.dev
   exaplan search --top 5                         the fastest layouts for it
   exaplan compare llama3-405b :cluster.region=eu-north-1   side by side, and why they differ
+  exaplan sweep run study.toml                   a grid of scenarios, into study.parquet
   exaplan explain step.time_s                    where its step time comes from
   exaplan catalog show h100-sxm-80gb             a device, each value with its source
   exaplan validate                               predictions against published runs
@@ -68,6 +73,7 @@ Exit codes:
   1    done, and the answer is no: no layout fits, or --check found a limit missed
   2    the request is wrong: bad flag, bad file, unknown name
   3    the world is in the way: a file cannot be written, a device is missing
+  75   stopped by SIGTERM, or parts of a sweep are missing: the same command goes on
   130  interrupted
 
 Environment:
@@ -194,6 +200,10 @@ enum Command {
     Search(search::SearchArgs),
     /// Compare scenarios: side by side, why they differ, what single changes would do
     Compare(Box<compare::CompareArgs>),
+    /// Plan a grid of scenarios, on one machine or an array of jobs
+    #[cfg(feature = "parquet")]
+    #[command(subcommand)]
+    Sweep(sweep::SweepCommand),
     /// Show where a number of a plan comes from, down to formula and source
     Explain(explain::ExplainArgs),
     /// List, show, check and export hardware, models, prices and grids
@@ -241,6 +251,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Report(args) => report::run(args, &console),
         Command::Search(args) => search::run(args, &console),
         Command::Compare(args) => compare::run(args, &console),
+        #[cfg(feature = "parquet")]
+        Command::Sweep(command) => sweep::run(command, &console),
         Command::Explain(args) => explain::run(args, &console),
         Command::Catalog(command) => catalog::run(command, &console),
         Command::Scale(command) => scale::run(command, &console),

@@ -305,7 +305,6 @@ pub fn evaluate(scenario: &Scenario, catalog: &Catalog, layout: Layout) -> Plan 
 
 /// What a step makes of a run.
 struct Outcome {
-    counts: Counts,
     checkpoint_bytes: f64,
     mean_step: Step,
     run: Run,
@@ -314,13 +313,13 @@ struct Outcome {
 
 fn complete(scenario: &Scenario, catalog: &Catalog, layout: Layout, phases: Vec<PhasePlan>) -> Plan {
     let step = simulate(&scenario.workload, &scenario.machine(), &layout);
+    let counts = count(&scenario.workload.model, scenario.workload.seq_len_tokens);
     let Outcome {
-        counts,
         checkpoint_bytes,
         mean_step,
         run,
         bill,
-    } = outcome(scenario, &layout, &step, &phases);
+    } = outcome(scenario, &layout, &step, &phases, &counts);
     Plan {
         provenance: Provenance::of(scenario, catalog),
         scenario: scenario.clone(),
@@ -364,10 +363,9 @@ fn run_input<'a>(scenario: &'a Scenario, layout: &Layout, stretches: &'a [Stretc
     }
 }
 
-fn outcome(scenario: &Scenario, layout: &Layout, step: &Step, phases: &[PhasePlan]) -> Outcome {
+fn outcome(scenario: &Scenario, layout: &Layout, step: &Step, phases: &[PhasePlan], counts: &Counts) -> Outcome {
     let workload = &scenario.workload;
-    let counts = count(&workload.model, workload.seq_len_tokens);
-    let checkpoint_bytes = checkpoint_bytes(workload, &counts);
+    let checkpoint_bytes = checkpoint_bytes(workload, counts);
     let stretches = phases::stretches(step, workload.total_tokens, phases);
     let mean_step = phases::mean_step(&stretches, step);
     let run = run(&run_input(scenario, layout, &stretches, checkpoint_bytes));
@@ -387,7 +385,6 @@ fn outcome(scenario: &Scenario, layout: &Layout, step: &Step, phases: &[PhasePla
         terms: &scenario.terms,
     });
     Outcome {
-        counts,
         checkpoint_bytes,
         mean_step,
         run,
@@ -418,7 +415,7 @@ pub fn with_tokens(plan: &Plan, total_tokens: f64) -> Plan {
     let mut next = plan.clone();
     next.scenario.workload.total_tokens = total_tokens;
     (next.phases, next.scenario.phases) = (Vec::new(), Vec::new());
-    let out = outcome(&next.scenario, &next.layout, &next.step, &[]);
+    let out = outcome(&next.scenario, &next.layout, &next.step, &[], &next.counts);
     (next.mean_step, next.run, next.bill) = (out.mean_step, out.run, out.bill);
     next.drawn = None;
     next
@@ -427,8 +424,28 @@ pub fn with_tokens(plan: &Plan, total_tokens: f64) -> Plan {
 /// What a step makes of the run of a scenario, and what that takes.
 #[must_use]
 pub fn run_and_bill(scenario: &Scenario, layout: &Layout, step: &Step, phases: &[PhasePlan]) -> (Run, Bill) {
-    let out = outcome(scenario, layout, step, phases);
+    let counts = count(&scenario.workload.model, scenario.workload.seq_len_tokens);
+    let out = outcome(scenario, layout, step, phases, &counts);
     (out.run, out.bill)
+}
+
+/// The same step under a scenario that differs in nothing a step depends on ([`same_step`]): run and
+/// bill are worked out again.
+pub fn with_scenario(plan: &mut Plan, scenario: Scenario) {
+    plan.scenario = scenario;
+    let out = outcome(&plan.scenario, &plan.layout, &plan.step, &plan.phases, &plan.counts);
+    (plan.checkpoint_bytes, plan.mean_step, plan.run, plan.bill) = (out.checkpoint_bytes, out.mean_step, out.run, out.bill);
+}
+
+/// Whether two scenarios have the same layouts and steps: they differ in tokens, failures, prices,
+/// place and the like, or in nothing.
+#[must_use]
+pub fn same_step(a: &Scenario, b: &Scenario) -> bool {
+    let same_work = Workload {
+        total_tokens: b.workload.total_tokens,
+        ..a.workload.clone()
+    } == b.workload;
+    same_work && a.phases == b.phases && a.choice == b.choice && a.machine() == b.machine()
 }
 
 /// The step of a plan bar by bar; nothing when the event engine cannot run it.

@@ -20,6 +20,7 @@ pub mod scale;
 pub mod search;
 pub mod shown;
 pub mod svg;
+pub mod sweep;
 pub mod text;
 pub mod timeline;
 pub mod trace;

@@ -23,5 +23,6 @@ pub mod spread;
 pub mod statistics;
 mod summary;
 pub mod uncertain;
+pub mod sweep;
 pub mod validate;
 pub mod whole;

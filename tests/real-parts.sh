@@ -117,4 +117,6 @@ if "$exaplan" help tui >/dev/null 2>&1; then
   grep -q 'Time to train' "$work/screen.txt" || { say "the terminal UI shows no plan"; cat "$work/screen.txt"; exit 1; }
   say "the terminal UI shows the plan and quits"
 fi
+# Sweeps under a real scheduler, read by others.
+source tests/real-parts/sweep.sh
 say "all done"

@@ -124,12 +124,12 @@ impl Catalog {
     /// Whether runs of a stack were fitted.
     #[must_use]
     pub fn knows_stack(&self, name: &str) -> bool {
-        self.get::<Band>("all").is_ok_and(|b| b.stacks.iter().any(|s| s == name))
+        self.shared::<Band>("all").is_ok_and(|b| b.stacks.iter().any(|s| s == name))
     }
 
     /// Whether runs on a device were fitted.
     #[must_use]
     pub fn knows_device(&self, name: &str) -> bool {
-        self.get::<Band>("all").is_ok_and(|b| b.accelerators.iter().any(|a| a == name))
+        self.shared::<Band>("all").is_ok_and(|b| b.accelerators.iter().any(|a| a == name))
     }
 }

@@ -53,6 +53,12 @@ impl Kind {
         ("band", Kind::Band, "profiles/bands/"),
     ];
 
+    /// Its place in [`Kind::ALL`].
+    #[must_use]
+    pub fn position(self) -> usize {
+        Kind::ALL.iter().position(|(_, k, _)| *k == self).unwrap_or(0)
+    }
+
     /// The name used in files and on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {

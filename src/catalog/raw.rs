@@ -266,6 +266,25 @@ fn scalar(text: &str, origin: &Arc<Origin>) -> Value {
     }
 }
 
+/// A text as TOML writes it, on one line.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    use std::fmt::Write;
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() => {
+                let _ = write!(out, "\\u{:04X}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out + "\""
+}
+
 /// The value under a dotted path.
 #[must_use]
 pub fn lookup<'a>(tree: &'a Tree, path: &str) -> Option<&'a Item> {
@@ -304,6 +323,15 @@ mod tests {
     fn all_syntax_errors_are_reported() {
         let (_, problems) = parse(&origin("a = \nb = 1\nc == 2\n"));
         assert!(problems.len() >= 2, "{problems:?}");
+    }
+
+    #[test]
+    fn quoted_texts_read_back() {
+        for text in ["16M tokens", "a \"b\" \\ c", "line\nline\ttab", "\u{7f}\u{1}é東", ""] {
+            let mut tree = Tree::default();
+            set(&mut tree, &format!("x={}", quoted(text))).unwrap();
+            assert_eq!(lookup(&tree, "x").unwrap().value, Value::Text(text.into()));
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use Bounds::{NonNegative, Within};
 use std::collections::BTreeMap;
 
 /// Something the catalog can hold.
-pub trait Entity: Sized {
+pub trait Entity: Clone + Send + Sync + 'static {
     /// Its kind.
     const KIND: Kind;
     /// Read it; problems go to the reader, and the value is only used when there are none.

@@ -405,10 +405,10 @@ impl<'a> Reader<'a> {
     /// Report every key that nobody asked for. `x-…` tables are the user's own notes.
     pub fn finish(&self) {
         let seen = self.seen.borrow();
-        let known: BTreeSet<&str> = seen.iter().map(String::as_str).collect();
-        if self.tree.entries.keys().all(|k| known.contains(k.as_str())) {
+        if self.tree.entries.keys().all(|k| seen.iter().any(|s| s == k)) {
             return;
         }
+        let known: BTreeSet<&str> = seen.iter().map(String::as_str).collect();
         let known: Vec<&str> = known.into_iter().collect();
         for (key, item) in self.tree.entries.iter() {
             if known.contains(&key.as_str()) || key.starts_with("x-") {

@@ -210,7 +210,6 @@ impl Builder<'_> {
     }
 
     fn best_offer(&self, accelerator: &Accelerator, region: &Region, commitment: Commitment) -> Option<Offer> {
-        let devices = self.catalog.entries(Kind::Accelerator);
         let rank = |o: &Offer| {
             let regional = o.region.as_deref() == Some(region.name.as_str());
             match (o.provider == region.provider, o.provider.starts_with("market")) {
@@ -221,28 +220,20 @@ impl Builder<'_> {
                 _ => 4,
             }
         };
-        let offers = self.catalog.entries(Kind::Offer).entries.values();
-        let mut fitting: Vec<(u32, Offer)> = offers
-            // Only the entries of this device are checked and read; there are hundreds of others.
-            .filter(|e| {
-                let device = e.tree.text("accelerator").and_then(|a| devices.get(a));
-                device.is_some_and(|d| d.name == accelerator.name)
-            })
-            .filter_map(|e| self.catalog.get::<Offer>(&e.name).ok())
-            .filter(|o| o.commitment == commitment)
-            .map(|o| (rank(&o), o))
-            .collect();
+        let offers = self.catalog.offers_for(&accelerator.name);
+        let fitting = offers.iter().filter(|o| o.commitment == commitment);
+        let mut fitting: Vec<(u32, &Offer)> = fitting.map(|o| (rank(o), o)).collect();
         let nearest = fitting.iter().map(|(r, _)| *r).min()?;
         fitting.retain(|(r, _)| *r == nearest);
         // The newest price of the provider or market; of strangers elsewhere the one in the middle.
         if nearest < 4 {
             fitting.sort_by(|(_, a), (_, b)| b.as_of.cmp(&a.as_of).then(a.name.cmp(&b.name)));
-            fitting.into_iter().next().map(|(_, o)| o)
+            fitting.first().map(|(_, o)| Offer::clone(o))
         } else {
             let price = |o: &Offer| o.usd_per_device_hour.base_usd;
             fitting.sort_by(|(_, a), (_, b)| price(a).total_cmp(&price(b)).then(a.name.cmp(&b.name)));
             let middle = (fitting.len() - 1) / 2;
-            fitting.into_iter().nth(middle).map(|(_, o)| o)
+            fitting.get(middle).map(|(_, o)| Offer::clone(o))
         }
     }
 }

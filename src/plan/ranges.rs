@@ -53,7 +53,7 @@ pub fn ranges(plan: &Plan) -> Option<Ranges> {
     let (low, high) = (band.low_ratio, band.high_ratio);
     let at = |ratio: f64| {
         let phases: Vec<PhasePlan> = plan.phases.iter().map(|p| slower_phase(p, ratio)).collect();
-        outcome(&plan.scenario, &plan.layout, &slowed(&plan.step, ratio), &phases)
+        outcome(&plan.scenario, &plan.layout, &slowed(&plan.step, ratio), &phases, &plan.counts)
     };
     let (short, long) = (at(low), at(high));
     let quantiles = |p10, p50, p90| Quantiles { p10, p50, p90 };

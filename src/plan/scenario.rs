@@ -4,12 +4,15 @@ mod layout;
 mod machine;
 mod own;
 mod run;
+mod template;
 mod training;
 mod unknowns;
 
+pub use template::Template;
+
 use super::{Assumption, Limits, Scenario, hf, layers};
 use crate::bill::Terms;
-use crate::catalog::raw;
+use crate::catalog::raw::{self, Tree};
 use crate::catalog::reader::{Bounds, Problems, Reader};
 use crate::catalog::{Accelerator, Catalog, Cluster, Entity, Fabric, Kind, Model, Region, Stack, digest_text, source};
 use crate::error::{At, Diagnostic, Error, Origin, Result, nearest};
@@ -70,28 +73,38 @@ impl Scenario {
         }
         let catalog = catalog.overlay_named(&layers::named(&tree, folder)?)?;
         let configured = hf::expand(&mut tree)?;
-        let own = own_entries(&tree);
-        let catalog = catalog.overlay_tree(origin, own)?;
-        let problems = Problems::default();
-        let at = At {
-            origin: origin.clone(),
-            span: 0..0,
-        };
-        let root = Reader::new(&tree, "", &at, &problems);
-        let scenario = Builder {
-            catalog: &catalog,
-            problems: &problems,
-            assumptions: Vec::new(),
-            profile: None,
-            configured,
-        }
-        .build(&root, overrides, &origin.text);
-        root.skip(&Kind::ALL.map(|(name, _, _)| name));
-        root.finish();
-        match scenario {
-            Some(scenario) if problems.is_empty() => Ok((scenario, catalog)),
-            _ => Err(Error::Invalid(problems.into_list())),
-        }
+        let catalog = catalog.overlay_tree(origin, own_entries(&tree))?;
+        let scenario = assemble(origin, &tree, overrides, (&catalog, configured.as_ref()))?;
+        Ok((scenario, catalog))
+    }
+}
+
+/// A scenario from its tree, with the overrides in it, over a catalog that has its own entries.
+fn assemble(
+    origin: &Arc<Origin>,
+    tree: &Tree,
+    overrides: &[String],
+    (catalog, configured): (&Catalog, Option<&hf::Configured>),
+) -> Result<Scenario> {
+    let problems = Problems::default();
+    let at = At {
+        origin: origin.clone(),
+        span: 0..0,
+    };
+    let root = Reader::new(tree, "", &at, &problems);
+    let scenario = Builder {
+        catalog,
+        problems: &problems,
+        assumptions: Vec::new(),
+        profile: None,
+        configured,
+    }
+    .build(&root, overrides, &origin.text);
+    root.skip(&Kind::ALL.map(|(name, _, _)| name));
+    root.finish();
+    match scenario {
+        Some(scenario) if problems.is_empty() => Ok(scenario),
+        _ => Err(Error::Invalid(problems.into_list())),
     }
 }
 
@@ -102,7 +115,7 @@ pub(super) struct Builder<'a> {
     /// The profile that the scenario names.
     pub(super) profile: Option<(String, At)>,
     /// The configuration file that is the model.
-    configured: Option<hf::Configured>,
+    configured: Option<&'a hf::Configured>,
 }
 
 impl Builder<'_> {

@@ -1,6 +1,6 @@
 //! JSON: unrounded SI numbers under keys with units.
 
-use super::svg::{Bars, Dot, Lines, Scatter, Tracks};
+use super::svg::{Bars, Dot, Heat, Lines, Scatter, Tracks};
 use super::{Block, Cell, Chart, Document, KeyValue, Span, Table, Warning, cell};
 use serde_json::{Map, Value, json};
 
@@ -76,6 +76,7 @@ fn block(block: &Block) -> Value {
         Block::Chart(Chart::Lines(chart)) => json!({ "lines": lines(chart) }),
         Block::Chart(Chart::Tracks(chart)) => json!({ "tracks": tracks(chart) }),
         Block::Chart(Chart::Scatter(chart)) => json!({ "scatter": scatter(chart) }),
+        Block::Chart(Chart::Heat(chart)) => json!({ "heat": heat(chart) }),
         Block::Warnings(list) => json!({ "warnings": list.iter().map(warning).collect::<Vec<_>>() }),
     }
 }
@@ -122,6 +123,20 @@ fn scatter(chart: &Scatter) -> Value {
         "y": chart.y,
         "band": chart.band,
         "groups": chart.groups.iter().map(group).collect::<Vec<_>>(),
+    })
+}
+
+/// Row by row; null where there is no value.
+fn heat(chart: &Heat) -> Value {
+    let values: Vec<&[f64]> = (0..chart.rows.len()).map(|row| chart.row(row)).collect();
+    json!({
+        "title": chart.title,
+        "unit": chart.kind.suffix(),
+        "x": chart.x,
+        "y": chart.y,
+        "columns": chart.columns,
+        "rows": chart.rows,
+        "values": values,
     })
 }
 

@@ -6,6 +6,7 @@
 mod axis;
 mod bars;
 mod frame;
+mod heat;
 mod lines;
 mod scatter;
 mod tracks;
@@ -25,6 +26,8 @@ pub enum Chart {
     Tracks(Tracks),
     /// Points of two measures of the same quantity.
     Scatter(Scatter),
+    /// A grid of values.
+    Heat(Heat),
 }
 
 /// Horizontal bars over one value axis that contains zero.
@@ -126,6 +129,68 @@ impl Scatter {
     }
 }
 
+/// Values over two axes of words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heat {
+    /// What it shows.
+    pub title: String,
+    /// How people see the values, which are in its base unit.
+    pub kind: Kind,
+    /// What the columns are.
+    pub x: String,
+    /// What the rows are; empty for a single row.
+    pub y: String,
+    /// Names of the columns, from left to right.
+    pub columns: Vec<String>,
+    /// Names of the rows, from top to bottom.
+    pub rows: Vec<String>,
+    /// Row by row; what is not finite is left out.
+    pub values: Vec<f64>,
+}
+
+/// What the colors of a grid span.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Span {
+    pub(super) low: f64,
+    pub(super) high: f64,
+    pub(super) log: bool,
+}
+
+impl Heat {
+    /// The values of a row.
+    pub(super) fn row(&self, row: usize) -> &[f64] {
+        let n = self.columns.len();
+        self.values.get(row * n..(row + 1) * n).unwrap_or_default()
+    }
+
+    /// From the least to the most; logarithmic where they differ tenfold. None without values.
+    pub(super) fn scale(&self) -> Option<Span> {
+        let known = self.values.iter().copied().filter(|v| v.is_finite());
+        let (low, high) = known.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+        (low <= high).then_some(Span {
+            low,
+            high,
+            log: low > 0.0 && high / low >= 10.0,
+        })
+    }
+}
+
+impl Span {
+    /// Where a value stands, from 0 to 1; none where there is none.
+    pub(super) fn place(self, value: f64) -> Option<f64> {
+        if !value.is_finite() {
+            return None;
+        }
+        let Span { low, high, log } = self;
+        let place = if log {
+            (value / low).ln() / (high / low).ln()
+        } else {
+            (value - low) / (high - low)
+        };
+        Some(if place.is_finite() { place.clamp(0.0, 1.0) } else { 0.5 })
+    }
+}
+
 /// `chart` as one `svg` element.
 #[must_use]
 pub fn render(chart: &Chart) -> String {
@@ -134,6 +199,7 @@ pub fn render(chart: &Chart) -> String {
         Chart::Lines(chart) => lines::render(chart),
         Chart::Tracks(chart) => tracks::render(chart),
         Chart::Scatter(chart) => scatter::render(chart),
+        Chart::Heat(chart) => heat::render(chart),
     }
 }
 
@@ -146,6 +212,7 @@ impl Chart {
             Chart::Lines(chart) => &chart.title,
             Chart::Tracks(chart) => &chart.title,
             Chart::Scatter(chart) => &chart.title,
+            Chart::Heat(chart) => &chart.title,
         }
     }
 
@@ -157,6 +224,7 @@ impl Chart {
             Chart::Lines(chart) => lines_table(chart),
             Chart::Tracks(chart) => tracks_table(chart),
             Chart::Scatter(chart) => scatter_table(chart),
+            Chart::Heat(chart) => heat_table(chart),
         }
     }
 }
@@ -225,6 +293,23 @@ fn scatter_table(chart: &Scatter) -> Table {
     for (name, dots) in chart.drawable() {
         let above = dots.iter().filter(|d| d.y > d.x).count();
         table.rows.push(vec![Cell::from(name), count(dots.len()), count(above)]);
+    }
+    table
+}
+
+fn heat_table(chart: &Heat) -> Table {
+    let unit = chart.kind.scale(chart.scale().map_or(0.0, |s| s.high)).unit;
+    let columns = chart.columns.iter().map(|name| Column::numbers(name).unit(&unit));
+    let mut table = Table::new(&chart.title, std::iter::once(Column::words(&chart.y)).chain(columns).collect());
+    for (row, name) in chart.rows.iter().enumerate() {
+        let values = chart.row(row).iter().map(|v| {
+            if v.is_finite() {
+                Cell::quantity(*v, chart.kind)
+            } else {
+                Cell::Missing
+            }
+        });
+        table.rows.push(std::iter::once(Cell::from(name.as_str())).chain(values).collect());
     }
     table
 }

@@ -1,6 +1,7 @@
 //! Text for terminals: aligned by display width, safe to print, color only when asked for.
 
 mod grid;
+mod heat;
 mod scatter;
 mod tracks;
 
@@ -110,6 +111,7 @@ fn block(block: &Block, options: Options) -> String {
         Block::Table(t) => table(t, options),
         Block::Chart(Chart::Scatter(chart)) => scatter::write(chart, options),
         Block::Chart(Chart::Tracks(chart)) => tracks::write(chart, options),
+        Block::Chart(Chart::Heat(chart)) => heat::write(chart, options),
         Block::Chart(chart) => table(&chart.table(), options),
         Block::Warnings(list) => list.iter().map(|w| warning(w, options)).collect(),
     }

@@ -6,7 +6,7 @@ use crate::layout::activation::ActivationRules;
 use crate::layout::memory::MemoryContext;
 
 /// Devices, their kernels, their network and their software.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Machine {
     /// The device.
     pub accelerator: Accelerator,

@@ -16,6 +16,8 @@ mod run;
 mod scenario;
 mod schema;
 mod uncertain;
+#[cfg(feature = "parquet")]
+mod sweep;
 mod validate;
 
 use serde_json::Value;

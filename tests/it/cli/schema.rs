@@ -174,6 +174,27 @@ fn searches_follow_their_schema() {
     check(&schema, &schema, &exaplan(&["search", "--json"]).json(), "search").unwrap();
 }
 
+#[cfg(feature = "parquet")]
+#[test]
+fn sweeps_follow_their_schema() {
+    let schema = schema(include_str!("../../schema/sweep.schema.json"));
+    let dir = super::scratch("sweep-schema");
+    let path = dir.join("study.toml");
+    let study = "name = \"s\"\nscenario = \"llama3-405b\"\n[[axis]]\npath = \"training.tokens\"\nvalues = [\"1T\", \"2T\"]\n";
+    std::fs::write(&path, study).unwrap();
+    let path = path.display().to_string();
+    for more in [
+        &["run", &path, "--shard", "0/2"][..],
+        &["status", &path],
+        &["run", &path, "--shard", "1/2"],
+        &["merge", &path],
+        &["submit", &path, "--shards", "2", "--dry-run"],
+    ] {
+        let out = exaplan(&[&["sweep"], more, &["--json"]].concat()).json();
+        check(&schema, &schema, &out, more[0]).unwrap();
+    }
+}
+
 #[test]
 fn whole_runs_and_drawn_failures_follow_their_schemas() {
     let whole = schema(include_str!("../../schema/whole-runs.schema.json"));

@@ -33,7 +33,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     (
         "report",
         "units error catalog workload kernel layout step run bill search plan lint study scale",
-        "serde serde_json csv unicode_width rust_xlsxwriter",
+        "serde serde_json csv unicode_width rust_xlsxwriter parquet",
     ),
     // It measures; it does not predict.
     ("bench", "units error catalog", ""),
