@@ -203,6 +203,13 @@ impl Catalog {
         Catalog::from_parts(parts).sound(Layer::Scenario)
     }
 
+    /// The same without what a scenario laid on top: what to read it over again.
+    #[must_use]
+    pub fn beneath(&self) -> Catalog {
+        let parts = self.parts.iter().filter(|p| p.layer != Layer::Scenario);
+        Catalog::from_parts(parts.cloned().collect())
+    }
+
     fn slot(&self, kind: Kind) -> &(Index, Vec<Diagnostic>) {
         let position = Kind::ALL.iter().position(|(_, k, _)| *k == kind).unwrap_or(0);
         self.indexes[position].get_or_init(|| {

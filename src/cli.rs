@@ -15,6 +15,7 @@ mod progress;
 mod report;
 mod scale;
 mod search;
+mod size;
 #[cfg(feature = "tui")]
 mod tui;
 mod validate;
@@ -56,6 +57,7 @@ Examples:
   exaplan plan --set cluster.nodes=1024 --json   half the cluster, as JSON
   exaplan report -o step.trace.json              one step, bar by bar, for ui.perfetto.dev
   exaplan search --top 5                         the fastest layouts for it
+  exaplan size --deadline 60d                    the smallest cluster that keeps a deadline
   exaplan explain step.time_s                    where its step time comes from
   exaplan catalog show h100-sxm-80gb             a device, each value with its source
   exaplan validate                               predictions against published runs
@@ -158,6 +160,25 @@ impl Over {
         Scenario::load(scenario, &all, catalog)
     }
 
+    /// The words of a command that plans a scenario with these changes.
+    fn again(&self, scenario: &str) -> Vec<String> {
+        let mut words: Vec<String> = ["exaplan", "plan", scenario].map(str::to_string).to_vec();
+        let mut flag = |name: &str, value: String| words.extend([name.to_string(), value]);
+        for dir in &self.layers.catalog {
+            flag("--catalog", dir.display().to_string());
+        }
+        for path in &self.profile {
+            flag("--profile", path.display().to_string());
+        }
+        for path in &self.hf {
+            flag("--hf", path.display().to_string());
+        }
+        for set in &self.set {
+            flag("--set", set.clone());
+        }
+        words
+    }
+
     /// Every override as `path=value`: the configuration first, as `--set` may change it.
     fn all(&self) -> Vec<String> {
         let model = self.hf.iter().map(|path| {
@@ -184,6 +205,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Find the layouts that fit, fastest first, and why the others fell
     Search(search::SearchArgs),
+    /// Find the cluster that keeps a deadline, a budget, a power or a carbon limit
+    Size(Box<size::SizeArgs>),
     /// Show where a number of a plan comes from, down to formula and source
     Explain(explain::ExplainArgs),
     /// List, show, check and export hardware, models, prices and grids
@@ -230,6 +253,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Plan(args) => plan::run(args, &console),
         Command::Report(args) => report::run(args, &console),
         Command::Search(args) => search::run(args, &console),
+        Command::Size(args) => size::run(args, &console),
         Command::Explain(args) => explain::run(args, &console),
         Command::Catalog(command) => catalog::run(command, &console),
         Command::Scale(command) => scale::run(command, &console),

@@ -3,13 +3,15 @@
 mod cost;
 pub mod hf;
 mod layers;
+mod market;
 mod ranges;
 pub mod scenario;
 mod sibling;
 
+pub use market::{Market, bill_at};
 pub use ranges::{Quantiles, Ranges, ranges};
 
-use crate::bill::{Bill, BillInput, bill};
+use crate::bill::Bill;
 use crate::catalog::{Accelerator, Band, Catalog, Class, Cluster, Fabric, Finance, Offer, Profile, Region, Stack, Topology};
 use crate::error::{Error, Result};
 use crate::kernel::{Network, ScaleOut, ScaleUp};
@@ -333,19 +335,7 @@ fn outcome(scenario: &Scenario, step: &Step) -> Outcome {
         asynchronous_checkpoint: scenario.asynchronous_checkpoint,
         evaluation: None,
     });
-    let bill = bill(&BillInput {
-        step,
-        run: &run,
-        total_tokens: workload.total_tokens,
-        checkpoint_bytes,
-        n_nodes,
-        node: &scenario.cluster.node,
-        accelerator: &scenario.accelerator,
-        region: &scenario.region,
-        finance: &scenario.finance,
-        offer: scenario.offer.as_ref(),
-        owned: scenario.owned,
-    });
+    let bill = Market::of(scenario).bill(scenario, step, &run, checkpoint_bytes);
     Outcome {
         counts,
         checkpoint_bytes,

@@ -18,6 +18,7 @@ pub mod plan;
 pub mod scale;
 pub mod search;
 pub mod shown;
+pub mod size;
 pub mod svg;
 pub mod text;
 pub mod timeline;

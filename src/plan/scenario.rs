@@ -4,6 +4,7 @@ mod layout;
 mod machine;
 mod own;
 mod training;
+mod variant;
 
 use super::{Assumption, Limits, Scenario, hf, layers};
 use crate::catalog::ranges::{MTBF, PAUSE};
