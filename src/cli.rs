@@ -167,10 +167,10 @@ impl Over {
         for dir in &self.layers.catalog {
             flag("--catalog", dir.display().to_string());
         }
-        for path in &self.profile {
+        if let Some(path) = &self.profile {
             flag("--profile", path.display().to_string());
         }
-        for path in &self.hf {
+        if let Some(path) = &self.hf {
             flag("--hf", path.display().to_string());
         }
         for set in &self.set {

@@ -1,11 +1,14 @@
 //! Which cluster keeps the limits: for people as a document, for programs as `exaplan.size/1`.
 
 pub mod json;
+mod tables;
+
+pub use tables::rows;
 
 use super::svg::{Axis, Lines};
-use super::{Block, Cell, Chart, Column, Document, KeyValue, Kind, Span, Table, plan};
+use super::{Block, Cell, Chart, Document, KeyValue, Kind, Span, plan};
 use crate::plan::{Scenario, ranges};
-use crate::study::size::{Answer, Best, Bound, Case, MARGIN_FRACTION, Machine, Market, Objective, Outcome, Question, Row};
+use crate::study::size::{Answer, Best, Bound, Case, MOST_DEVICES, Machine, Marginal, Market, Objective, Outcome, Question};
 use crate::units;
 
 /// What a size is shown with.
@@ -36,24 +39,40 @@ pub fn document(shown: &Shown<'_>, page: bool) -> Document {
                 Span::strong("Plan it: "),
                 Span::plain(command(shown, &best.overrides)),
             ]));
+            blocks.push(Block::Paragraph(vec![Span::plain(again(best))]));
             if page {
                 blocks.extend(charts(best));
             }
-            blocks.push(Block::Table(curve(shown, best)));
+            blocks.push(Block::Table(tables::curve(shown, best)));
         }
         _ => blocks.push(Block::KeyValues(nothing(shown))),
     }
-    blocks.push(Block::Table(rows(shown)));
+    blocks.push(Block::Table(if page { rows(shown) } else { tables::screen_rows(shown) }));
     if shown.answer.best.is_none() {
-        blocks.push(Block::Table(remedies(shown)));
+        blocks.push(Block::Table(tables::remedies(shown)));
     }
-    blocks.push(Block::Table(machines(shown)));
+    blocks.push(Block::Table(tables::machines(shown)));
     Document {
         title: title(shown.question),
         subtitle: subtitle(shown.scenario),
         blocks,
         provenance: format!("exaplan {}, catalog {}", env!("CARGO_PKG_VERSION"), shown.catalog_digest),
     }
+}
+
+/// What planning the answer from its text gave.
+fn again(best: &Best) -> String {
+    let (run, bill) = (&best.plan.run, &best.plan.bill);
+    let cost = bill
+        .cost
+        .total_usd
+        .map_or(String::new(), |usd| format!(", {}", Kind::Usd.human(usd)));
+    format!(
+        "Planned again from this text: {}{cost}, {}, {}.",
+        units::duration(run.wall_s),
+        Kind::Si("W").human(bill.energy.mean_w),
+        Kind::Carbon.human(bill.carbon.total_location_kg_co2e)
+    )
 }
 
 fn subtitle(scenario: &Scenario) -> String {
@@ -73,16 +92,17 @@ fn title(question: &Question) -> String {
         Objective::Days => "Fewest days",
         Objective::Carbon => "Least carbon",
     };
-    let limits: Vec<String> = Bound::ALL
-        .into_iter()
-        .filter(|b| *b != Bound::Devices)
-        .filter_map(|b| Some(format!("a {} of {}", word(b), amount(b, question.limit(b)?))))
-        .collect();
+    let asked = |b: &Bound| *b != Bound::Devices || question.most_devices != MOST_DEVICES;
+    let limits = Bound::ALL.into_iter().filter(asked).filter_map(|b| {
+        let amount = amount(b, question.limit(b)?);
+        Some(match b {
+            Bound::Devices => format!("at most {amount}"),
+            _ => format!("a {} of {amount}", word(b)),
+        })
+    });
+    let limits: Vec<String> = limits.collect();
     match limits.split_last() {
-        None => format!(
-            "{what} of at most {}",
-            amount(Bound::Devices, question.limit(Bound::Devices).unwrap_or(0.0))
-        ),
+        None => what.to_string(),
         Some((one, [])) => format!("{what} for {one}"),
         Some((last, rest)) => format!("{what} for {} and {last}", rest.join(", ")),
     }
@@ -115,6 +135,17 @@ fn amount(bound: Bound, value: f64) -> String {
 fn against(case: &Case, question: &Question, bound: Bound) -> Option<String> {
     let share = case.takes(bound)? / question.limit(bound)?;
     Some(format!("{} of the {}", Kind::Percent.human(share), word(bound)))
+}
+
+/// An accelerator, or its node where there are several with it.
+fn label(shown: &Shown<'_>, outcome: &Outcome) -> String {
+    let accelerator = &outcome.machine.accelerator;
+    let same = shown.answer.machines.iter().filter(|o| o.machine.accelerator == *accelerator);
+    if same.count() > 1 {
+        outcome.machine.base.cluster.node.name.clone()
+    } else {
+        accelerator.clone()
+    }
 }
 
 fn market<'a>(machine: &'a Machine, case: &Case) -> &'a Market {
@@ -167,7 +198,7 @@ fn summary(shown: &Shown<'_>, best: &Best, outcome: &Outcome) -> Vec<KeyValue> {
             Kind::Percent.human(case.goodput)
         )),
     ];
-    list.push(one_more(best, machine));
+    list.extend(one_more(best, machine));
     list.extend(others(shown, best));
     list
 }
@@ -175,7 +206,7 @@ fn summary(shown: &Shown<'_>, best: &Best, outcome: &Outcome) -> Vec<KeyValue> {
 /// Where a market is and what it asks.
 fn place(market: &Market) -> String {
     let place = if market.place_assumed {
-        format!("{}, as the price names no place", market.region.title)
+        format!("place assumed: {}", market.region.title)
     } else {
         market.region.title.clone()
     };
@@ -192,27 +223,30 @@ fn place(market: &Market) -> String {
 }
 
 /// The marginal value of a device.
-fn one_more(best: &Best, machine: &Machine) -> KeyValue {
-    let Some(m) = &best.marginal else {
-        return KeyValue::new("One more node", Cell::Missing).note("no count up to 15 % larger is faster");
+fn one_more(best: &Best, machine: &Machine) -> Vec<KeyValue> {
+    let (Some(next), Some(steepest)) = (&best.next, &best.steepest) else {
+        return vec![KeyValue::new("One more node", Cell::Missing).note("no larger count that was looked at is faster")];
     };
-    let money = |usd: f64| {
-        let verb = if usd < 0.0 { "costs" } else { "saves" };
-        format!("{verb} {}; ", Kind::Usd.human(usd.abs()))
+    let value = |m: &Marginal| {
+        let per_device = m.saved_s / f64::from(machine.base.cluster.node.n_devices);
+        let money = m.saved_usd.map_or(String::new(), |usd| {
+            let verb = if usd < 0.0 { "costs" } else { "saves" };
+            format!("{verb} {}; ", Kind::Usd.human(usd.abs()))
+        });
+        format!("{money}{} per device", units::duration(per_device))
     };
-    let per_device = m.saved_s / f64::from(machine.base.cluster.node.n_devices);
-    let step = match m.n_more_nodes {
-        1 => "one node more is a count that can be cut".to_string(),
-        n => format!(
-            "each of the next {n}, to {}: the smallest larger count that is faster",
-            units::count(f64::from(m.next.n_nodes))
-        ),
-    };
-    KeyValue::new("One more node", Cell::Text(format!("{} sooner", units::duration(m.saved_s)))).note(format!(
-        "{}{} per device; {step}",
-        m.saved_usd.map_or(String::new(), money),
-        units::duration(per_device)
-    ))
+    let to = |m: &Marginal| units::count(f64::from(m.to.n_nodes));
+    let sooner = |m: &Marginal| Cell::Text(format!("{} sooner", units::duration(m.saved_s)));
+    let mut list = vec![KeyValue::new("One more node", sooner(steepest)).note(format!(
+        "{}: each of the next {}, to {}, where nodes save most",
+        value(steepest),
+        units::count(f64::from(steepest.n_more_nodes)),
+        to(steepest)
+    ))];
+    if next.to.n_nodes != steepest.to.n_nodes {
+        list.push(KeyValue::new("", sooner(next)).note(format!("{}: to {}, the next count that is faster at all", value(next), to(next))));
+    }
+    list
 }
 
 /// What else is best at something, where that is another cluster.
@@ -237,8 +271,8 @@ fn others(shown: &Shown<'_>, best: &Best) -> Vec<KeyValue> {
             #[allow(clippy::cast_precision_loss)]
             Objective::Devices | Objective::Days => c.n_devices as f64,
         };
-        let real = fitting.filter(|(o, c)| !crate::study::size::is_average(&market(&o.machine, c).provider));
-        let Some((outcome, case)) = real.reduce(|a, b| if value(b.1) < value(a.1) { b } else { a }) else {
+        let firm = fitting.filter(|(o, c)| market(&o.machine, c).is_firm(shown.question));
+        let Some((outcome, case)) = firm.reduce(|a, b| if value(b.1) < value(a.1) { b } else { a }) else {
             continue;
         };
         if value(case) < value(&best.case) {
@@ -292,8 +326,8 @@ fn nothing(shown: &Shown<'_>) -> Vec<KeyValue> {
     let share = |c: &Case| c.tightest(shown.question).1;
     let nearest = nearest.reduce(|a, b| if share(b) < share(a) { b } else { a });
     let mut list = vec![
-        KeyValue::new("Nothing keeps all limits", Cell::Missing)
-            .note(format!("of {} machines", shown.answer.machines.len()))
+        KeyValue::new("Answer", "none".into())
+            .note(format!("nothing keeps all limits, of {} machines", shown.answer.machines.len()))
             .answer(),
     ];
     if let Some(case) = nearest {
@@ -316,199 +350,6 @@ fn over(case: &Case, bound: Bound, share: f64) -> String {
         Some(takes) => format!("{}, {} times the {}", amount(bound, takes), units::significant(share), word(bound)),
         None => "no price to hold against the budget".to_string(),
     }
-}
-
-/// One row per accelerator and provider.
-#[must_use]
-pub fn rows(shown: &Shown<'_>) -> Table {
-    let columns = vec![
-        Column::words("Accelerator"),
-        Column::words("Provider"),
-        Column::numbers("USD/h"),
-        Column::words("Region"),
-        Column::numbers("Devices"),
-        Column::numbers("Time").unit("days"),
-        Column::numbers("Cost").unit("MUSD"),
-        Column::numbers("Carbon").unit("tCO2e"),
-        Column::words("Misses"),
-    ];
-    let mut table = Table::new("By accelerator and provider", columns);
-    for outcome in &shown.answer.machines {
-        table.rows.extend(outcome.rows.iter().map(|r| row(shown.question, outcome, r)));
-    }
-    if shown.answer.machines.iter().any(|o| o.rows.iter().any(|r| r.best.is_none())) {
-        table
-            .notes
-            .push("Misses: the limit that is missed, and how many times it is taken, at the count that comes nearest.".to_string());
-    }
-    let assumed = |o: &Outcome| o.machine.markets.iter().any(|m| m.place_assumed);
-    if shown.answer.machines.iter().any(assumed) {
-        table
-            .notes
-            .push("~ the price names no place, so carbon and power are those of the scenario's region or one asked for.".to_string());
-    }
-    table
-}
-
-fn row(question: &Question, outcome: &Outcome, row: &Row) -> Vec<Cell> {
-    let machine = &outcome.machine;
-    let mut cells = vec![Cell::Text(machine.accelerator.clone()), Cell::Text(row.provider.clone())];
-    let Some(case) = row.best.as_ref().or(row.miss.as_ref()) else {
-        cells.extend(vec![Cell::Missing; 6]);
-        cells.push(Cell::Text(none(question, outcome)));
-        return cells;
-    };
-    let m = market(machine, case);
-    let mark = if m.place_assumed { "~" } else { "" };
-    let misses = match row.best {
-        Some(_) => String::new(),
-        None => case
-            .shares(question)
-            .filter(|(_, share)| *share > 1.0)
-            .map(|(b, share)| format!("{} × {}", b.name(), units::significant(share)))
-            .collect::<Vec<_>>()
-            .join(", "),
-    };
-    #[allow(clippy::cast_precision_loss)]
-    cells.extend([
-        m.offer
-            .as_ref()
-            .map_or(Cell::Missing, |o| Cell::quantity(o.usd_per_device_hour.base_usd, Kind::Plain(2))),
-        Cell::Text(format!("{mark}{}", m.region.name)),
-        Cell::Count(case.n_devices as f64),
-        Cell::quantity(case.wall_s, Kind::Duration),
-        case.cost_usd.map_or(Cell::Missing, |usd| Cell::quantity(usd, Kind::Usd)),
-        Cell::quantity(case.carbon_kg_co2e, Kind::Carbon),
-        Cell::Text(misses),
-    ]);
-    cells
-}
-
-/// Why a machine has no case at all.
-fn none(question: &Question, outcome: &Outcome) -> String {
-    let node = u64::from(outcome.machine.base.cluster.node.n_devices);
-    let least = u64::from(outcome.least_nodes) * node;
-    if least > question.most_devices {
-        #[allow(clippy::cast_precision_loss)]
-        return format!("devices: {} at peak", units::count(least as f64));
-    }
-    "no layout fits".to_string()
-}
-
-/// What would make each machine keep the limits, one limit moved at a time.
-fn remedies(shown: &Shown<'_>) -> Table {
-    let question = shown.question;
-    let asked: Vec<Bound> = Bound::ALL.into_iter().filter(|b| question.limit(*b).is_some()).collect();
-    let mut columns = vec![Column::words("Accelerator")];
-    columns.extend(asked.iter().map(|b| Column::numbers(format!("--{}", b.name()))));
-    columns.push(Column::words("Otherwise"));
-    let mut table = Table::new("What would do: one of these, the other limits as they are", columns);
-    for outcome in &shown.answer.machines {
-        let mut cells = vec![Cell::Text(outcome.machine.accelerator.clone())];
-        cells.extend(asked.iter().map(|bound| {
-            let case = outcome.relaxed.iter().find(|(b, _)| b == bound).map(|(_, c)| c);
-            case.and_then(|c| c.takes(*bound))
-                .map_or(Cell::Missing, |v| Cell::quantity(v, kind(*bound)))
-        }));
-        let otherwise = if outcome.relaxed.is_empty() {
-            outcome.nothing_fits.clone().unwrap_or_else(|| "no single limit".to_string())
-        } else {
-            String::new()
-        };
-        cells.push(Cell::Text(otherwise));
-        table.rows.push(cells);
-    }
-    table
-}
-
-/// Which node and network each accelerator is had in, and how much was looked at.
-fn machines(shown: &Shown<'_>) -> Table {
-    let columns = vec![
-        Column::words("Accelerator"),
-        Column::words("Node"),
-        Column::words("Network"),
-        Column::numbers("At peak"),
-        Column::numbers("Counts"),
-        Column::numbers("Planned"),
-    ];
-    let mut table = Table::new("What was looked at", columns);
-    #[allow(clippy::cast_precision_loss)]
-    let count = |n: usize| Cell::Count(n as f64);
-    for outcome in &shown.answer.machines {
-        let base = &outcome.machine.base;
-        table.rows.push(vec![
-            Cell::Text(outcome.machine.accelerator.clone()),
-            Cell::Text(format!("{} ({})", base.cluster.node.name, base.cluster.node.n_devices)),
-            Cell::Text(format!("{}, {}", base.scale_up.name, base.scale_out.name)),
-            Cell::Count(f64::from(outcome.least_nodes)),
-            count(outcome.n_counts),
-            count(outcome.n_planned),
-        ]);
-    }
-    let planned: usize = shown.answer.machines.iter().map(|o| o.n_planned).sum();
-    let how = if shown.question.exhaustive {
-        "every count that can be cut, between what peak FLOP and idle power allow".to_string()
-    } else {
-        format!(
-            "a grid, then every count near the answer; one that was not planned could be smaller only if it were {} more efficient per device than the best seen (--exhaustive plans all)",
-            Kind::Percent.human(MARGIN_FRACTION)
-        )
-    };
-    table.notes.push(format!(
-        "At peak: nodes below which the deadline is impossible. Counts: numbers of nodes that the run can be cut to. {planned} were planned in {}: {how}.",
-        units::duration(shown.elapsed_s)
-    ));
-    if !shown.answer.skipped.is_empty() {
-        let list: Vec<String> = shown.answer.skipped.iter().map(|(name, why)| format!("{name} ({why})")).collect();
-        table.notes.push(format!("Left out: {}.", list.join(", ")));
-    }
-    table
-}
-
-fn curve(shown: &Shown<'_>, best: &Best) -> Table {
-    let columns = vec![
-        Column::words(""),
-        Column::numbers("Nodes"),
-        Column::numbers("Devices"),
-        Column::numbers("Time"),
-        Column::numbers("Cost"),
-        Column::numbers("Carbon"),
-        Column::numbers("MFU"),
-        Column::numbers("Goodput"),
-        Column::numbers("Node saves"),
-        Column::numbers("Node costs"),
-    ];
-    let mut table = Table::new("More or fewer devices", columns);
-    for (i, case) in best.curve.iter().enumerate() {
-        let next = best.curve.get(i + 1);
-        let more = next.map_or(1.0, |n| f64::from(n.n_nodes - case.n_nodes));
-        let saves = next.map_or(Cell::Missing, |n| Cell::quantity((case.wall_s - n.wall_s) / more, Kind::Duration));
-        let costs = next.and_then(|n| n.cost_usd.zip(case.cost_usd));
-        let mark = if case.n_nodes == best.case.n_nodes {
-            "="
-        } else if case.fits(shown.question) {
-            ""
-        } else {
-            "x"
-        };
-        #[allow(clippy::cast_precision_loss)]
-        table.rows.push(vec![
-            mark.into(),
-            Cell::Count(f64::from(case.n_nodes)),
-            Cell::Count(case.n_devices as f64),
-            Cell::quantity(case.wall_s, Kind::Duration),
-            case.cost_usd.map_or(Cell::Missing, |usd| Cell::quantity(usd, Kind::Usd)),
-            Cell::quantity(case.carbon_kg_co2e, Kind::Carbon),
-            Cell::quantity(case.mfu, Kind::Percent),
-            Cell::quantity(case.goodput, Kind::Percent),
-            saves,
-            costs.map_or(Cell::Missing, |(n, c)| Cell::quantity((n - c) / more, Kind::Usd)),
-        ]);
-    }
-    table
-        .notes
-        .push("= the answer, x misses a limit. Node saves, node costs: each node more on the way to the next row.".to_string());
-    table
 }
 
 /// Days, money and carbon over devices.

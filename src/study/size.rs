@@ -18,7 +18,7 @@
 //! - Between these, a coarse grid of the counts that most layouts share brackets the answer, halving the
 //!   bracket in logarithms narrows it, and **every** count left in it is planned. For fewest devices that
 //!   bracket reaches down to where a count would have to be more than [`MARGIN_FRACTION`] more efficient
-//!   per device than the best one seen; likewise for the shortest run.
+//!   per device than the best one seen of at least half the answer's size; likewise for the shortest run.
 //! - `exhaustive` plans every count between the proven bounds instead. Then the answer is the optimum
 //!   over all of them, and a tighter limit can never give a smaller cluster.
 
@@ -30,7 +30,7 @@ mod seek;
 mod trade;
 
 pub use machine::Machine;
-pub use market::{Market, is_average};
+pub use market::Market;
 pub use trade::Marginal;
 
 use crate::catalog::{Catalog, Commitment};
@@ -41,8 +41,8 @@ use rayon::prelude::*;
 use seek::Seek;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How much more efficient per device than the best count seen one that is not planned would have to
-/// be. Neighbouring counts of the validation scenarios differ by up to 3 % where both have a layout.
+/// How much more efficient per device than the best count seen near the answer one that is not planned
+/// would have to be. It is a choice, not a proof: `exhaustive` needs none.
 pub const MARGIN_FRACTION: f64 = 0.05;
 /// Devices that can be had unless the question says otherwise: the largest clusters announced by 2025
 /// have 100,000 to 200,000.
@@ -304,8 +304,10 @@ pub struct Best {
     pub plan: Plan,
     /// Counts around it, rising: devices against days, money and carbon.
     pub curve: Vec<Case>,
-    /// What the next nodes are worth.
-    pub marginal: Option<Marginal>,
+    /// What the next node that can be had and helps is worth: the smallest larger count that is faster.
+    pub next: Option<Marginal>,
+    /// What nodes are worth at best: the larger count seen that saves most time per node.
+    pub steepest: Option<Marginal>,
 }
 
 /// What was found.
@@ -345,10 +347,13 @@ pub fn size(start: &Start<'_>, question: &Question, cancel: &AtomicBool, told: &
             seek
         })
         .collect();
+    if cancel.load(Ordering::Relaxed) {
+        return Err(Error::Interrupted);
+    }
     let mut list: Vec<(Outcome, Seek<'_>)> = sought.into_iter().map(|seek| (seek.outcome(), seek)).collect();
     list.sort_by(|(a, _), (b, _)| order(a, b, question));
     let best = match list.first_mut() {
-        Some((outcome, seek)) => match winner(outcome) {
+        Some((outcome, seek)) => match winner(outcome, question) {
             Some(case) => Some(answer(start, question, seek, case)?),
             None => None,
         },
@@ -364,21 +369,23 @@ pub fn size(start: &Start<'_>, question: &Question, cancel: &AtomicBool, told: &
     })
 }
 
-/// The best case of a machine. Averages over providers are shown, but nobody rents from them: they
-/// answer only where nobody else has a price.
-fn winner(outcome: &Outcome) -> Option<Case> {
-    let fits = |average: bool| {
-        let rows = outcome.rows.iter().filter(move |r| market::is_average(&r.provider) == average);
-        rows.filter_map(|r| r.best.clone()).next()
+/// The best case of a machine. Nobody rents from an average over providers, and a plan does not count
+/// on the interruptions of spot: both are shown, and answer only where there is nothing else or they
+/// were asked for by name.
+fn winner(outcome: &Outcome, question: &Question) -> Option<Case> {
+    let fits = |firm: bool| {
+        let rows = outcome.rows.iter().filter_map(|r| r.best.clone());
+        rows.filter(move |c| outcome.machine.markets[c.market].is_firm(question) == firm)
+            .next()
     };
-    fits(false).or_else(|| fits(true))
+    fits(true).or_else(|| fits(false))
 }
 
 /// Machines by their winner; those without by how little they miss.
 fn order(a: &Outcome, b: &Outcome, question: &Question) -> std::cmp::Ordering {
     use std::cmp::Ordering::{Equal, Greater, Less};
     let named = || a.machine.accelerator.cmp(&b.machine.accelerator);
-    match (winner(a), winner(b)) {
+    match (winner(a, question), winner(b, question)) {
         (Some(x), Some(y)) if x.better(&y, question.objective) => Less,
         (Some(x), Some(y)) if y.better(&x, question.objective) => Greater,
         (Some(_), Some(_)) => named(),
@@ -397,7 +404,7 @@ fn order(a: &Outcome, b: &Outcome, question: &Question) -> std::cmp::Ordering {
 /// The winner with its surroundings, planned once more from the text that reproduces it.
 fn answer(start: &Start<'_>, question: &Question, seek: &mut Seek<'_>, case: Case) -> Result<Best> {
     let curve = trade::curve(seek, &case);
-    let marginal = trade::marginal(seek, &case);
+    let (next, steepest) = trade::marginal(seek, &case);
     let overrides = overrides::of(start.scenario, question, seek.machine(), &case);
     let all: Vec<String> = start.scenario.overrides.iter().chain(&overrides).cloned().collect();
     let (scenario, catalog) = Scenario::load(start.name, &all, start.catalog.beneath())?;
@@ -407,6 +414,10 @@ fn answer(start: &Start<'_>, question: &Question, seek: &mut Seek<'_>, case: Cas
         overrides,
         plan,
         curve,
-        marginal,
+        next,
+        steepest,
     })
 }
+
+#[cfg(test)]
+mod tests;

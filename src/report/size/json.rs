@@ -2,7 +2,7 @@
 
 use super::super::plan;
 use super::{Shown, command, market, provenance};
-use crate::study::size::{Bound, Case, Machine, Outcome, Row};
+use crate::study::size::{Bound, Case, Machine, Marginal, Outcome, Row};
 use serde_json::{Map, Value, json};
 
 /// `exaplan.size/1`.
@@ -14,15 +14,18 @@ pub fn size(shown: &Shown<'_>) -> Value {
         value["title"] = json!(outcome.machine.base.cluster.node.title);
         value["fabric"] = json!({ "scale_up": outcome.machine.base.scale_up.name, "scale_out": outcome.machine.base.scale_out.name });
         value["curve"] = best.curve.iter().map(|c| case(shown, &outcome.machine, c)).collect();
-        value["marginal"] = best.marginal.as_ref().map_or(Value::Null, |m| {
-            json!({
-                "next_nodes": m.next.n_nodes,
-                "more_nodes": m.n_more_nodes,
-                "node_saves_s": m.saved_s,
-                "node_saves_usd": m.saved_usd,
-                "node_saves_kg_co2e": m.saved_kg_co2e,
+        let marginal = |m: &Option<Marginal>| {
+            m.as_ref().map(|m| {
+                json!({
+                    "to_nodes": m.to.n_nodes,
+                    "more_nodes": m.n_more_nodes,
+                    "node_saves_s": m.saved_s,
+                    "node_saves_usd": m.saved_usd,
+                    "node_saves_kg_co2e": m.saved_kg_co2e,
+                })
             })
-        });
+        };
+        value["marginal"] = json!({ "next": marginal(&best.next), "steepest": marginal(&best.steepest) });
         value["overrides"] = json!(best.overrides);
         value["command"] = json!(command(shown, &best.overrides));
         value["planned"] = json!({

@@ -1,6 +1,6 @@
 //! Which machine an accelerator is had in.
 
-use super::market::{Market, Markets, is_average};
+use super::market::{Market, Markets};
 use super::{Question, Start};
 use crate::catalog::{Catalog, Kind, Node};
 use crate::error::{Diagnostic, Error, Result, nearest};
@@ -125,20 +125,20 @@ fn named(scenario: &Scenario, catalog: &Catalog, nodes: &[Node], name: &str) -> 
 }
 
 /// The node that an accelerator is had in unless somebody says otherwise: the scenario's own; else of
-/// those that are not an instance of one cloud or the machine of one site's maker the one with the
-/// fastest network, the most devices, the first by name.
+/// those that are nobody's in particular the one with the most devices, the fastest network, the first
+/// by name. Titles of a cloud's instances begin with its name, those of a site's machine say `node`.
 fn usual(scenario: &Scenario, nodes: &[Node], accelerator: &str) -> Option<Node> {
     if scenario.accelerator.name == accelerator {
         return Some(scenario.cluster.node.clone());
     }
     const CLOUDS: [&str; 4] = ["AWS ", "Azure ", "GCP ", "OCI "];
-    let of_cloud = |n: &Node| CLOUDS.iter().any(|c| n.title.starts_with(c));
+    let particular = |n: &Node| CLOUDS.iter().any(|c| n.title.starts_with(c)) || n.title.contains(" node");
     let with_it = nodes.iter().filter(|n| n.accelerator == accelerator);
     let best = with_it.min_by(|a, b| {
-        of_cloud(a)
-            .cmp(&of_cloud(b))
-            .then(b.nic_bytes_per_s.total_cmp(&a.nic_bytes_per_s))
+        particular(a)
+            .cmp(&particular(b))
             .then(b.n_devices.cmp(&a.n_devices))
+            .then(b.nic_bytes_per_s.total_cmp(&a.nic_bytes_per_s))
             .then(a.name.cmp(&b.name))
     });
     best.cloned()
@@ -155,9 +155,7 @@ fn load(start: &Start<'_>, question: &Question, accelerator: &str, node: &Node, 
         Scenario::load(start.name, &all, start.catalog.beneath())?.0
     };
     base.choice = freed(&own.choice, question.keep_layout);
-    markets.sort_by(|a, b| {
-        (is_average(&a.provider), &a.provider, &a.region.name).cmp(&(is_average(&b.provider), &b.provider, &b.region.name))
-    });
+    markets.sort_by(|a, b| (a.is_average(), &a.provider, &a.region.name).cmp(&(b.is_average(), &b.provider, &b.region.name)));
     Ok(Machine {
         accelerator: accelerator.to_string(),
         markets,

@@ -27,6 +27,25 @@ pub struct Market {
 }
 
 impl Market {
+    /// A price index or the catalog's own average over providers: nobody rents from it.
+    #[must_use]
+    pub fn is_average(&self) -> bool {
+        self.provider.starts_with("market") || self.provider.starts_with("index-")
+    }
+
+    /// How it is committed, where that is not by the hour on demand.
+    #[must_use]
+    pub fn commitment(&self) -> Option<Commitment> {
+        self.offer.as_ref().map(|o| o.commitment).filter(|c| *c != Commitment::OnDemand)
+    }
+
+    /// Somebody rents at it without interrupting, or it was asked for.
+    #[must_use]
+    pub fn is_firm(&self, question: &Question) -> bool {
+        let spot = self.commitment() == Some(Commitment::Spot) && question.commitment.is_none();
+        !(spot || (self.is_average() && question.providers.is_empty()))
+    }
+
     /// As a plan is billed at it.
     #[must_use]
     pub fn of_plan(&self) -> plan::Market<'_> {
@@ -36,12 +55,6 @@ impl Market {
             owned: self.owned,
         }
     }
-}
-
-/// Price indices and the catalog's own averages over providers.
-#[must_use]
-pub fn is_average(provider: &str) -> bool {
-    provider.starts_with("market") || provider.starts_with("index-")
 }
 
 /// All offers by accelerator, and where they may be.

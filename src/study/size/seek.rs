@@ -229,10 +229,11 @@ impl<'a> Seek<'a> {
             .find(open)
     }
 
-    /// The least count that keeps a wall time if it is more efficient than the best seen by the margin
-    /// and no more.
+    /// The least count that keeps a wall time if it is more efficient by the margin than the best seen
+    /// of at least half the size of the best: much smaller ones are more efficient anyway.
     fn reach(&self, wall_s: Option<f64>) -> Option<u32> {
-        let device_s = self.seen.values().filter_map(|list| list.first());
+        let half = self.best().map_or(0, |c| c.n_nodes / 2);
+        let device_s = self.seen.range(half..).filter_map(|(_, list)| list.first());
         let least_s = device_s.map(|c| f64::from(c.n_nodes) * c.wall_s).fold(f64::INFINITY, f64::min);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         wall_s.map(|s| (least_s / (1.0 + MARGIN_FRACTION) / s).ceil().min(f64::from(u32::MAX)) as u32)

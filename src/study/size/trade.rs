@@ -12,11 +12,14 @@ const NEXT_RATIO: f64 = 1.15;
 /// And so many counts at most.
 const MOST_NEXT: usize = 8;
 
-/// What the next nodes are worth: the smallest larger count that is faster.
+/// What each node more is worth on the way to a larger count.
+///
+/// One node more is seldom a count that can be cut, and one that can need not be faster. So this is the
+/// difference to a larger count, per node that it has more.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Marginal {
     /// That count.
-    pub next: Case,
+    pub to: Case,
     /// Nodes that it has more.
     pub n_more_nodes: u32,
     /// Wall time saved by each of these nodes.
@@ -27,7 +30,22 @@ pub struct Marginal {
     pub saved_kg_co2e: f64,
 }
 
-/// The answer among rich counts around it, at its own market, whether or not they keep the limits.
+impl Marginal {
+    fn of(case: &Case, to: &Case) -> Marginal {
+        let n_more_nodes = to.n_nodes - case.n_nodes;
+        let more = f64::from(n_more_nodes);
+        Marginal {
+            n_more_nodes,
+            saved_s: (case.wall_s - to.wall_s) / more,
+            saved_usd: case.cost_usd.zip(to.cost_usd).map(|(a, b)| (a - b) / more),
+            saved_kg_co2e: (case.carbon_kg_co2e - to.carbon_kg_co2e) / more,
+            to: to.clone(),
+        }
+    }
+}
+
+/// The answer among rich counts around it, at its own market, whether or not they keep the limits: those
+/// that are faster than every smaller one, and the answer.
 pub(super) fn curve(seek: &mut Seek<'_>, case: &Case) -> Vec<Case> {
     let middle = f64::from(case.n_nodes);
     let mut list = vec![case.clone()];
@@ -41,29 +59,26 @@ pub(super) fn curve(seek: &mut Seek<'_>, case: &Case) -> Vec<Case> {
     }
     list.sort_by_key(|c| c.n_nodes);
     list.dedup_by_key(|c| c.n_nodes);
+    let mut fastest_s = f64::INFINITY;
+    list.retain(|c| {
+        let faster = c.wall_s < fastest_s;
+        fastest_s = fastest_s.min(c.wall_s);
+        faster || c.n_nodes == case.n_nodes
+    });
     list
 }
 
-/// What the next nodes are worth.
-///
-/// One node more is seldom a count that can be cut, and one that can need not be faster. So this is the
-/// difference to the smallest larger count that is, per node that it has more.
-pub(super) fn marginal(seek: &mut Seek<'_>, case: &Case) -> Option<Marginal> {
+/// What the next nodes are worth: to the smallest larger count that is faster, and to the one that saves
+/// most time per node, which is the next corner of the convex hull of time over nodes.
+pub(super) fn marginal(seek: &mut Seek<'_>, case: &Case) -> (Option<Marginal>, Option<Marginal>) {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let most = (f64::from(case.n_nodes) * NEXT_RATIO).ceil() as u32;
     let near = seek.counts().within(case.n_nodes + 1, most);
     for n in near.into_iter().take(MOST_NEXT) {
         seek.look(n);
     }
-    let faster = |c: &&Case| c.n_nodes > case.n_nodes && c.wall_s < case.wall_s;
-    let next = seek.at(case.market).find(faster)?.clone();
-    let n_more_nodes = next.n_nodes - case.n_nodes;
-    let more = f64::from(n_more_nodes);
-    Some(Marginal {
-        n_more_nodes,
-        saved_s: (case.wall_s - next.wall_s) / more,
-        saved_usd: case.cost_usd.zip(next.cost_usd).map(|(a, b)| (a - b) / more),
-        saved_kg_co2e: (case.carbon_kg_co2e - next.carbon_kg_co2e) / more,
-        next,
-    })
+    let larger = seek.at(case.market).filter(|c| c.n_nodes > case.n_nodes && c.wall_s < case.wall_s);
+    let list: Vec<Marginal> = larger.map(|to| Marginal::of(case, to)).collect();
+    let steepest = list.iter().reduce(|a, b| if b.saved_s > a.saved_s { b } else { a }).cloned();
+    (list.first().cloned(), steepest)
 }
