@@ -13,6 +13,7 @@ mod hf;
 mod plan;
 mod scenario;
 mod schema;
+mod size;
 mod validate;
 
 use serde_json::Value;
