@@ -257,7 +257,9 @@ fn others(shown: &Shown<'_>, best: &Best) -> Vec<KeyValue> {
         ("Cheapest", Objective::Cost),
         ("Greenest", Objective::Carbon),
     ] {
-        if objective == shown.question.objective {
+        // Without a deadline the smallest cluster that fits the memory wins, which nobody asks for.
+        let idle = objective == Objective::Devices && shown.question.limits.wall_s.is_none();
+        if idle || objective == shown.question.objective {
             continue;
         }
         let fitting = shown

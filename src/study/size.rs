@@ -19,6 +19,8 @@
 //!   bracket in logarithms narrows it, and **every** count left in it is planned. For fewest devices that
 //!   bracket reaches down to where a count would have to be more than [`MARGIN_FRACTION`] more efficient
 //!   per device than the best one seen of at least half the answer's size; likewise for the shortest run.
+//! - For fewest days the grid is followed down until every provider has an answer, or until two steps
+//!   hardly save device time and those without one miss by more than that.
 //! - `exhaustive` plans every count between the proven bounds instead. Then the answer is the optimum
 //!   over all of them, and a tighter limit can never give a smaller cluster.
 
@@ -374,9 +376,8 @@ pub fn size(start: &Start<'_>, question: &Question, cancel: &AtomicBool, told: &
 /// were asked for by name.
 fn winner(outcome: &Outcome, question: &Question) -> Option<Case> {
     let fits = |firm: bool| {
-        let rows = outcome.rows.iter().filter_map(|r| r.best.clone());
-        rows.filter(move |c| outcome.machine.markets[c.market].is_firm(question) == firm)
-            .next()
+        let mut rows = outcome.rows.iter().filter_map(|r| r.best.clone());
+        rows.find(|c| outcome.machine.markets[c.market].is_firm(question) == firm)
     };
     fits(true).or_else(|| fits(false))
 }

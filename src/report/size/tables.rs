@@ -28,7 +28,7 @@ fn notes(shown: &Shown<'_>, table: &mut Table) {
     if machines.iter().any(|o| o.rows.iter().any(|r| r.best.is_none())) {
         table
             .notes
-            .push("Misses: how many times a limit is taken at the count that comes nearest.".to_string());
+            .push("Misses: how many times a limit is taken at the count that comes nearest, and how many others by less.".to_string());
     }
     if machines.iter().any(|o| o.machine.markets.iter().any(|m| m.place_assumed)) {
         table
@@ -60,14 +60,16 @@ fn region(market: &Market) -> String {
     format!("{}{}", if market.place_assumed { "~" } else { "" }, market.region.name)
 }
 
-/// `1.35 × budget`, one after another.
+/// `1.35 × budget`, and how many other limits are missed by less.
 fn misses(question: &Question, case: &Case) -> String {
-    let missed = case.shares(question).filter(|(_, share)| *share > 1.0);
-    let texts = missed.map(|(bound, share)| match share.is_finite() {
-        true => format!("{} × {}", units::significant(share), bound.name()),
-        false => "no price".to_string(),
-    });
-    texts.collect::<Vec<_>>().join(", ")
+    let (bound, share) = case.tightest(question);
+    let others = case.shares(question).filter(|(_, share)| *share > 1.0).count().saturating_sub(1);
+    let more = if others > 0 { format!(", +{others}") } else { String::new() };
+    if share.is_finite() {
+        format!("{} × {}{more}", units::significant(share), bound.name())
+    } else {
+        format!("no price{more}")
+    }
 }
 
 /// A unit that fits all of some values, and how many decimals of it to show: columns of a screen have

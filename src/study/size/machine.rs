@@ -59,7 +59,7 @@ pub(super) fn machines(start: &Start<'_>, question: &Question) -> Result<Found> 
             continue;
         };
         let mut list = markets.of(&accelerator, node.price.is_some())?;
-        let is_named = !question.accelerators.is_empty();
+        let is_named = !question.accelerators.is_empty() || accelerator == scenario.accelerator.name;
         if list.is_empty() && is_named && question.providers.is_empty() && question.regions.is_empty() && question.commitment.is_none() {
             list = markets.unpriced();
         }

@@ -3,7 +3,6 @@
 use super::{Bound, Case, Machine, Question};
 use crate::layout::{Layout, Split};
 use crate::plan::Scenario;
-use std::fmt::Write;
 
 /// `path=value` for each thing that differs from the scenario as it was read.
 pub(super) fn of(own: &Scenario, question: &Question, machine: &Machine, case: &Case) -> Vec<String> {
@@ -66,17 +65,17 @@ fn layout(l: &Layout) -> String {
         l.offload.name()
     );
     if l.replicas > 1 {
-        let _ = write!(text, ",replicas={}", l.replicas);
+        text += &format!(",replicas={}", l.replicas);
     }
-    let _ = match l.split {
-        Split::Even => Ok(()),
-        Split::Explicit(list) => write!(text, ",stage_layers={list:?}"),
-        Split::Counted { embedding, loss } => write!(text, ",count_embedding={embedding},count_loss={loss}"),
+    match l.split {
+        Split::Even => {}
+        Split::Explicit(list) => text += &format!(",stage_layers={list:?}"),
+        Split::Counted { embedding, loss } => text += &format!(",count_embedding={embedding},count_loss={loss}"),
         Split::Ends { first, last } => {
-            let ends = [("first", first), ("last", last)];
-            let given = ends.iter().filter_map(|(end, n)| Some((end, (*n)?)));
-            given.fold(Ok(()), |done, (end, n)| done.and_then(|()| write!(text, ",{end}_stage_layers={n}")))
+            for (end, n) in [("first", first), ("last", last)] {
+                text += &n.map_or(String::new(), |n| format!(",{end}_stage_layers={n}"));
+            }
         }
-    };
+    }
     text + "}"
 }

@@ -16,6 +16,8 @@ const COARSE_RATIO: f64 = 2.0;
 const FINE_RATIO: f64 = 1.2;
 /// A miss of this ratio or less is looked at as closely as an answer.
 const NEAR_RATIO: f64 = 1.1;
+/// Gain of device time over two steps of the grid below which smaller clusters are no more efficient.
+const LEVEL_FRACTION: f64 = 0.02;
 /// Beyond what can be had, looked at to tell what would do.
 const BEYOND_RATIOS: [f64; 3] = [1.5, 2.5, 5.0];
 
@@ -122,12 +124,35 @@ impl<'a> Seek<'a> {
         if self.question.objective == Objective::Days {
             grid.reverse();
         }
+        let mut trail = Vec::new();
         for n in grid {
-            if self.stopped() || self.settled() {
+            if self.stopped() || self.settled() || self.levels_off(&trail) {
                 return;
             }
             self.look(n);
+            trail.push(self.least_device_s(0));
         }
+    }
+
+    /// For fewest days: two counts further down hardly saved device time, and whoever has no answer yet
+    /// misses by more than that. What makes few devices cheap, less communication, is used up there.
+    fn levels_off(&self, trail: &[f64]) -> bool {
+        let [.., before, _, now] = trail else { return false };
+        let gained = before / now - 1.0;
+        let far = |m: usize| {
+            let shares = self.at(m).map(|c| c.tightest(self.question).1);
+            self.is_out(m) || shares.fold(f64::INFINITY, f64::min) > NEAR_RATIO
+        };
+        self.question.objective == Objective::Days
+            && now.is_finite()
+            && gained < LEVEL_FRACTION
+            && (0..self.machine.markets.len()).all(|m| far(m) || self.at(m).any(|c| c.fits(self.question)))
+    }
+
+    /// Least node-seconds of a run seen on so many nodes or more.
+    fn least_device_s(&self, from: u32) -> f64 {
+        let cases = self.seen.range(from..).filter_map(|(_, list)| list.first());
+        cases.map(|c| f64::from(c.n_nodes) * c.wall_s).fold(f64::INFINITY, f64::min)
     }
 
     /// True when looking further along the grid can tell nothing new: for fewest devices and fewest
@@ -233,34 +258,33 @@ impl<'a> Seek<'a> {
     /// of at least half the size of the best: much smaller ones are more efficient anyway.
     fn reach(&self, wall_s: Option<f64>) -> Option<u32> {
         let half = self.best().map_or(0, |c| c.n_nodes / 2);
-        let device_s = self.seen.range(half..).filter_map(|(_, list)| list.first());
-        let least_s = device_s.map(|c| f64::from(c.n_nodes) * c.wall_s).fold(f64::INFINITY, f64::min);
+        let least_s = self.least_device_s(half);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         wall_s.map(|s| (least_s / (1.0 + MARGIN_FRACTION) / s).ceil().min(f64::from(u32::MAX)) as u32)
     }
 
-    /// Look beyond what can be had, so that it can be told what would do.
+    /// Nothing fits: look at what keeps the deadline, within what can be had and beyond, so that it can be
+    /// told what would do.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn diagnose(&mut self) {
-        let known = self.seen.values().any(|list| !list.is_empty());
+        let mut list = self.counts.coarse(self.floor, self.ceiling, COARSE_RATIO);
         let end = f64::from(self.ceiling.max(self.floor).max(1));
-        if known && self.floor <= self.ceiling && !self.misses_deadline_everywhere() {
-            return;
-        }
         for ratio in BEYOND_RATIOS {
-            if self.stopped() || (known && !self.misses_deadline_everywhere()) {
+            let (from, to) = (end * ratio / 1.25, (end * ratio * 1.25).min(f64::from(u32::MAX)));
+            list.extend(self.counts.richest(from as u32, to as u32));
+        }
+        for n in list {
+            if self.stopped() || self.keeps_deadline() {
                 return;
             }
-            let (from, to) = (end * ratio / 1.25, (end * ratio * 1.25).min(f64::from(u32::MAX)));
-            if let Some(n) = self.counts.richest(from as u32, to as u32) {
-                self.look(n);
-            }
+            self.look(n);
         }
     }
 
-    fn misses_deadline_everywhere(&self) -> bool {
+    /// Whether some count that was seen keeps the deadline.
+    fn keeps_deadline(&self) -> bool {
         let most_s = self.question.limits.wall_s.unwrap_or(f64::INFINITY);
-        self.seen.values().flatten().all(|c| c.wall_s > most_s)
+        self.seen.values().flatten().any(|c| c.wall_s <= most_s)
     }
 
     /// What was found, for the report.

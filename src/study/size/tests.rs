@@ -1,20 +1,24 @@
 use super::counts::Counts;
 use super::*;
-use crate::error::Origin;
 use crate::search::{Options, search};
 use crate::units::DAY_S;
 use proptest::prelude::*;
-use std::sync::Arc;
 
-/// A run small enough that every count of a few hundred devices is planned in a moment.
-const SMALL: &str = "format = 1\n[model]\nuse = \"llama3-8b\"\n[training]\ntokens = \"200B\"\nsequence = 4096\n\
-global_batch = \"96 sequences\"\n[cluster]\nnode = \"dgx-h100\"\nnodes = 4\nregion = \"us-east-1\"\n";
+/// The built-in scenario made small enough that every count of a few hundred devices is planned in a moment.
+const NAME: &str = "llama3-405b";
 
-/// The scenario in a file: the answer is read again by name.
-fn file() -> std::path::PathBuf {
-    let path = std::env::temp_dir().join(format!("exaplan-size-{}.toml", std::process::id()));
-    std::fs::write(&path, SMALL).unwrap();
-    path
+fn small(more: &[&str]) -> Vec<String> {
+    let own = [
+        "model.use=\"llama3-8b\"",
+        "training={tokens=\"200B\",sequence=4096,global_batch=\"96 sequences\"}",
+        "cluster={node=\"dgx-h100\",nodes=4,region=\"us-east-1\"}",
+        "layout={}",
+    ];
+    own.iter().chain(more).map(ToString::to_string).collect()
+}
+
+fn load(more: &[&str]) -> Result<(Scenario, Catalog)> {
+    Scenario::load(NAME, &small(more), Catalog::builtin())
 }
 
 fn asked(change: impl FnOnce(&mut Question)) -> Question {
@@ -32,12 +36,9 @@ fn answered(question: &Question) -> Answer {
 }
 
 fn sized(question: &Question, overrides: &[&str]) -> Result<Answer> {
-    let path = file();
-    let name = path.to_str().unwrap();
-    let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
-    let (scenario, catalog) = Scenario::load(name, &overrides, Catalog::builtin())?;
+    let (scenario, catalog) = load(overrides)?;
     let start = Start {
-        name,
+        name: NAME,
         scenario: &scenario,
         catalog: &catalog,
     };
@@ -76,17 +77,12 @@ fn verified(answer: &Answer) -> &Case {
 
 #[test]
 fn another_number_of_nodes_is_what_the_override_makes() {
-    let path = file();
-    let name = path.to_str().unwrap();
     for more in [
         "cluster.nic=\"50 GB/s\"",
         "cluster.storage=\"100 GB/s\"",
         "cluster={use=\"xai-colossus1-2024\"}",
     ] {
-        let load = |n: u32| {
-            let all = vec![more.to_string(), format!("cluster.nodes={n}")];
-            Scenario::load(name, &all, Catalog::builtin()).unwrap().0
-        };
+        let load = |n: u32| load(&[more, &format!("cluster.nodes={n}")]).unwrap().0;
         let base = load(4);
         for n in [1, 7, 96] {
             let (made, read) = (base.with_nodes(n), load(n));
@@ -98,14 +94,8 @@ fn another_number_of_nodes_is_what_the_override_makes() {
 
 #[test]
 fn no_count_that_has_a_layout_is_left_out() {
-    let origin = Arc::new(Origin {
-        name: "test.toml".to_string(),
-        text: SMALL.to_string(),
-    });
-    let mixture = ["model.use=\"mixtral-8x7b\"".to_string()];
-    for overrides in [&[] as &[String], &mixture] {
-        let (mut scenario, _) = Scenario::parse(&origin, overrides, Catalog::builtin()).unwrap();
-        scenario.choice = crate::layout::Choice::default();
+    for more in [&[] as &[&str], &["model.use=\"mixtral-8x7b\""]] {
+        let (scenario, _) = load(more).unwrap();
         let counts = Counts::of(&scenario, 320).within(1, 40);
         let options = Options {
             n_best: 1,
@@ -328,11 +318,9 @@ fn unknown_names_are_told_with_the_nearest() {
 
 #[test]
 fn a_question_can_be_stopped() {
-    let path = file();
-    let name = path.to_str().unwrap();
-    let (scenario, catalog) = Scenario::load(name, &[], Catalog::builtin()).unwrap();
+    let (scenario, catalog) = load(&[]).unwrap();
     let start = Start {
-        name,
+        name: NAME,
         scenario: &scenario,
         catalog: &catalog,
     };

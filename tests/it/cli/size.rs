@@ -42,7 +42,7 @@ fn planned_again(size: &Value) {
     for (told, planned) in [
         ("/wall_s", "/run/wall_s"),
         ("/cost_usd", "/bill/cost_usd/total"),
-        ("/carbon_kg_co2e", "/bill/carbon_kg_co2e/total_location"),
+        ("/carbon_kg_co2e", "/bill/carbon_kg_co2e/total"),
         ("/step_time_s", "/step/time_s"),
         ("/mfu", "/step/mfu"),
         ("/goodput", "/run/goodput"),
