@@ -325,8 +325,8 @@ fn nothing(shown: &Shown<'_>) -> Vec<KeyValue> {
         ];
     };
     let nearest = outcome.rows.iter().filter_map(|r| r.miss.as_ref());
-    let share = |c: &Case| c.tightest(shown.question).1;
-    let nearest = nearest.reduce(|a, b| if share(b) < share(a) { b } else { a });
+    let excess = |c: &Case| c.excess(shown.question);
+    let nearest = nearest.reduce(|a, b| if excess(b) < excess(a) { b } else { a });
     let mut list = vec![
         KeyValue::new("Answer", "none".into())
             .note(format!("nothing keeps all limits, of {} machines", shown.answer.machines.len()))

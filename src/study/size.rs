@@ -231,6 +231,13 @@ impl Case {
         self.shares(question).reduce(tighter).unwrap_or((Bound::Devices, 0.0))
     }
 
+    /// How far it is from keeping every limit: the product of how many times those missed are taken; 1 when
+    /// all are kept. A case that misses one limit is nearer than one that misses it by the same and another.
+    #[must_use]
+    pub fn excess(&self, question: &Question) -> f64 {
+        self.shares(question).map(|(_, share)| share.max(1.0)).product()
+    }
+
     /// Whether every limit holds.
     #[must_use]
     pub fn fits(&self, question: &Question) -> bool {
@@ -394,8 +401,8 @@ fn order(a: &Outcome, b: &Outcome, question: &Question) -> std::cmp::Ordering {
         (None, Some(_)) => Greater,
         (None, None) => {
             let misses = |o: &Outcome| {
-                let shares = o.rows.iter().filter_map(|r| Some(r.miss.as_ref()?.tightest(question).1));
-                shares.fold(f64::INFINITY, f64::min)
+                let excess = o.rows.iter().filter_map(|r| Some(r.miss.as_ref()?.excess(question)));
+                excess.fold(f64::INFINITY, f64::min)
             };
             misses(a).partial_cmp(&misses(b)).unwrap_or(Equal).then_with(named)
         }

@@ -140,8 +140,8 @@ impl<'a> Seek<'a> {
         let [.., before, _, now] = trail else { return false };
         let gained = before / now - 1.0;
         let far = |m: usize| {
-            let shares = self.at(m).map(|c| c.tightest(self.question).1);
-            self.is_out(m) || shares.fold(f64::INFINITY, f64::min) > NEAR_RATIO
+            let excess = self.at(m).map(|c| c.excess(self.question));
+            self.is_out(m) || excess.fold(f64::INFINITY, f64::min) > NEAR_RATIO
         };
         self.question.objective == Objective::Days
             && now.is_finite()
@@ -180,14 +180,14 @@ impl<'a> Seek<'a> {
 
     /// What misses its limits by least.
     fn nearest(&self) -> Option<&Case> {
-        let share = |c: &Case| c.tightest(self.question).1;
-        let finite = self.seen.values().flatten().filter(|c| share(c).is_finite());
-        finite.reduce(|a, b| if share(b) < share(a) { b } else { a })
+        let excess = |c: &Case| c.excess(self.question);
+        let finite = self.seen.values().flatten().filter(|c| excess(c).is_finite());
+        finite.reduce(|a, b| if excess(b) < excess(a) { b } else { a })
     }
 
     /// Where to look closer: at the best, else at what misses by little.
     fn middle(&self) -> Option<u32> {
-        let near = |c: &&Case| c.tightest(self.question).1 <= NEAR_RATIO;
+        let near = |c: &&Case| c.excess(self.question) <= NEAR_RATIO;
         self.best().or_else(|| self.nearest().filter(near)).map(|c| c.n_nodes)
     }
 
@@ -313,8 +313,8 @@ impl<'a> Seek<'a> {
         let of_it = |c: &&Case| self.machine.markets[c.market].provider == provider;
         let cases = || self.seen.values().flatten().filter(of_it);
         let best = least(cases().filter(|c| c.fits(self.question)), self.question.objective);
-        let share = |c: &Case| c.tightest(self.question).1;
-        let miss = cases().reduce(|a, b| if share(b) < share(a) { b } else { a });
+        let excess = |c: &Case| c.excess(self.question);
+        let miss = cases().reduce(|a, b| if excess(b) < excess(a) { b } else { a });
         Row {
             provider: provider.to_string(),
             best: best.cloned(),
@@ -341,8 +341,8 @@ fn row_order(a: &Row, b: &Row, question: &Question) -> std::cmp::Ordering {
         (Some(_), None) => Less,
         (None, Some(_)) => Greater,
         (None, None) => {
-            let share = |r: &Row| r.miss.as_ref().map_or(f64::INFINITY, |c| c.tightest(question).1);
-            share(a).partial_cmp(&share(b)).unwrap_or(Equal)
+            let excess = |r: &Row| r.miss.as_ref().map_or(f64::INFINITY, |c| c.excess(question));
+            excess(a).partial_cmp(&excess(b)).unwrap_or(Equal)
         }
     }
 }
