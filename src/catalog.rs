@@ -48,7 +48,7 @@ use sha2::{Digest, Sha256};
 use std::any::Any;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// One file of the catalog, parsed when one of its kinds is first asked for.
 struct Part {
@@ -246,6 +246,13 @@ impl Catalog {
         // Entries of scenarios are no part of it.
         catalog.digest = self.digest.clone();
         catalog.sound(Layer::Scenario)
+    }
+
+    /// The same without what a scenario laid on top: what to read it over again.
+    #[must_use]
+    pub fn beneath(&self) -> Catalog {
+        let parts = self.parts.iter().filter(|p| p.layer != Layer::Scenario);
+        Catalog::from_parts(parts.cloned().collect())
     }
 
     fn slot(&self, kind: Kind) -> &(Index, Vec<Diagnostic>) {

@@ -19,6 +19,7 @@ mod scale;
 mod search;
 #[cfg(feature = "parquet")]
 mod sweep;
+mod size;
 #[cfg(feature = "tui")]
 mod tui;
 mod validate;
@@ -64,6 +65,7 @@ Examples:
   exaplan search --top 5                         the fastest layouts for it
   exaplan compare llama3-405b :cluster.region=eu-north-1   side by side, and why they differ
   exaplan sweep run study.toml                   a grid of scenarios, into study.parquet
+  exaplan size --deadline 60d                    the smallest cluster that keeps a deadline
   exaplan explain step.time_s                    where its step time comes from
   exaplan catalog show h100-sxm-80gb             a device, each value with its source
   exaplan validate                               predictions against published runs
@@ -172,6 +174,25 @@ impl Over {
         Ok((catalog, all))
     }
 
+    /// The words of a command that plans a scenario with these changes.
+    fn again(&self, scenario: &str) -> Vec<String> {
+        let mut words: Vec<String> = ["exaplan", "plan", scenario].map(str::to_string).to_vec();
+        let mut flag = |name: &str, value: String| words.extend([name.to_string(), value]);
+        for dir in &self.layers.catalog {
+            flag("--catalog", dir.display().to_string());
+        }
+        if let Some(path) = &self.profile {
+            flag("--profile", path.display().to_string());
+        }
+        if let Some(path) = &self.hf {
+            flag("--hf", path.display().to_string());
+        }
+        for set in &self.set {
+            flag("--set", set.clone());
+        }
+        words
+    }
+
     /// Every override as `path=value`: the configuration first, as `--set` may change it.
     fn all(&self) -> Vec<String> {
         let model = self.hf.iter().map(|path| {
@@ -204,6 +225,8 @@ enum Command {
     #[cfg(feature = "parquet")]
     #[command(subcommand)]
     Sweep(sweep::SweepCommand),
+    /// Find the cluster that keeps a deadline, a budget, a power or a carbon limit
+    Size(Box<size::SizeArgs>),
     /// Show where a number of a plan comes from, down to formula and source
     Explain(explain::ExplainArgs),
     /// List, show, check and export hardware, models, prices and grids
@@ -253,6 +276,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Compare(args) => compare::run(args, &console),
         #[cfg(feature = "parquet")]
         Command::Sweep(command) => sweep::run(command, &console),
+        Command::Size(args) => size::run(args, &console),
         Command::Explain(args) => explain::run(args, &console),
         Command::Catalog(command) => catalog::run(command, &console),
         Command::Scale(command) => scale::run(command, &console),

@@ -3,17 +3,19 @@
 mod cost;
 pub mod hf;
 mod layers;
+mod market;
 pub mod phases;
 pub mod power;
 mod ranges;
 pub mod scenario;
 mod sibling;
 
+pub use market::{Market, bill_at};
 pub use phases::{Course, Phase, PhasePlan, phase_plans};
 pub use ranges::{Drawn, Quantiles, Ranges, ranges, slowed, slower_phase};
 pub use scenario::{Shape, Unknown};
 
-use crate::bill::{Bill, BillInput, Terms, bill};
+use crate::bill::{Bill, Terms};
 use crate::catalog::{Accelerator, Band, Catalog, Class, Cluster, Fabric, Finance, Offer, Profile, Region, Stack, Topology};
 use crate::error::{Error, Result};
 use crate::kernel::{Network, ScaleOut, ScaleUp};
@@ -369,21 +371,7 @@ fn outcome(scenario: &Scenario, layout: &Layout, step: &Step, phases: &[PhasePla
     let stretches = phases::stretches(step, workload.total_tokens, phases);
     let mean_step = phases::mean_step(&stretches, step);
     let run = run(&run_input(scenario, layout, &stretches, checkpoint_bytes));
-    let bill = bill(&BillInput {
-        step: &mean_step,
-        run: &run,
-        total_tokens: workload.total_tokens,
-        checkpoint_bytes,
-        n_nodes: f64::from(scenario.cluster.n_nodes),
-        n_spare_nodes: f64::from(scenario.cluster.reliability.spares.unwrap_or(0)),
-        node: &scenario.cluster.node,
-        accelerator: &scenario.accelerator,
-        region: &scenario.region,
-        finance: &scenario.finance,
-        offer: scenario.offer.as_ref(),
-        owned: scenario.owned,
-        terms: &scenario.terms,
-    });
+    let bill = Market::of(scenario).bill(scenario, &mean_step, &run, checkpoint_bytes);
     Outcome {
         checkpoint_bytes,
         mean_step,

@@ -19,6 +19,7 @@ pub mod plan;
 pub mod scale;
 pub mod search;
 pub mod shown;
+pub mod size;
 pub mod svg;
 pub mod sweep;
 pub mod text;

@@ -1,5 +1,6 @@
-//! Questions over many steps or plans: what to change next, what slow devices and jitter cost, between
-//! which values the answers lie, why two plans differ, predictions against published runs.
+//! Questions over many steps or plans: what to change next, which cluster keeps a deadline or budget,
+//! what slow devices and jitter cost, between which values the answers lie, why two plans differ,
+//! predictions against published runs.
 
 pub mod bands;
 pub mod compare;
@@ -18,6 +19,7 @@ pub mod renewal;
 mod rows;
 pub mod runs;
 pub mod sensitivity;
+pub mod size;
 pub mod software;
 pub mod spread;
 pub mod statistics;

@@ -94,8 +94,8 @@ fn symbols(unit: Unit) -> &'static [(&'static str, f64, bool)] {
         Unit::KgCo2e => &[
             ("kgCO2e", 1.0, false),
             ("kg", 1.0, false),
-            ("tCO2e", 1e3, false),
-            ("t", 1e3, false),
+            ("tCO2e", 1e3, true),
+            ("t", 1e3, true),
             ("gCO2e", 1e-3, false),
         ],
         Unit::KgCo2ePerKwh => &[

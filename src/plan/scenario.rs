@@ -7,6 +7,7 @@ mod run;
 mod template;
 mod training;
 mod unknowns;
+mod variant;
 
 pub use template::Template;
 

@@ -18,6 +18,7 @@ mod schema;
 mod uncertain;
 #[cfg(feature = "parquet")]
 mod sweep;
+mod size;
 mod validate;
 
 use serde_json::Value;

@@ -214,6 +214,22 @@ fn whole_runs_and_drawn_failures_follow_their_schemas() {
 }
 
 #[test]
+fn sizes_follow_their_schema() {
+    let schema = schema(include_str!("../../schema/size.schema.json"));
+    let small = super::size::small("size-schema");
+    let one = ["size", small.to_str().unwrap(), "--json", "--accelerators", "h100-sxm-80gb,l40s"];
+    for (limits, code) in [(["--deadline", "10d"], 0), (["--budget", "90kUSD"], 0), (["--deadline", "1h"], 1)] {
+        let out = exaplan(&[&one[..], &limits].concat());
+        assert_eq!(out.code, code, "{}", out.stderr);
+        let value: Value = serde_json::from_str(&out.stdout).unwrap();
+        check(&schema, &schema, &value, "size").unwrap();
+        let mut bad = value.clone();
+        bad["machines"][0]["counts"][0]["mfu"] = Value::from(1.5);
+        assert!(check(&schema, &schema, &bad, "size").is_err());
+    }
+}
+
+#[test]
 fn traces_follow_their_schema_and_add_up_to_the_plan() {
     let schema = schema(include_str!("../../schema/trace.schema.json"));
     let trace = exaplan(&["report", "--format", "trace"]).json();
