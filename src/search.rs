@@ -226,8 +226,9 @@ pub fn search_watched(scenario: &Scenario, options: &Options<'_>, watch: &Watch)
     watch.n_outer.store(order.len() as u64, Ordering::Relaxed);
     let mut bar = empty.clone();
     if options.breadth == Breadth::All && judge.prune {
-        // The usual layouts are a small part of all, and set the bar for the others.
-        judge.space.breadth = Breadth::Usual;
+        // Layouts that differ in their degrees and schedules are a small part of all, and set the bar
+        // for the others.
+        judge.space.breadth = Breadth::Schedules;
         let parts: Vec<Keep> = order.par_iter().map(|(_, o)| judge.judge(o, empty.clone(), &empty)).collect();
         for (part, (best_s, _)) in parts.into_iter().zip(&mut order) {
             *best_s = part.best.first().map_or(f64::MAX, |b| b.step_time_s);

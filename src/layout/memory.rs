@@ -226,28 +226,35 @@ pub struct Activity {
 }
 
 /// The activity on every stage, in order.
-pub fn activities<'a>(
-    workload: &'a Workload,
-    layout: &'a Layout,
-    cut: &'a Cut,
-    context: &'a MemoryContext,
-) -> impl Iterator<Item = Activity> + use<'a> {
-    let layers = Activations::of(workload, layout, context.rules);
+#[must_use]
+pub fn activities(workload: &Workload, layout: &Layout, cut: &Cut, context: &MemoryContext, layers: &Activations) -> Vec<Activity> {
     let plan = SchedulePlan::of(layout, layout.n_micro_batches(workload.global_batch_seqs));
-    let mut kept_bytes = vec![0.0; plan.chunks as usize];
+    let (kinds, classes) = (cut.kinds(), cut.stage_kinds());
+    let kept: Vec<f64> = kinds.first.iter().map(|&i| layers.kept_bytes(&cut.pieces()[i])).collect();
+    // What stages of a class share: bytes kept by each chunk, the largest layer, and what is there for a moment.
+    let v = cut.chunks();
+    let alike = |&first: &usize| {
+        let shape = &cut.stages()[first];
+        let chunks = kinds.of[first * v..(first + 1) * v].iter().map(|&kind| kept[usize::from(kind)]);
+        (
+            chunks.collect::<Vec<f64>>(),
+            resident_bytes(f64::INFINITY, shape, layers),
+            moment_bytes(workload, layout, shape, context, layers),
+        )
+    };
+    let known: Vec<_> = classes.first.iter().map(alike).collect();
     (0u32..)
-        .zip(cut.stages().iter().zip(cut.by_stage()))
-        .map(move |(i, (shape, chunks))| {
-            for (bytes, chunk) in kept_bytes.iter_mut().zip(chunks) {
-                *bytes = layers.kept_bytes(chunk);
-            }
-            let held_bytes = held_bytes(&plan, i, &kept_bytes);
+        .zip(&classes.of)
+        .map(|(i, &class)| {
+            let (kept_bytes, resident_bytes, moment_bytes) = &known[usize::from(class)];
+            let held_bytes = held_bytes(&plan, i, kept_bytes);
             Activity {
                 held_bytes,
-                resident_bytes: resident_bytes(held_bytes, shape, &layers),
-                moment_bytes: moment_bytes(workload, layout, shape, context, &layers),
+                resident_bytes: held_bytes.min(*resident_bytes),
+                moment_bytes: *moment_bytes,
             }
         })
+        .collect()
 }
 
 /// The memory of a stage from both.
@@ -278,8 +285,9 @@ pub fn budget(stage: u32, state: &State, activity: &Activity, offload: Offload, 
 #[must_use]
 pub fn budgets(workload: &Workload, layout: &Layout, cut: &Cut, context: &MemoryContext) -> Vec<MemoryBudget> {
     let states = cut.stage_kinds().spread(|i| State::of(workload, layout, &cut.stages()[i]));
+    let layers = Activations::of(workload, layout, context.rules);
     (0u32..)
-        .zip(states.iter().zip(activities(workload, layout, cut, context)))
+        .zip(states.iter().zip(activities(workload, layout, cut, context, &layers)))
         .map(|(i, (state, activity))| budget(i, state, &activity, layout.offload, context))
         .collect()
 }

@@ -4,12 +4,14 @@ use super::{Choice, Layout, Offload, Overlap, Recompute, Schedule, Sharding, Spl
 use crate::workload::Workload;
 
 /// How much of what is free is tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Breadth {
     /// What every training program offers: degrees, virtual stages, sharding, micro-batches of powers of
     /// two, recomputation of nothing or everything, 1F1B.
     #[default]
     Usual,
+    /// Every schedule and micro-batch too, tensor ranks beyond a domain, sequence parallelism off, ZeRO-2.
+    Schedules,
     /// Everything that a layout can say: every schedule, recomputation of some layers of a chunk,
     /// copies of sharded state, offloading, overlaps off one by one, balanced layers, tensor ranks
     /// beyond a domain, sequence parallelism off. Not every program can run what it finds.
@@ -168,11 +170,15 @@ impl Space<'_> {
         self.breadth == Breadth::All
     }
 
+    fn wide(&self) -> bool {
+        self.breadth >= Breadth::Schedules
+    }
+
     fn sequences(&self, o: &Outer) -> Vec<bool> {
         match self.choice.sequence_parallel {
             _ if o.tensor == 1 => vec![false],
             Some(fixed) => vec![fixed],
-            None if self.all() => vec![true, false],
+            None if self.wide() => vec![true, false],
             None => vec![true],
         }
     }
@@ -181,7 +187,7 @@ impl Space<'_> {
     #[must_use]
     pub fn ways(&self, o: &Outer) -> Vec<Way> {
         let schedules = pick(self.choice.schedule, || {
-            if self.all() && o.pipeline > 1 {
+            if self.wide() && o.pipeline > 1 {
                 Schedule::ALL.to_vec()
             } else {
                 vec![Schedule::OneFOneB]
@@ -216,7 +222,7 @@ impl Space<'_> {
     fn tensors(&self) -> Vec<u32> {
         pick(self.choice.tensor, || {
             let model = &self.workload.model;
-            let most = if self.all() { self.domain.saturating_mul(4) } else { self.domain };
+            let most = if self.wide() { self.domain.saturating_mul(4) } else { self.domain };
             divisors(u64::from(model.n_heads))
                 .into_iter()
                 .filter(|&t| t <= most && self.n_devices.is_multiple_of(u64::from(t)))
@@ -300,7 +306,7 @@ impl Space<'_> {
     fn micro_batches(&self, o: &Outer) -> Vec<u32> {
         pick(self.choice.micro_batch_seqs, || {
             let per_rank = self.workload.global_batch_seqs / f64::from(o.data);
-            if self.all() && per_rank.fract() == 0.0 && (1.0..=1e9).contains(&per_rank) {
+            if self.wide() && per_rank.fract() == 0.0 && (1.0..=1e9).contains(&per_rank) {
                 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
                 let whole = per_rank as u64;
                 return divisors(whole).into_iter().filter(|&b| b <= 16).collect();
@@ -316,7 +322,7 @@ impl Space<'_> {
     #[must_use]
     pub fn shardings(&self, o: &Outer) -> Vec<(Sharding, u32)> {
         let ranks = product(&[o.context, o.data]);
-        let kinds = pick(self.choice.sharding, || match (ranks > 1, self.all()) {
+        let kinds = pick(self.choice.sharding, || match (ranks > 1, self.wide()) {
             (false, _) => vec![Sharding::None],
             (true, false) => vec![Sharding::None, Sharding::Zero1, Sharding::Zero3],
             (true, true) => vec![Sharding::None, Sharding::Zero1, Sharding::Zero2, Sharding::Zero3],

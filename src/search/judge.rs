@@ -8,7 +8,8 @@ use super::keep::Keep;
 use super::tables::{CutTable, OperationTable, PriceTable, fullest};
 use super::{Candidate, Totals, Watch};
 use crate::layout::check::{host_violation, shape_violations};
-use crate::layout::memory::{Activity, budget};
+use crate::layout::activation::Activations;
+use crate::layout::memory::{Activity, activities, budget};
 use crate::layout::{
     Groups, Layout, MemoryContext, Offload, Outer, Overlap, Recompute, Schedule, SchedulePlan, Sharding, Space, Split, SplitChoice,
     Violation, Way, place, stages,
@@ -56,6 +57,8 @@ struct Work<'k> {
     cuts: CutTable,
     prices: PriceTable,
     splits: Vec<(usize, Way, Split)>,
+    /// Activations by kind of recomputation.
+    layers_of: [Option<Activations>; 4],
     /// Layers of the model by kind.
     layers: Vec<(LayerKind, f64)>,
     activities: Vec<(u32, Activity)>,
@@ -77,34 +80,41 @@ impl Work<'_> {
 const EVEN_ANYWAY: &str = "balanced layers that are even: looked at as such";
 
 /// What the steps of a start have in common.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Bound {
-    /// Least time of one micro-batch on the mean stage, nothing computed again.
-    micro_batch_s: f64,
-    /// What it takes more when every layer is.
-    again_s: f64,
+    /// Of each kind: layers of the model, least time of one with a micro-batch, and what it takes more
+    /// when it is computed again.
+    kinds: Vec<(f64, f64, f64)>,
+    /// Least time of embedding and head.
+    ends_s: f64,
     n_micro_batches: f64,
 }
 
 impl Bound {
     /// Least time of a step.
     fn step_s(&self, layout: &Layout, way: &Way, n_layers: u32) -> f64 {
-        let chunks = f64::from(layout.pipeline) * f64::from(layout.virtual_stages);
-        let again = match layout.recompute {
-            Recompute::Full => 1.0,
-            // A chunk has at least the layers that an even deal leaves the smallest, less one at either end.
-            Recompute::Layers(n) if way.split == SplitChoice::Given(Split::Even) => {
-                let least = (f64::from(n_layers) / chunks).floor() - 1.0;
-                f64::from(n).min(least).max(0.0) * chunks / f64::from(n_layers)
-            }
-            _ => 0.0,
-        };
-        let each_s = self.micro_batch_s + again * self.again_s;
-        // One after another through one chunk each, the first and last micro-batch pass all stages
-        // while the heaviest works on all: (m + p − 1) of the mean (arXiv 2104.04473 §2.2.1).
+        let stages = f64::from(layout.pipeline.max(1));
+        let chunks = stages * f64::from(layout.virtual_stages.max(1));
+        let layers = f64::from(n_layers);
+        // An even deal takes at most one layer from a chunk.
+        let even = way.split == SplitChoice::Given(Split::Even);
+        let least = if even { (layers / chunks).floor() } else { 0.0 };
+        let whole = if layout.recompute == Recompute::Full { 1.0 } else { 0.0 };
+        let cheapest = |of: &dyn Fn(&(f64, f64, f64)) -> f64| self.kinds.iter().map(of).fold(f64::MAX, f64::min);
+        let each = |(_, own_s, more_s): &(f64, f64, f64)| own_s + whole * more_s;
+        let all_s: f64 = self.kinds.iter().map(|k| k.0 * each(k)).sum();
+        let some_s = f64::from(layout.recompute.layers()).min(least) * chunks * cheapest(&|k| k.2);
+        let sum_s = all_s + some_s + self.ends_s;
+        // Some stage has at least its share of the layers of a kind, in whole ones.
+        let copies = f64::from(layout.order().weight_copies());
+        let most = |k: &(f64, f64, f64)| (k.0 / stages * copies).ceil() / copies * each(k);
+        let heaviest_s = self.kinds.iter().map(most).fold(sum_s / stages, f64::max);
+        // One after another through one chunk each: the last stage gets its first micro-batch when all
+        // others have passed it, and its last gradient goes back through all of them.
         let fills = layout.virtual_stages <= 1 && matches!(layout.order(), Schedule::OneFOneB | Schedule::GPipe);
-        let passes = self.n_micro_batches + if fills { f64::from(layout.pipeline) - 1.0 } else { 0.0 };
-        passes * each_s * ROUNDING
+        let last_s = if fills { least * cheapest(&each) } else { 0.0 };
+        let filled_s = if fills { sum_s + (self.n_micro_batches - 1.0) * last_s } else { 0.0 };
+        (self.n_micro_batches * heaviest_s).max(filled_s) * ROUNDING
     }
 }
 
@@ -125,6 +135,7 @@ impl Judge<'_> {
             cuts: CutTable::default(),
             prices: PriceTable::default(),
             splits: Vec::new(),
+            layers_of: [None; 4],
             layers: stages(&self.space.workload.model, &Layout::single()).iter().flat_map(|s| s.kinds()).collect(),
             activities: Vec::new(),
             fits: Vec::new(),
@@ -138,6 +149,7 @@ impl Judge<'_> {
             }
             work.prices.clear();
             work.splits.clear();
+            work.layers_of = [None; 4];
             work.overlaps = self.space.overlaps(&start);
             let before = work.keep.considered;
             let bound = self.bound(&mut work, &start);
@@ -167,22 +179,17 @@ impl Judge<'_> {
         let groups = place(start, machine.domain);
         let slowed = machine.stack.communication_slowdown.max(1.0);
         let slot_s = |slot: &Slot| slot.math_s + (slot.tensor_s + slot.context_s + slot.expert_s) / slowed;
-        let mut all = |recompute: Recompute, of: &dyn Fn(&Price) -> f64| {
-            let layout = Layout { recompute, ..*start };
-            let number = self.prices(&mut work.prices, &layout, &groups);
-            let prices = work.prices.at(number);
-            let layers: f64 = work.layers.iter().map(|(kind, n)| n * of(&prices.layers[kind.index()])).sum();
-            (layers, of(&prices.embedding) + of(&prices.head))
-        };
-        let (layers_s, ends_s) = all(
-            Recompute::None,
-            &|p| slot_s(&p.forward) + slot_s(&p.backward),
-        );
-        let (again_s, _) = all(Recompute::Full, &|p| slot_s(&p.recompute));
-        let stages = f64::from(start.pipeline.max(1));
+        let priced = |table: &mut PriceTable, recompute| self.prices(table, &Layout { recompute, ..*start }, &groups);
+        let (none, full) = (priced(&mut work.prices, Recompute::None), priced(&mut work.prices, Recompute::Full));
+        let (none, full) = (work.prices.at(none), work.prices.at(full));
+        let own_s = |price: &Price| slot_s(&price.forward) + slot_s(&price.backward);
+        let kinds = work.layers.iter().map(|&(kind, n)| {
+            let i = kind.index();
+            (n, own_s(&none.layers[i]), slot_s(&full.layers[i].recompute))
+        });
         Bound {
-            micro_batch_s: (layers_s + ends_s) / stages * ROUNDING,
-            again_s: again_s / stages * ROUNDING,
+            kinds: kinds.collect(),
+            ends_s: own_s(&none.embedding) + own_s(&none.head),
             n_micro_batches: m,
         }
     }
@@ -215,8 +222,11 @@ impl Judge<'_> {
                     continue;
                 }
             }
-            self.memory(work, &layout);
-            self.times(work, &layout, &groups);
+            let at = work.cuts.of(self.space.workload, &layout, &work.shares);
+            self.memory(work, &layout, at);
+            if !work.fits.is_empty() {
+                self.times(work, &layout, at, &groups);
+            }
         }
     }
 
@@ -258,12 +268,15 @@ impl Judge<'_> {
     }
 
     /// Which shares and offloads fit, with all overlaps alike.
-    fn memory(&self, work: &mut Work<'_>, layout: &Layout) {
+    fn memory(&self, work: &mut Work<'_>, layout: &Layout, at: usize) {
         let workload = self.space.workload;
-        let at = work.cuts.of(workload, layout, &work.shares);
         work.fits.clear();
         // What is under way rests on no share.
-        fullest(workload, layout, &work.cuts.entry(at).cut, &self.context, &mut work.activities);
+        let kind = super::tables::kind(layout.recompute);
+        let layers = work.layers_of[kind].get_or_insert_with(|| Activations::of(workload, layout, self.context.rules));
+        let cut = &work.cuts.entry(at).cut;
+        let activities = activities(workload, layout, cut, &self.context, layers);
+        fullest(cut.stage_kinds(), &activities, &mut work.activities);
         let n_overlaps = work.overlaps.len() as u64;
         for share in 0..work.shares.len() {
             for offload in 0..work.offloads.len() {
@@ -326,7 +339,7 @@ impl Judge<'_> {
     }
 
     /// Step times of what fits.
-    fn times(&self, work: &mut Work<'_>, layout: &Layout, groups: &Groups) {
+    fn times(&self, work: &mut Work<'_>, layout: &Layout, at: usize, groups: &Groups) {
         let fits = std::mem::take(&mut work.fits);
         for activations in [false, true] {
             let here = || fits.iter().filter(|f| f.offload.activations() == activations);
@@ -341,8 +354,8 @@ impl Judge<'_> {
                     offload: if activations { Offload::Activations } else { Offload::None },
                     ..*layout
                 };
-                match self.base(work, &layout, groups, least_bytes) {
-                    Some((at, base)) => self.shares(work, &layout, (at, base), here()),
+                match self.base(work, &layout, at, groups, least_bytes) {
+                    Some(base) => self.shares(work, &layout, (at, base), here()),
                     None => work.keep.bounded += n,
                 }
             }
@@ -351,9 +364,8 @@ impl Judge<'_> {
     }
 
     /// The pipeline before data-parallel collectives; none where it is hopeless already.
-    fn base(&self, work: &mut Work<'_>, layout: &Layout, groups: &Groups, least_bytes: f64) -> Option<(usize, Base)> {
+    fn base(&self, work: &mut Work<'_>, layout: &Layout, at: usize, groups: &Groups, least_bytes: f64) -> Option<Base> {
         let workload = self.space.workload;
-        let at = work.cuts.of(workload, layout, &work.shares);
         let machine = self.machine(layout.overlap);
         let number = self.prices(&mut work.prices, layout, groups);
         let (entry, prices) = (work.cuts.entry(at), work.prices.at(number));
@@ -381,7 +393,7 @@ impl Judge<'_> {
         };
         let base = pipeline::base(workload, machine, layout, &priced);
         let hopeless = self.prune && work.hopeless(base.parts().total_s() * ROUNDING, least_bytes);
-        (!hopeless).then_some((at, base))
+        (!hopeless).then_some(base)
     }
 
     /// Every way to share state, on one pipeline.

@@ -1,7 +1,9 @@
 //! What neighbours in a space share, kept by what it depends on.
 
-use crate::layout::memory::{Activity, State, activities};
-use crate::layout::{Cut, Groups, Layout, MemoryContext, Overlap, Recompute, Sharding, StageShape, place};
+use crate::layout::memory::{Activity, State};
+use crate::layout::schedule::Placement;
+use crate::layout::stage::{Classes, sum};
+use crate::layout::{Cut, Groups, Layout, Overlap, Recompute, Schedule, SchedulePlan, Sharding, Split, StageShape, place};
 use crate::step::engine::DataCost;
 use crate::step::pipeline::ChunkCosts;
 use crate::step::price::Operations;
@@ -119,19 +121,19 @@ fn bare(shape: &StageShape) -> StageShape {
 /// A cut with what is known of its stages under every way to share state.
 #[derive(Debug)]
 pub(super) struct CutEntry {
-    key: (crate::layout::SchedulePlan, crate::layout::Split, u32),
     pub(super) cut: Cut,
-    /// By share: the state of each class of stages.
+    /// Layers by kind on all stages, in general and computed again, and copies of the two ends.
+    pub(super) sums: StageShape,
+    /// By share: the state of each class of stages; empty until asked for.
     pub(super) states: Vec<Vec<State>>,
     /// By share and by whether the stack's overlap is on, where they were asked for.
     costs: Vec<[Option<ChunkCosts>; 2]>,
-    /// Layers by kind on all stages, in general and computed again, and copies of the two ends.
-    pub(super) sums: StageShape,
 }
 
-/// Cuts of one set of degrees, and what their stages hold and send.
+/// Cuts of one set of outer degrees, and what their stages hold and send.
 #[derive(Debug, Default)]
 pub(super) struct CutTable {
+    numbers: HashMap<(SchedulePlan, Split, u32), usize>,
     cuts: Vec<CutEntry>,
     states: Vec<((Sharding, u32, StageShape), State)>,
     chunks: Vec<((Sharding, u32, StageShape), DataCost)>,
@@ -149,8 +151,12 @@ fn memo<K: PartialEq, V: Copy>(table: &mut Vec<(K, V)>, key: K, make: impl FnOnc
 }
 
 impl CutTable {
+    /// Forget what rests on expert degrees; cuts do not.
     pub(super) fn clear(&mut self) {
-        self.cuts.clear();
+        for entry in &mut self.cuts {
+            entry.states.clear();
+            entry.costs.clear();
+        }
         self.states.clear();
         self.chunks.clear();
         self.optimizers.clear();
@@ -160,40 +166,42 @@ impl CutTable {
         &self.cuts[at]
     }
 
-    /// The number of a layout's cut.
+    /// The number of a layout's cut, with the states of its stages under every share.
     pub(super) fn of(&mut self, workload: &Workload, layout: &Layout, shares: &[(Sharding, u32)]) -> usize {
-        let mut plan = crate::layout::SchedulePlan::of(layout, 1.0);
+        let mut plan = SchedulePlan::of(layout, 1.0);
         // What matters is where chunks lie and how many copies there are, not the order.
-        plan.kind = match plan.kind {
-            crate::layout::Schedule::DualPipe => crate::layout::Schedule::DualPipe,
-            vee if vee.placement() == crate::layout::Schedule::ZeroBubbleV.placement() => crate::layout::Schedule::ZeroBubbleV,
-            _ => crate::layout::Schedule::OneFOneB,
+        plan.kind = match plan.kind.placement() {
+            Placement::TwoWay => Schedule::DualPipe,
+            Placement::Vee => Schedule::ZeroBubbleV,
+            Placement::Loop => Schedule::OneFOneB,
         };
-        let key = (plan, layout.split, layout.recompute.layers());
-        if let Some(at) = self.cuts.iter().position(|c| c.key == key) {
-            return at;
-        }
-        let cut = Cut::of(&workload.model, layout);
-        let states = &mut self.states;
-        let of_share = |&(sharding, replicas): &(Sharding, u32)| {
-            let layout = Layout {
-                sharding,
-                replicas,
-                ..*layout
-            };
-            let classes = cut.stage_kinds().first.iter().map(|&i| bare(&cut.stages()[i]));
-            let states = classes.map(|shape| memo(states, (sharding, replicas, shape), || State::of(workload, &layout, &shape)));
-            states.collect()
-        };
-        let states = shares.iter().map(of_share).collect();
-        self.cuts.push(CutEntry {
-            key,
-            states,
-            costs: vec![[None, None]; shares.len()],
-            sums: crate::layout::stage::sum(cut.stages()),
-            cut,
+        let cuts = &mut self.cuts;
+        let at = *self.numbers.entry((plan, layout.split, layout.recompute.layers())).or_insert_with(|| {
+            let cut = Cut::of(&workload.model, layout);
+            cuts.push(CutEntry {
+                sums: sum(cut.stages()),
+                cut,
+                states: Vec::new(),
+                costs: Vec::new(),
+            });
+            cuts.len() - 1
         });
-        self.cuts.len() - 1
+        let CutEntry { cut, states, costs, .. } = &mut self.cuts[at];
+        if states.is_empty() {
+            let table = &mut self.states;
+            let classes: Vec<StageShape> = cut.stage_kinds().first.iter().map(|&i| bare(&cut.stages()[i])).collect();
+            states.extend(shares.iter().map(|&(sharding, replicas)| {
+                let layout = Layout {
+                    sharding,
+                    replicas,
+                    ..*layout
+                };
+                let one = |shape: &StageShape| memo(table, (sharding, replicas, *shape), || State::of(workload, &layout, shape));
+                classes.iter().map(one).collect()
+            }));
+            costs.resize(shares.len(), [None, None]);
+        }
+        at
     }
 
     /// Collectives of a cut's chunks under a share; the layout has it.
@@ -230,14 +238,13 @@ impl CutTable {
 }
 
 /// The fullest stage of each class: where most is under way, among stages that hold the same.
-pub(super) fn fullest(workload: &Workload, layout: &Layout, cut: &Cut, context: &MemoryContext, out: &mut Vec<(u32, Activity)>) {
-    let classes = cut.stage_kinds();
+pub(super) fn fullest(classes: &Classes, activities: &[Activity], out: &mut Vec<(u32, Activity)>) {
     out.clear();
     out.resize(classes.first.len(), (u32::MAX, Activity::default()));
-    for (stage, (&class, activity)) in (0u32..).zip(classes.of.iter().zip(activities(workload, layout, cut, context))) {
+    for (stage, (&class, activity)) in (0u32..).zip(classes.of.iter().zip(activities)) {
         let most = &mut out[usize::from(class)];
         if most.0 == u32::MAX || activity.held_bytes > most.1.held_bytes {
-            *most = (stage, activity);
+            *most = (stage, *activity);
         }
     }
 }
