@@ -74,6 +74,10 @@ pub struct Options<'a> {
     pub n_simulated: usize,
 }
 
+/// Layouts that are simulated slot by slot where people ask for a search: the closed form is within a
+/// few percent, so what is best by the engine is among them.
+pub const N_SIMULATED: usize = 20;
+
 impl Default for Options<'_> {
     fn default() -> Self {
         Options {
@@ -279,7 +283,8 @@ fn marked(scenario: &Scenario, options: &Options<'_>, choice: Choice) -> Option<
 const WAVE: usize = 16;
 
 /// The space of a scenario.
-fn space(scenario: &Scenario, breadth: Breadth) -> Space<'_> {
+#[must_use]
+pub fn space(scenario: &Scenario, breadth: Breadth) -> Space<'_> {
     let stack = &scenario.stack;
     Space {
         workload: &scenario.workload,

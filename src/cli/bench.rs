@@ -170,7 +170,7 @@ fn write_profile(path: &Path, name: &str, done: &[Measurement], console: &Consol
 }
 
 /// Set by ctrl-c; a second one ends the program at once.
-fn interrupts() -> Result<Arc<AtomicBool>> {
+pub(super) fn interrupts() -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let signal = signal_hook::consts::SIGINT;
     signal_hook::flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), flag.clone())
