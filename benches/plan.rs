@@ -3,7 +3,7 @@
 //! `cargo bench` prints medians; compare ratios within one run, machines are noisy.
 
 use divan::{Bencher, black_box};
-use exaplan::layout::Choice;
+use exaplan::layout::{Breadth, Choice};
 use exaplan::search::{Options, search};
 use exaplan::{Catalog, Scenario, plan};
 
@@ -57,4 +57,90 @@ fn search_default_scenario(bencher: Bencher) {
     bencher
         .counter(divan::counter::ItemsCount::new(n))
         .bench(|| search(black_box(&scenario), &Options::default()).n_evaluated);
+}
+
+/// A scenario with everything of its layout free.
+fn free(overrides: &[&str]) -> Option<Scenario> {
+    let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
+    let (mut scenario, _) = Scenario::load("llama3-405b", &overrides, Catalog::builtin()).ok()?;
+    scenario.choice = Choice::default();
+    Some(scenario)
+}
+
+/// GPT-3 175B on 1,024 A100-80GB, batch 1,536: the space that Calculon's paper searches, and more.
+const GPT3: [&str; 6] = [
+    "model.use=gpt3-175b",
+    "training.sequence=2048",
+    "training.global_batch=1536 sequences",
+    "cluster.node=dgx-a100-80gb",
+    "cluster.nodes=128",
+    "training.tokens=300B",
+];
+
+/// DeepSeek-V3 on 2,048 H800.
+const DEEPSEEK: [&str; 5] = [
+    "model.use=deepseek-v3",
+    "training.sequence=4096",
+    "training.global_batch=15360 sequences",
+    "cluster.node=dgx-h800",
+    "cluster.nodes=256",
+];
+
+/// Layouts that fit, each timed: memory and step time of one on one core. Items are layouts timed; what
+/// falls for its shape or its memory comes on top of them and is not counted.
+#[divan::bench]
+fn evaluate_layouts_on_one_core(bencher: Bencher) {
+    let (Some(scenario), Ok(pool)) = (
+        free(&GPT3),
+        rayon::ThreadPoolBuilder::new().num_threads(1).build(),
+    ) else {
+        return;
+    };
+    let mut scenario = scenario;
+    scenario.choice = Choice {
+        tensor: Some(8),
+        context: Some(1),
+        ..Choice::default()
+    };
+    let options = Options {
+        breadth: Breadth::All,
+        exhaustive: true,
+        ..Options::default()
+    };
+    let run = || pool.install(|| search(black_box(&scenario), &options));
+    let n = run().n_evaluated;
+    bencher
+        .counter(divan::counter::ItemsCount::new(n))
+        .bench(|| run().n_evaluated);
+}
+
+/// The best layout of everything that a layout can say; items are candidates, nearly all of which a
+/// bound rules out.
+fn whole_space(bencher: Bencher, overrides: &[&str]) {
+    let Some(scenario) = free(overrides) else { return };
+    let options = Options {
+        breadth: Breadth::All,
+        exhaustive: false,
+        front_within: 1.0,
+        ..Options::default()
+    };
+    let n = search(&scenario, &options).n_considered;
+    bencher
+        .counter(divan::counter::ItemsCount::new(n))
+        .bench(|| search(black_box(&scenario), &options).n_evaluated);
+}
+
+#[divan::bench(sample_count = 5)]
+fn whole_space_of_llama3_405b(bencher: Bencher) {
+    whole_space(bencher, &[]);
+}
+
+#[divan::bench(sample_count = 5)]
+fn whole_space_of_gpt3_175b(bencher: Bencher) {
+    whole_space(bencher, &GPT3);
+}
+
+#[divan::bench(sample_count = 3)]
+fn whole_space_of_deepseek_v3(bencher: Bencher) {
+    whole_space(bencher, &DEEPSEEK);
 }

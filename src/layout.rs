@@ -4,6 +4,7 @@
 
 pub mod activation;
 pub mod check;
+pub mod choice;
 pub mod held;
 pub mod memory;
 pub mod offload;
@@ -14,10 +15,11 @@ pub mod split;
 pub mod stage;
 
 pub use check::{Violation, check};
+pub use choice::{Choice, OverlapChoice};
 pub use memory::{MemoryBudget, MemoryContext, budgets};
 pub use placement::{Groups, Placed, place};
 pub use schedule::{Schedule, SchedulePlan};
-pub use space::{Choice, Outer, Space};
+pub use space::{Breadth, Outer, Space, Way};
 pub use split::{Split, SplitChoice, Unsplit};
 pub use stage::{Cut, StageShape, stages};
 
@@ -62,6 +64,9 @@ pub enum Recompute {
     None,
     /// The attention core (Korthikanti et al., arXiv 2205.05198 §4).
     Selective,
+    /// So many layers of every chunk from their inputs, the first ones (Megatron-LM
+    /// `recompute_method = block`, `recompute_num_layers`).
+    Layers(u32),
     /// Every layer from its input.
     Full,
 }
@@ -74,10 +79,22 @@ impl Recompute {
         ("full", Recompute::Full),
     ];
 
-    /// The name used in output.
+    /// The name used in output. That some layers are computed again is said by their number.
     #[must_use]
     pub fn name(self) -> &'static str {
-        Recompute::NAMES.iter().find(|(_, s)| *s == self).map_or("none", |(n, _)| n)
+        match self {
+            Recompute::Layers(_) => "layers",
+            other => Recompute::NAMES.iter().find(|(_, s)| *s == other).map_or("none", |(n, _)| n),
+        }
+    }
+
+    /// Layers of a chunk that are computed again whole although not all are.
+    #[must_use]
+    pub fn layers(self) -> u32 {
+        match self {
+            Recompute::Layers(n) => n,
+            _ => 0,
+        }
     }
 }
 
@@ -122,6 +139,53 @@ impl Offload {
     }
 }
 
+/// Which of what a stack can run beside math does so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Overlap {
+    /// Tensor-parallel collectives.
+    pub tensor: bool,
+    /// Collectives over data ranks.
+    pub data: bool,
+    /// Messages between stages.
+    pub pipeline: bool,
+    /// The expert exchange.
+    pub expert: bool,
+}
+
+impl Overlap {
+    /// Everything that the stack can.
+    pub const ALL: Overlap = Overlap {
+        tensor: true,
+        data: true,
+        pipeline: true,
+        expert: true,
+    };
+
+    /// Each switch by name, in the order of output.
+    #[must_use]
+    pub fn list(&self) -> [(&'static str, bool); 4] {
+        [
+            ("tensor", self.tensor),
+            ("data", self.data),
+            ("pipeline", self.pipeline),
+            ("expert", self.expert),
+        ]
+    }
+}
+
+/// Of two layouts that are equal otherwise the one with more overlaps comes first.
+impl Ord for Overlap {
+    fn cmp(&self, other: &Overlap) -> std::cmp::Ordering {
+        other.list().cmp(&self.list())
+    }
+}
+
+impl PartialOrd for Overlap {
+    fn partial_cmp(&self, other: &Overlap) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 /// A parallel layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Layout {
@@ -155,6 +219,8 @@ pub struct Layout {
     pub recompute: Recompute,
     /// What lives in host memory.
     pub offload: Offload,
+    /// What of the stack's overlaps is on.
+    pub overlap: Overlap,
 }
 
 impl Layout {
@@ -177,6 +243,7 @@ impl Layout {
             split: Split::Even,
             recompute: Recompute::None,
             offload: Offload::None,
+            overlap: Overlap::ALL,
         }
     }
 
@@ -247,6 +314,12 @@ impl fmt::Display for Layout {
             }
         }
         write!(f, " · DP {}", self.data)?;
+        if self.pipeline > 1 && self.schedule != Schedule::OneFOneB {
+            write!(f, " · {}", self.schedule_name())?;
+        }
+        if self.tensor > 1 && !self.sequence_parallel {
+            write!(f, " · no sequence parallel")?;
+        }
         if self.sharding != Sharding::None {
             write!(f, " · {}", self.sharding.name())?;
         }
@@ -257,11 +330,16 @@ impl fmt::Display for Layout {
         if self.split != Split::Even {
             write!(f, " · {}", self.split)?;
         }
-        if self.recompute != Recompute::None {
-            write!(f, " · recompute {}", self.recompute.name())?;
+        match self.recompute {
+            Recompute::None => {}
+            Recompute::Layers(n) => write!(f, " · recompute {n} layers")?,
+            other => write!(f, " · recompute {}", other.name())?,
         }
         if self.offload != Offload::None {
             write!(f, " · offload {}", self.offload.name())?;
+        }
+        for (name, _) in self.overlap.list().iter().filter(|(_, on)| !on) {
+            write!(f, " · no {name} overlap")?;
         }
         Ok(())
     }

@@ -22,7 +22,8 @@ use crate::kernel::{Network, ScaleOut, ScaleUp};
 use crate::layout::memory::device_params;
 use crate::layout::{Choice, Layout, stages};
 use crate::run::{Run, RunInput, Stretch, run};
-use crate::step::{Gantt, Machine, Step, engine_step, gantt, simulate};
+use crate::search::Totals;
+use crate::step::{Gantt, Machine, Parts, Step, engine_step, gantt, simulate};
 use crate::workload::{Counts, Workload, count};
 
 /// A value that the scenario left to us, or where one it names comes from.
@@ -335,6 +336,20 @@ fn complete(scenario: &Scenario, catalog: &Catalog, layout: Layout, phases: Vec<
         bill,
         checkpoint_bytes,
         drawn: None,
+    }
+}
+
+/// What the whole run takes with a step of these parts.
+#[must_use]
+pub fn totals(scenario: &Scenario, layout: &Layout, parts: &Parts) -> Totals {
+    #[allow(clippy::cast_precision_loss)]
+    let step = Step::of_parts(*parts, scenario.workload.step_tokens(), layout.n_devices() as f64);
+    let counts = count(&scenario.workload.model, scenario.workload.seq_len_tokens);
+    let bill = outcome(scenario, layout, &step, &[], &counts).bill;
+    Totals {
+        cost_usd: bill.cost.total_usd,
+        energy_j: bill.energy.facility_j,
+        carbon_kg_co2e: bill.carbon.total_location_kg_co2e,
     }
 }
 

@@ -1,37 +1,107 @@
-//! Every layout of a space, judged: which fit, which is fastest, why the others fell.
+//! Every layout of a space, judged: which fit, which is best, why the others fell.
 //!
-//! Sits between `step` and `plan`: planning a scenario with free degrees is a search for the
-//! fastest layout. It ranks by step time; objectives that need the whole plan belong to `study`.
+//! Sits between `step` and `plan`: planning a scenario with free degrees is a search for the fastest
+//! layout. [`judge`] looks at one set of outer degrees, [`tables`] holds what neighbours share,
+//! [`keep`] what is worth keeping. Layouts that a bound on step time or memory rules out are not
+//! timed, which changes nothing in the answer ([`Options::exhaustive`] times them all); the best few
+//! are simulated slot by slot in the end.
 
-use crate::layout::check::{host_violation, memory_violation, shape_violations};
-use crate::layout::{Choice, Cut, Layout, MemoryBudget, Outer, SchedulePlan, Space, Split, SplitChoice, Violation, budgets, place};
-use crate::plan::Scenario;
-use crate::step::split::balanced;
-use crate::step::{self, Machine, Priced, Prices, prices};
-use crate::workload::{Workload, pattern};
+mod judge;
+mod keep;
+mod tables;
+
+use crate::layout::space::Breadth;
+use crate::layout::{Choice, Layout, Outer, Overlap, Space};
+use crate::plan::{Scenario, totals};
+use crate::step::{Machine, Parts, engine_step};
+use judge::{Judge, Score};
+use keep::Keep;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// What makes one layout better than another; less is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Objective {
+    /// Seconds of a step.
+    StepTime,
+    /// Memory of the fullest stage.
+    Memory,
+    /// Money for the whole run.
+    Cost,
+    /// Electricity of the whole run.
+    Energy,
+    /// Greenhouse gases of the whole run, by location.
+    Carbon,
+}
+
+impl Objective {
+    /// Names on the command line.
+    pub const NAMES: [(&'static str, Objective); 5] = [
+        ("time", Objective::StepTime),
+        ("memory", Objective::Memory),
+        ("cost", Objective::Cost),
+        ("energy", Objective::Energy),
+        ("carbon", Objective::Carbon),
+    ];
+
+    /// The name used in output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Objective::NAMES.iter().find(|(_, o)| *o == self).map_or("time", |(n, _)| n)
+    }
+}
 
 /// How to search.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct Options<'a> {
     /// Layouts to return, best first.
     pub n_best: usize,
-    /// Step times closer than this to the best are ties: no model of a step is more exact than a
+    /// Values closer than this to the best are ties: no model of a step is more exact than a
     /// few percent, so the order among them means nothing.
     pub tie_fraction: f64,
     /// A layout to look for among those that fit: the one the scenario came with.
     pub mark: Option<Choice>,
+    /// How much of what is free is tried.
+    pub breadth: Breadth,
+    /// What is wanted, most important first; two or more span the front, one does with memory.
+    pub objectives: &'a [Objective],
+    /// Time every layout that fits, also those that cannot be among the answers: counts and ranks need it.
+    pub exhaustive: bool,
+    /// The front goes no further than so many times the best step time. Bounds rule out more where it is short.
+    pub front_within: f64,
+    /// How many of the best are simulated slot by slot, and ordered by that.
+    pub n_simulated: usize,
 }
 
-impl Default for Options {
+/// Layouts that are simulated slot by slot where people ask for a search: the closed form is within a
+/// few percent, so what is best by the engine is among them.
+pub const N_SIMULATED: usize = 20;
+
+impl Default for Options<'_> {
     fn default() -> Self {
         Options {
             n_best: 20,
             tie_fraction: 0.02,
             mark: None,
+            breadth: Breadth::Usual,
+            objectives: &[Objective::StepTime],
+            exhaustive: true,
+            front_within: f64::INFINITY,
+            n_simulated: 0,
         }
     }
+}
+
+/// What the whole run takes with a layout.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Totals {
+    /// Money, where the machine has a price.
+    pub cost_usd: Option<f64>,
+    /// Electricity.
+    pub energy_j: f64,
+    /// Greenhouse gases by location, embodied ones included.
+    pub carbon_kg_co2e: f64,
 }
 
 /// A layout that fits.
@@ -47,6 +117,26 @@ pub struct Candidate {
     pub peak_bytes: f64,
     /// Cannot be told from the best.
     pub tie: bool,
+    /// The step time is that of the event engine, not of the closed form.
+    pub simulated: bool,
+    /// The whole run, where an objective asks for it.
+    pub totals: Option<Totals>,
+}
+
+impl Candidate {
+    /// What it is worth by an objective; infinite where that was not worked out.
+    #[must_use]
+    pub fn value(&self, objective: Objective) -> f64 {
+        let total = |of: fn(&Totals) -> f64| self.totals.as_ref().map_or(f64::INFINITY, of);
+        let cost_usd = || self.totals.and_then(|t| t.cost_usd);
+        match objective {
+            Objective::StepTime => self.step_time_s,
+            Objective::Memory => self.peak_bytes,
+            Objective::Cost => cost_usd().unwrap_or(f64::INFINITY),
+            Objective::Energy => total(|t| t.energy_j),
+            Objective::Carbon => total(|t| t.carbon_kg_co2e),
+        }
+    }
 }
 
 /// What a search found.
@@ -54,195 +144,225 @@ pub struct Candidate {
 pub struct Found {
     /// Candidates looked at.
     pub n_considered: u64,
-    /// Candidates whose step time was computed: those that fit.
+    /// Candidates whose step time was computed.
     pub n_evaluated: u64,
-    /// Candidates that fell before.
+    /// Candidates that were not timed: they do not fit, or a bound ruled them out.
     pub n_pruned: u64,
+    /// Of them, those that a bound on step time or memory ruled out; whether they fit is not known of all.
+    pub n_bounded: u64,
     /// Best first.
     pub best: Vec<Candidate>,
-    /// Layouts of which no other is both faster and smaller in memory, fastest first.
+    /// Layouts of which no other is better in one objective and no worse in the others.
     pub pareto: Vec<Candidate>,
     /// Reason → candidates that fell for it first.
     pub rejected: BTreeMap<String, u64>,
     /// The smallest change that would let the nearest one fit.
     pub nearest: Option<String>,
-    /// The fastest fitting layout that agrees with [`Options::mark`], and its rank from 1.
+    /// The best layout that agrees with [`Options::mark`], and its rank from 1 among those of the space
+    /// that fit.
     pub marked: Option<(u64, Candidate)>,
+    /// It was stopped before the end: what is here is the best of a part of the space.
+    pub cancelled: bool,
 }
 
-/// The result of one set of outer degrees; merged in order, so threads do not matter.
-#[derive(Default)]
-struct Partial {
-    considered: u64,
-    fits: Vec<Candidate>,
-    rejected: BTreeMap<String, u64>,
-    nearest: Option<(f64, Layout, Violation)>,
+/// How far a search is, and the wish to stop it. Any thread may look and ask.
+#[derive(Debug, Default)]
+pub struct Watch {
+    considered: AtomicU64,
+    outer: AtomicU64,
+    n_outer: AtomicU64,
+    stop: AtomicBool,
+}
+
+impl Watch {
+    /// Stop as soon as possible and return what there is.
+    pub fn cancel(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked to stop.
+    #[must_use]
+    pub fn cancelled(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Candidates looked at so far.
+    #[must_use]
+    pub fn considered(&self) -> u64 {
+        self.considered.load(Ordering::Relaxed)
+    }
+
+    /// Sets of outer degrees that are done, and all of them.
+    #[must_use]
+    pub fn progress(&self) -> (u64, u64) {
+        (self.outer.load(Ordering::Relaxed), self.n_outer.load(Ordering::Relaxed))
+    }
+
+    fn looked_at(&self, n: u64) {
+        self.considered.fetch_add(n, Ordering::Relaxed);
+    }
 }
 
 /// Judge every layout that the scenario leaves open.
 #[must_use]
-pub fn search(scenario: &Scenario, options: &Options) -> Found {
+pub fn search(scenario: &Scenario, options: &Options<'_>) -> Found {
+    search_watched(scenario, options, &Watch::default())
+}
+
+/// The same, watched by another thread.
+#[must_use]
+pub fn search_watched(scenario: &Scenario, options: &Options<'_>, watch: &Watch) -> Found {
     let machine = scenario.machine();
-    let space = Space {
+    let runs = options.objectives.iter().any(|o| !matches!(o, Objective::StepTime | Objective::Memory));
+    let score = |layout: &Layout, parts: &Parts| totals(scenario, layout, parts);
+    let mut judge = Judge {
+        space: space(scenario, options.breadth),
+        machines: machines(&machine),
+        context: machine.memory_context(),
+        operations: tables::OperationTable::default(),
+        prune: !options.exhaustive && !runs && options.objectives.first() == Some(&Objective::StepTime),
+        score: runs.then_some(&score as &Score<'_>),
+        watch,
+    };
+    let marked = options.mark.and_then(|choice| marked(scenario, options, choice));
+    let empty = Keep::new(options, marked);
+    let mut order: Vec<(f64, Outer)> = judge.space.outer().into_iter().map(|o| (f64::MAX, o)).collect();
+    watch.n_outer.store(order.len() as u64, Ordering::Relaxed);
+    let mut bar = empty.clone();
+    if options.breadth == Breadth::All && judge.prune {
+        // Layouts that differ in their degrees and schedules are a small part of all, and set the bar
+        // for the others.
+        judge.space.breadth = Breadth::Schedules;
+        let parts: Vec<Keep> = order.par_iter().map(|(_, o)| judge.judge(o, empty.clone(), &empty)).collect();
+        for (part, (best_s, _)) in parts.into_iter().zip(&mut order) {
+            *best_s = part.best.first().map_or(f64::MAX, |b| b.step_time_s);
+            bar.merge(part);
+        }
+        judge.space.breadth = Breadth::All;
+        // The most promising first: what they find rules out more of the rest.
+        order.sort_by(|a, b| a.0.total_cmp(&b.0));
+    }
+    let mut all = empty.clone();
+    for wave in order.chunks(WAVE) {
+        let one = |(_, outer): &(f64, Outer)| {
+            let part = judge.judge(outer, empty.clone(), &bar);
+            watch.outer.fetch_add(1, Ordering::Relaxed);
+            part
+        };
+        let parts: Vec<Keep> = wave.par_iter().map(one).collect();
+        for part in parts {
+            bar.raise(&part);
+            all.merge(part);
+        }
+        if watch.cancelled() {
+            break;
+        }
+    }
+    let mut found = finish(scenario, &machine, all, options);
+    found.cancelled = watch.cancelled();
+    found
+}
+
+/// The best layout that agrees with a choice.
+fn marked(scenario: &Scenario, options: &Options<'_>, choice: Choice) -> Option<Candidate> {
+    let own = Scenario {
+        choice,
+        ..scenario.clone()
+    };
+    let one = Options {
+        n_best: 1,
+        mark: None,
+        n_simulated: 0,
+        ..*options
+    };
+    search(&own, &one).best.first().copied()
+}
+
+/// Sets of outer degrees that are judged side by side, knowing what those before have found. Not the
+/// number of threads: what is ruled out must not depend on it.
+const WAVE: usize = 16;
+
+/// The space of a scenario.
+#[must_use]
+pub fn space(scenario: &Scenario, breadth: Breadth) -> Space<'_> {
+    let stack = &scenario.stack;
+    Space {
         workload: &scenario.workload,
         n_devices: scenario.n_devices(),
         domain: scenario.domain(),
         choice: scenario.choice,
-        selective_pays: !scenario.stack.flash_attention,
-    };
-    let outer = space.outer();
-    let parts: Vec<Partial> = outer.par_iter().map(|o| judge(&space, o, &machine)).collect();
-    merge(parts, options)
-}
-
-/// What prices of layers depend on inside one set of outer degrees.
-type PriceKey = (u32, u32, u32, crate::layout::Recompute);
-
-/// Prices of one set of outer degrees.
-#[derive(Default)]
-struct PriceTable(Vec<(PriceKey, Prices)>);
-
-impl PriceTable {
-    fn of(&mut self, workload: &Workload, machine: &Machine, layout: &Layout) -> &Prices {
-        let key = price_key(layout);
-        let at = self.0.iter().position(|(k, _)| *k == key).unwrap_or_else(|| {
-            let groups = place(layout, machine.domain);
-            self.0.push((key, prices(workload, layout, machine, &groups)));
-            self.0.len() - 1
-        });
-        &self.0[at].1
+        selective_pays: !stack.flash_attention,
+        breadth,
+        overlaps: Overlap {
+            tensor: stack.hides_tensor_backward || stack.tensor_overlap_fraction > 0.0,
+            data: stack.data_overlap_fraction > 0.0,
+            pipeline: stack.pipeline_overlap_fraction > 0.0,
+            expert: stack.expert_overlap_fraction > 0.0,
+        },
+        host_link: scenario.accelerator.host_bytes_per_s.is_some(),
     }
 }
 
-/// Cuts of one set of outer degrees.
-#[derive(Default)]
-struct Cuts {
-    /// The last one by virtual stages: neighbours share it.
-    last: Option<(u32, Cut)>,
-    /// Balanced ones, by what they rest on.
-    balanced: Vec<((PriceKey, u32), Split, Cut)>,
-}
-
-impl Cuts {
-    /// The cut of a layout as it stands.
-    fn given(&mut self, workload: &Workload, layout: &Layout) -> &Cut {
-        let last = self.last.take().filter(|(v, _)| *v == layout.virtual_stages);
-        let cut = || (layout.virtual_stages, Cut::of(&workload.model, layout));
-        &self.last.insert(last.unwrap_or_else(cut)).1
-    }
-
-    /// The cut of a layout with its layers balanced, which it then has.
-    fn balanced(&mut self, workload: &Workload, layout: &mut Layout, prices: &Prices) -> &Cut {
-        let key = (price_key(layout), layout.virtual_stages);
-        let at = self.balanced.iter().position(|(k, ..)| *k == key).unwrap_or_else(|| {
-            let plan = SchedulePlan::of(layout, layout.n_micro_batches(workload.global_batch_seqs));
-            let split = Split::explicit(&balanced(&pattern(&workload.model), prices, &plan));
-            let cut = Cut::of(&workload.model, &Layout { split, ..*layout });
-            self.balanced.push((key, split, cut));
-            self.balanced.len() - 1
-        });
-        let (_, split, cut) = &self.balanced[at];
-        layout.split = *split;
-        cut
-    }
-}
-
-fn price_key(layout: &Layout) -> PriceKey {
-    (layout.expert, layout.expert_tensor, layout.micro_batch_seqs, layout.recompute)
-}
-
-fn judge(space: &Space<'_>, outer: &Outer, machine: &Machine) -> Partial {
-    let workload = space.workload;
-    let context = machine.memory_context();
-    let mut out = Partial::default();
-    let (mut table, mut cuts) = (PriceTable::default(), Cuts::default());
-    for mut layout in space.inner(outer) {
-        out.considered += 1;
-        let first = shape_violations(workload, &layout, space.n_devices).into_iter().next();
-        if let Some(violation) = first.or_else(|| host_violation(&layout, &context)) {
-            reject(&mut out, layout, violation);
-            continue;
+/// The machine under every set of overlaps.
+fn machines(machine: &Machine) -> Vec<(Overlap, Machine)> {
+    let on = [true, false];
+    let mut out = Vec::new();
+    for tensor in on {
+        for data in on {
+            for pipeline in on {
+                for expert in on {
+                    let overlap = Overlap {
+                        tensor,
+                        data,
+                        pipeline,
+                        expert,
+                    };
+                    out.push((overlap, machine.with_overlap(overlap).into_owned()));
+                }
+            }
         }
-        let cut = if space.choice.split == Some(SplitChoice::Balanced) && layout.pipeline > 1 {
-            let prices = table.of(workload, machine, &layout);
-            cuts.balanced(workload, &mut layout, prices)
-        } else {
-            cuts.given(workload, &layout)
-        };
-        let memory = budgets(workload, &layout, cut, &context);
-        if let Some(violation) = memory_violation(&memory) {
-            reject(&mut out, layout, violation);
-            continue;
-        }
-        let (parts, _) = step::parts(
-            workload,
-            machine,
-            &layout,
-            &Priced {
-                cut,
-                groups: &place(&layout, machine.domain),
-                prices: table.of(workload, machine, &layout),
-            },
-        );
-        let step_time_s = parts.total_s();
-        #[allow(clippy::cast_precision_loss)]
-        let n_devices = layout.n_devices() as f64;
-        out.fits.push(Candidate {
-            layout,
-            step_time_s,
-            tokens_per_s_per_device: workload.step_tokens() / step_time_s / n_devices,
-            peak_bytes: memory.iter().map(MemoryBudget::peak_bytes).fold(0.0, f64::max),
-            tie: false,
-        });
     }
     out
 }
 
-fn reject(out: &mut Partial, layout: Layout, violation: Violation) {
-    *out.rejected.entry(violation.kind().to_string()).or_insert(0) += 1;
-    let miss = match violation {
-        Violation::OutOfMemory { short_bytes, .. } | Violation::HostOutOfMemory { short_bytes, .. } => short_bytes,
-        _ => f64::MAX,
-    };
-    if out.nearest.is_none_or(|(m, ..)| miss < m) {
-        out.nearest = Some((miss, layout, violation));
+fn finish(scenario: &Scenario, machine: &Machine, mut keep: Keep, options: &Options<'_>) -> Found {
+    let mut best = keep.sorted();
+    let pareto = keep.front(&best);
+    let first = options.objectives.first().copied().unwrap_or(Objective::StepTime);
+    let n = options.n_simulated.min(best.len());
+    if n > 0 {
+        best[..n].par_iter_mut().for_each(|c| simulate(scenario, machine, c));
+        best[..n].sort_by(|a, b| a.value(first).total_cmp(&b.value(first)).then(a.layout.cmp(&b.layout)));
+    }
+    let limit = best.first().map_or(0.0, |b| b.value(first) * (1.0 + options.tie_fraction));
+    for candidate in &mut best {
+        candidate.tie = candidate.value(first) <= limit;
+    }
+    Found {
+        n_considered: keep.considered,
+        n_evaluated: keep.evaluated,
+        n_pruned: keep.considered - keep.evaluated,
+        n_bounded: keep.bounded,
+        rejected: keep.reasons(),
+        nearest: keep
+            .nearest
+            .map(|(_, layout, violation)| format!("{layout}: {violation}; {}", violation.remedy())),
+        marked: keep.mark.map(|m| (keep.ahead + 1, m)),
+        pareto,
+        best,
+        cancelled: false,
     }
 }
 
-fn merge(parts: Vec<Partial>, options: &Options) -> Found {
-    let mut found = Found::default();
-    let mut fits = Vec::new();
-    let mut nearest: Option<(f64, Layout, Violation)> = None;
-    for part in parts {
-        found.n_considered += part.considered;
-        fits.extend(part.fits);
-        for (reason, n) in part.rejected {
-            *found.rejected.entry(reason).or_insert(0) += n;
-        }
-        if let Some(near) = part.nearest.filter(|n| nearest.is_none_or(|m| n.0 < m.0)) {
-            nearest = Some(near);
-        }
+/// Put the engine's step in place of the closed form's, where it can run it.
+fn simulate(scenario: &Scenario, machine: &Machine, candidate: &mut Candidate) {
+    let Ok(step) = engine_step(&scenario.workload, machine, &candidate.layout) else {
+        return;
+    };
+    candidate.tokens_per_s_per_device *= candidate.step_time_s / step.time_s;
+    candidate.step_time_s = step.time_s;
+    candidate.simulated = true;
+    if candidate.totals.is_some() {
+        candidate.totals = Some(totals(scenario, &candidate.layout, &step.parts));
     }
-    found.n_evaluated = fits.len() as u64;
-    found.n_pruned = found.n_considered - found.n_evaluated;
-    found.nearest = nearest.map(|(_, layout, violation)| format!("{layout}: {violation}; {}", violation.remedy()));
-    fits.sort_by(|a, b| a.step_time_s.total_cmp(&b.step_time_s).then(a.layout.cmp(&b.layout)));
-    let limit = fits.first().map_or(0.0, |b| b.step_time_s * (1.0 + options.tie_fraction));
-    for candidate in &mut fits {
-        candidate.tie = candidate.step_time_s <= limit;
-    }
-    if let Some(choice) = options.mark {
-        let rank = fits.iter().position(|c| choice.allows(&c.layout));
-        found.marked = rank.map(|i| (i as u64 + 1, fits[i]));
-    }
-    let mut least = f64::MAX;
-    for candidate in &fits {
-        if candidate.peak_bytes < least {
-            least = candidate.peak_bytes;
-            found.pareto.push(*candidate);
-        }
-    }
-    fits.truncate(options.n_best);
-    found.best = fits;
-    found
 }

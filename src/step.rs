@@ -33,6 +33,7 @@ use std::collections::BTreeMap;
 /// there are more slots than [`event::MOST_SLOTS`], when the fill of the pipeline no longer matters.
 #[must_use]
 pub fn simulate(workload: &Workload, machine: &Machine, layout: &Layout) -> Step {
+    let machine = &*machine.with_overlap(layout.overlap);
     let cut = Cut::of(&workload.model, layout);
     let memory = budgets(workload, layout, &cut, &machine.memory_context());
     let (closed, timing) = closed(workload, machine, layout);
@@ -55,10 +56,16 @@ pub struct Priced<'a> {
 #[must_use]
 pub fn parts(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>) -> (Parts, Timing) {
     let timing = pipeline::timing(workload, machine, layout, priced);
-    let mut parts = timing.parts;
-    parts.optimizer_s += data::optimizer_of_stages_s(workload, machine, layout, priced.cut.stages(), timing.heaviest);
+    let optimizer_s = data::optimizer_of_stages_s(workload, machine, layout, priced.cut.stages(), timing.heaviest);
+    (ended(machine, timing.parts, optimizer_s), timing)
+}
+
+/// Parts of the micro-batches with what follows them: the optimizer, and waiting for the slowest node.
+#[must_use]
+pub fn ended(machine: &Machine, mut parts: Parts, optimizer_s: f64) -> Parts {
+    parts.optimizer_s += optimizer_s;
     parts.other_s += straggler_s(machine, parts.math_s + parts.recompute_s);
-    (parts, timing)
+    parts
 }
 
 /// Whether the closed form of a layout is claimed to be within 0.5 % of the engine.
@@ -90,6 +97,7 @@ pub fn textbook_parts(workload: &Workload, machine: &Machine, layout: &Layout) -
 }
 
 fn closed(workload: &Workload, machine: &Machine, layout: &Layout) -> (Parts, Timing) {
+    let machine = &*machine.with_overlap(layout.overlap);
     let cut = Cut::of(&workload.model, layout);
     let groups = place(layout, machine.domain);
     let prices = prices(workload, layout, machine, &groups);
@@ -155,6 +163,7 @@ fn straggler_s(machine: &Machine, math_s: f64) -> f64 {
 /// Operations of the heaviest stage with their times, for `explain`.
 #[must_use]
 pub fn explain(workload: &Workload, machine: &Machine, layout: &Layout) -> Vec<Explained> {
+    let machine = &*machine.with_overlap(layout.overlap);
     let shapes = stages(&workload.model, layout);
     let groups = place(layout, machine.domain);
     let prices = prices(workload, layout, machine, &groups);
@@ -179,12 +188,15 @@ pub fn explain(workload: &Workload, machine: &Machine, layout: &Layout) -> Vec<E
     if shape.embedding {
         add("embedding".to_string(), lower::embedding(workload, layout, &machine.stack), 1.0);
     }
-    for (kind, n) in shape.kinds() {
-        add(
-            format!("{} layer", kind.name()),
-            lower::layer(workload, layout, kind, &machine.stack, &groups),
-            n,
-        );
+    for (kind, n, again) in shape.parts() {
+        let mut layers = |layout: &Layout, n: f64| {
+            let ops = lower::layer(workload, layout, kind, &machine.stack, &groups);
+            add(format!("{} layer", kind.name()), ops, n);
+        };
+        layers(layout, n);
+        if let Some(full) = price::whole(layout).filter(|_| again > 0.0) {
+            layers(&full, again);
+        }
     }
     if shape.head {
         add("head".to_string(), lower::head(workload, layout, &machine.stack), 1.0);

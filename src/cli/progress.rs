@@ -75,6 +75,19 @@ impl Progress {
         )
     }
 
+    /// Say something else than a count.
+    pub fn tell(&self, line: &str) {
+        let Some(last) = &self.last else { return };
+        if self.start.elapsed() < PATIENCE {
+            return;
+        }
+        let Ok(mut last) = last.try_lock() else { return };
+        if last.is_none_or(|t| t.elapsed() >= EVERY) {
+            *last = Some(Instant::now());
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{line}");
+        }
+    }
+
     /// Take the line away.
     pub fn end(&self) {
         let written = self.last.as_ref().is_some_and(|l| l.lock().is_ok_and(|l| l.is_some()));

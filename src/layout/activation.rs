@@ -5,8 +5,8 @@
 //! cut along the sequence and gathered again), rotated queries and keys, values, the attention
 //! output with its log-sum-exp, the two halves of the gated feed-forward and their product.
 
-use super::{Layout, Recompute};
-use crate::catalog::{Attention, Model};
+use super::{Layout, Recompute, StageShape};
+use crate::catalog::{Attention, Model, N_KINDS};
 use crate::workload::{Feed, LayerKind, Mixer, Workload, count::head_dims, mixer};
 
 /// Activation bytes of one layer and micro-batch on one device.
@@ -59,7 +59,54 @@ pub fn local(workload: &Workload, layout: &Layout) -> Local {
     }
 }
 
-/// Activations of one layer of a kind.
+/// Activations of a layer of every kind.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Activations {
+    /// As the layout has them, by [`LayerKind::index`].
+    pub own: [LayerActivations; N_KINDS],
+    /// Computed again whole.
+    pub whole: [LayerActivations; N_KINDS],
+}
+
+impl Activations {
+    /// Those of a layout.
+    #[must_use]
+    pub fn of(workload: &Workload, layout: &Layout, rules: ActivationRules) -> Activations {
+        let own = LayerKind::ALL.map(|kind| layer(workload, layout, kind, rules));
+        let whole = if layout.recompute.layers() > 0 {
+            let full = Layout {
+                recompute: Recompute::Full,
+                ..*layout
+            };
+            LayerKind::ALL.map(|kind| layer(workload, &full, kind, rules))
+        } else {
+            own
+        };
+        Activations { own, whole }
+    }
+
+    /// Bytes that one micro-batch leaves on some layers.
+    #[must_use]
+    pub fn kept_bytes(&self, shape: &StageShape) -> f64 {
+        let of = |(kind, n, again): (LayerKind, f64, f64)| {
+            let i = kind.index();
+            n * self.own[i].kept_bytes + again * self.whole[i].kept_bytes
+        };
+        shape.parts().map(of).sum()
+    }
+
+    /// The largest of a quantity over the layers of a stage.
+    #[must_use]
+    pub fn largest(&self, shape: &StageShape, quantity: fn(&LayerActivations) -> f64) -> f64 {
+        let of = |(kind, n, again): (LayerKind, f64, f64)| {
+            let there = |n: f64, layer: &LayerActivations| if n > 0.0 { quantity(layer) } else { 0.0 };
+            there(n, &self.own[kind.index()]).max(there(again, &self.whole[kind.index()]))
+        };
+        shape.parts().map(of).fold(0.0, f64::max)
+    }
+}
+
+/// Activations of one layer of a kind; of those that are not computed again, where some are.
 #[must_use]
 pub fn layer(workload: &Workload, layout: &Layout, kind: LayerKind, rules: ActivationRules) -> LayerActivations {
     let l = local(workload, layout);
@@ -84,7 +131,7 @@ pub fn layer(workload: &Workload, layout: &Layout, kind: LayerKind, rules: Activ
     let transient = feed_transient + gathered + l.tokens * l.hidden * wide;
     let full = norms + masks + mixed + scores + feed;
     match layout.recompute {
-        Recompute::None => LayerActivations {
+        Recompute::None | Recompute::Layers(_) => LayerActivations {
             kept_bytes: full,
             transient_bytes: transient,
         },

@@ -1,12 +1,11 @@
 //! Memory of one device per pipeline stage.
 
-use super::activation::{self, ActivationRules, LayerActivations};
+use super::activation::{self, ActivationRules, Activations};
 use super::held::held_bytes;
-use super::offload::{host_bytes, resident_bytes};
-use super::{Cut, Layout, SchedulePlan, Sharding, StageShape};
-use crate::catalog::N_KINDS;
+use super::offload::{offloaded_optimizer_bytes, resident_bytes};
+use super::{Cut, Layout, Offload, SchedulePlan, Sharding, StageShape};
 use crate::workload::count::{LayerParams, layer_params};
-use crate::workload::{LayerKind, Workload};
+use crate::workload::Workload;
 
 /// What fills the memory of one device of a stage, bytes at the moment of its peak.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -177,68 +176,133 @@ pub fn shards(layout: &Layout) -> (f64, f64) {
     (dense.max(1.0), (layout.expert_data() / replicas).max(1.0))
 }
 
-struct Static {
+/// What a stage holds whatever is under way: it depends on its layers and on who shares their state.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct State {
     weights_bytes: f64,
     gradients_bytes: f64,
     optimizer_bytes: f64,
+    /// Weight-gradient placeholders and gathered weights.
+    buffers_bytes: f64,
+    /// Host memory of an offloaded optimizer.
+    host_bytes: f64,
 }
 
-/// ZeRO stages 1 to 3 (arXiv 1910.02054 §5): which state is divided by the sharding ranks.
-fn static_state(workload: &Workload, layout: &Layout, params: DeviceParams) -> Static {
-    let p = &workload.precision;
-    let (dense, expert) = shards(layout);
-    let shared = params.shared(dense, expert);
-    let pick = |from: Sharding| if layout.sharding >= from { shared } else { params };
-    Static {
-        weights_bytes: pick(Sharding::Zero3).total() * p.weight_bytes,
-        gradients_bytes: pick(Sharding::Zero2).trained() * p.gradient_bytes,
-        optimizer_bytes: pick(Sharding::Zero1).trained() * p.optimizer_bytes,
+impl State {
+    /// That of a stage. ZeRO stages 1 to 3 (arXiv 1910.02054 §5) say which state is divided by the
+    /// sharding ranks.
+    #[must_use]
+    pub fn of(workload: &Workload, layout: &Layout, shape: &StageShape) -> State {
+        let p = &workload.precision;
+        let params = device_params(workload, layout, shape);
+        let (dense, expert) = shards(layout);
+        let shared = params.shared(dense, expert);
+        let pick = |from: Sharding| if layout.sharding >= from { shared } else { params };
+        State {
+            weights_bytes: pick(Sharding::Zero3).total() * p.weight_bytes,
+            gradients_bytes: pick(Sharding::Zero2).trained() * p.gradient_bytes,
+            optimizer_bytes: pick(Sharding::Zero1).trained() * p.optimizer_bytes,
+            buffers_bytes: placeholders(workload, layout, shape) + gathered_units(workload, layout, shape),
+            host_bytes: offloaded_optimizer_bytes(workload, layout, params),
+        }
     }
+
+    /// All of it on the device that offloading cannot move.
+    #[must_use]
+    pub fn least_bytes(&self) -> f64 {
+        self.weights_bytes + self.gradients_bytes + self.buffers_bytes
+    }
+}
+
+/// What micro-batches leave on a stage, and what is there for a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Activity {
+    /// Activations of all that are under way.
+    pub held_bytes: f64,
+    /// Of them, what is on the device when they are offloaded.
+    pub resident_bytes: f64,
+    /// The larger of one layer's backward and of the loss.
+    pub moment_bytes: f64,
+}
+
+/// The activity on every stage, in order.
+#[must_use]
+pub fn activities(workload: &Workload, layout: &Layout, cut: &Cut, context: &MemoryContext, layers: &Activations) -> Vec<Activity> {
+    let plan = SchedulePlan::of(layout, layout.n_micro_batches(workload.global_batch_seqs));
+    let (kinds, classes) = (cut.kinds(), cut.stage_kinds());
+    let kept: Vec<f64> = kinds.first.iter().map(|&i| layers.kept_bytes(&cut.pieces()[i])).collect();
+    // What stages of a class share: bytes kept by each chunk, the largest layer, and what is there for a moment.
+    let v = cut.chunks();
+    let alike = |&first: &usize| {
+        let shape = &cut.stages()[first];
+        let chunks = kinds.of[first * v..(first + 1) * v].iter().map(|&kind| kept[usize::from(kind)]);
+        (
+            chunks.collect::<Vec<f64>>(),
+            resident_bytes(f64::INFINITY, shape, layers),
+            moment_bytes(workload, layout, shape, context, layers),
+        )
+    };
+    let known: Vec<_> = classes.first.iter().map(alike).collect();
+    (0u32..)
+        .zip(&classes.of)
+        .map(|(i, &class)| {
+            let (kept_bytes, resident_bytes, moment_bytes) = &known[usize::from(class)];
+            let held_bytes = held_bytes(&plan, i, kept_bytes);
+            Activity {
+                held_bytes,
+                resident_bytes: held_bytes.min(*resident_bytes),
+                moment_bytes: *moment_bytes,
+            }
+        })
+        .collect()
+}
+
+/// The memory of a stage from both.
+#[must_use]
+pub fn budget(stage: u32, state: &State, activity: &Activity, offload: Offload, context: &MemoryContext) -> MemoryBudget {
+    let (activations, optimizer) = (offload.activations(), offload.optimizer());
+    let mut budget = MemoryBudget {
+        stage,
+        weights_bytes: state.weights_bytes,
+        gradients_bytes: state.gradients_bytes,
+        optimizer_bytes: if optimizer { 0.0 } else { state.optimizer_bytes },
+        activations_bytes: if activations {
+            activity.resident_bytes
+        } else {
+            activity.held_bytes
+        },
+        buffers_bytes: state.buffers_bytes + activity.moment_bytes,
+        reserve_bytes: 0.0,
+        capacity_bytes: context.capacity_bytes,
+        host_bytes: if activations { activity.held_bytes } else { 0.0 } + if optimizer { state.host_bytes } else { 0.0 },
+        host_capacity_bytes: context.host_bytes,
+    };
+    budget.reserve_bytes = FRAGMENTATION * budget.allocated_bytes() + CONTEXT_BYTES;
+    budget
 }
 
 /// The memory of every stage.
 #[must_use]
 pub fn budgets(workload: &Workload, layout: &Layout, cut: &Cut, context: &MemoryContext) -> Vec<MemoryBudget> {
-    let layers = LayerKind::ALL.map(|kind| activation::layer(workload, layout, kind, context.rules));
-    let plan = SchedulePlan::of(layout, layout.n_micro_batches(workload.global_batch_seqs));
-    let mut kept_bytes = vec![0.0; plan.chunks as usize];
+    let states = cut.stage_kinds().spread(|i| State::of(workload, layout, &cut.stages()[i]));
+    let layers = Activations::of(workload, layout, context.rules);
     (0u32..)
-        .zip(cut.stages().iter().zip(cut.by_stage()))
-        .map(|(i, (shape, chunks))| {
-            let params = device_params(workload, layout, shape);
-            let state = static_state(workload, layout, params);
-            for (bytes, chunk) in kept_bytes.iter_mut().zip(chunks) {
-                *bytes = chunk.kinds().map(|(k, n)| n * layers[k.index()].kept_bytes).sum();
-            }
-            let held_bytes = held_bytes(&plan, i, &kept_bytes);
-            let mut budget = MemoryBudget {
-                stage: i,
-                weights_bytes: state.weights_bytes,
-                gradients_bytes: state.gradients_bytes,
-                optimizer_bytes: if layout.offload.optimizer() { 0.0 } else { state.optimizer_bytes },
-                activations_bytes: if layout.offload.activations() {
-                    resident_bytes(held_bytes, shape, &layers)
-                } else {
-                    held_bytes
-                },
-                buffers_bytes: buffers(workload, layout, shape, context, &layers),
-                reserve_bytes: 0.0,
-                capacity_bytes: context.capacity_bytes,
-                host_bytes: host_bytes(workload, layout, held_bytes, params),
-                host_capacity_bytes: context.host_bytes,
-            };
-            budget.reserve_bytes = FRAGMENTATION * budget.allocated_bytes() + CONTEXT_BYTES;
-            budget
-        })
+        .zip(states.iter().zip(activities(workload, layout, cut, context, &layers)))
+        .map(|(i, (state, activity))| budget(i, state, &activity, layout.offload, context))
         .collect()
 }
 
-/// Transient bytes: weight-gradient placeholders, gathered weights, and the larger of the loss
-/// and of one layer's backward.
-fn buffers(workload: &Workload, layout: &Layout, shape: &StageShape, context: &MemoryContext, layers: &[LayerActivations; N_KINDS]) -> f64 {
+/// Transient bytes of a micro-batch: the larger of the loss and of one layer's backward.
+fn moment_bytes(
+    workload: &Workload,
+    layout: &Layout,
+    shape: &StageShape,
+    context: &MemoryContext,
+    layers: &Activations,
+) -> f64 {
     let l = activation::local(workload, layout);
     let a = workload.precision.activation_bytes;
-    let layer = shape.kinds().map(|(k, _)| layers[k.index()].transient_bytes).fold(0.0, f64::max);
+    let layer = layers.largest(shape, |layer| layer.transient_bytes);
     let loss = if shape.head {
         let vocab = f64::from(workload.model.vocab) / l.tensor;
         // Logits and their gradient in 16 bits; an unfused loss adds two fp32 copies.
@@ -253,7 +317,7 @@ fn buffers(workload: &Workload, layout: &Layout, shape: &StageShape, context: &M
     } else {
         0.0
     };
-    placeholders(workload, layout, shape) + gathered_units(workload, layout, shape) + layer.max(loss)
+    layer.max(loss)
 }
 
 /// Transformer Engine (≥ 2.3; grouped linears ≥ 2.10) caches one empty weight gradient per distinct

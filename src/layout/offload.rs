@@ -1,9 +1,8 @@
 //! What lies in host memory, and what has to cross the host link for it.
 
-use super::activation::{self, ActivationRules, LayerActivations};
+use super::activation::{ActivationRules, Activations};
 use super::memory::{DeviceParams, device_params, shards};
 use super::{Layout, Sharding, StageShape};
-use crate::catalog::N_KINDS;
 use crate::workload::Workload;
 
 /// Layers whose activations are on the device although they are offloaded: the one running, one
@@ -14,8 +13,8 @@ const RESIDENT_LAYERS: f64 = 3.0;
 
 /// What offloaded activations still take of the device, out of `held_bytes`.
 #[must_use]
-pub fn resident_bytes(held_bytes: f64, shape: &StageShape, layers: &[LayerActivations; N_KINDS]) -> f64 {
-    let largest = shape.kinds().map(|(kind, _)| layers[kind.index()].kept_bytes).fold(0.0, f64::max);
+pub fn resident_bytes(held_bytes: f64, shape: &StageShape, layers: &Activations) -> f64 {
+    let largest = layers.largest(shape, |layer| layer.kept_bytes);
     held_bytes.min(RESIDENT_LAYERS * largest)
 }
 
@@ -26,8 +25,7 @@ pub fn offloaded_activation_bytes(workload: &Workload, layout: &Layout, shape: &
     if !layout.offload.activations() {
         return 0.0;
     }
-    let kept = |kind| activation::layer(workload, layout, kind, rules).kept_bytes;
-    shape.kinds().map(|(kind, n)| n * kept(kind)).sum()
+    Activations::of(workload, layout, rules).kept_bytes(shape)
 }
 
 /// Parameters of one device that its host updates once per step: their gradients go up, their
@@ -51,17 +49,11 @@ pub fn owned(layout: &Layout, params: DeviceParams) -> f64 {
     params.trained_dense / dense + params.trained_expert / expert
 }
 
-/// Host memory of one device: all activations that are under way (those still on the device
-/// included, buffers are not freed early), and master weights, moments and the gradients they are
-/// updated with (ZeRO-Offload, arXiv 2101.06840 §4).
+/// Host memory of one device's offloaded optimizer: master weights, moments and the gradients they
+/// are updated with (ZeRO-Offload, arXiv 2101.06840 §4). Activations that are offloaded take what
+/// all that are under way take: those still on the device included, buffers are not freed early.
 #[must_use]
-pub fn host_bytes(workload: &Workload, layout: &Layout, held_bytes: f64, params: DeviceParams) -> f64 {
+pub fn offloaded_optimizer_bytes(workload: &Workload, layout: &Layout, params: DeviceParams) -> f64 {
     let p = &workload.precision;
-    let activations_bytes = if layout.offload.activations() { held_bytes } else { 0.0 };
-    let optimizer_bytes = if layout.offload.optimizer() {
-        owned(layout, params) * (p.optimizer_bytes + p.gradient_bytes)
-    } else {
-        0.0
-    };
-    activations_bytes + optimizer_bytes
+    owned(layout, params) * (p.optimizer_bytes + p.gradient_bytes)
 }

@@ -1,96 +1,21 @@
 //! Candidate layouts: every combination of the degrees that are free, one after another.
 
-use super::{Layout, Offload, Recompute, Schedule, Sharding, Split, SplitChoice, product};
+use super::{Choice, Layout, Offload, Overlap, Recompute, Schedule, Sharding, Split, SplitChoice, product};
 use crate::workload::Workload;
 
-/// Which parts of a layout the user fixed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Choice {
-    /// Tensor degree.
-    pub tensor: Option<u32>,
-    /// Sequence parallelism.
-    pub sequence_parallel: Option<bool>,
-    /// Context degree.
-    pub context: Option<u32>,
-    /// Pipeline degree.
-    pub pipeline: Option<u32>,
-    /// Virtual stages.
-    pub virtual_stages: Option<u32>,
-    /// Expert degree.
-    pub expert: Option<u32>,
-    /// Expert-tensor degree.
-    pub expert_tensor: Option<u32>,
-    /// Data degree.
-    pub data: Option<u32>,
-    /// Sharding.
-    pub sharding: Option<Sharding>,
-    /// Copies of sharded state.
-    pub replicas: Option<u32>,
-    /// Micro-batch.
-    pub micro_batch_seqs: Option<u32>,
-    /// Schedule.
-    pub schedule: Option<Schedule>,
-    /// Layers of each chunk.
-    pub split: Option<SplitChoice>,
-    /// Recomputation.
-    pub recompute: Option<Recompute>,
-    /// What lives in host memory; nothing where this is open.
-    pub offload: Option<Offload>,
-}
-
-impl Choice {
-    /// True when a layout agrees with everything that is fixed.
-    #[must_use]
-    pub fn allows(&self, l: &Layout) -> bool {
-        fn ok<T: PartialEq>(fixed: Option<T>, value: T) -> bool {
-            fixed.is_none_or(|f| f == value)
-        }
-        ok(self.tensor, l.tensor)
-            && ok(self.sequence_parallel, l.sequence_parallel)
-            && ok(self.context, l.context)
-            && ok(self.pipeline, l.pipeline)
-            && ok(self.virtual_stages, l.virtual_stages)
-            && ok(self.expert, l.expert)
-            && ok(self.expert_tensor, l.expert_tensor)
-            && ok(self.data, l.data)
-            && ok(self.sharding, l.sharding)
-            && ok(self.replicas, l.replicas)
-            && ok(self.micro_batch_seqs, l.micro_batch_seqs)
-            && ok(self.schedule, l.schedule)
-            && self
-                .split
-                .is_none_or(|s| s == SplitChoice::Balanced || s == SplitChoice::Given(l.split))
-            && ok(self.recompute, l.recompute)
-            && ok(self.offload, l.offload)
-    }
-
-    /// True when nothing is fixed.
-    #[must_use]
-    pub fn is_free(&self) -> bool {
-        *self == Choice::default()
-    }
-
-    /// Everything fixed to a layout.
-    #[must_use]
-    pub fn fixed(l: &Layout) -> Choice {
-        Choice {
-            tensor: Some(l.tensor),
-            sequence_parallel: Some(l.sequence_parallel),
-            context: Some(l.context),
-            pipeline: Some(l.pipeline),
-            virtual_stages: Some(l.virtual_stages),
-            expert: Some(l.expert),
-            expert_tensor: Some(l.expert_tensor),
-            data: Some(l.data),
-            sharding: Some(l.sharding),
-            replicas: Some(l.replicas),
-            micro_batch_seqs: Some(l.micro_batch_seqs),
-            schedule: Some(l.schedule),
-            split: Some(SplitChoice::Given(l.split)),
-            recompute: Some(l.recompute),
-            offload: Some(l.offload),
-        }
-    }
+/// How much of what is free is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Breadth {
+    /// What every training program offers: degrees, virtual stages, sharding, micro-batches of powers of
+    /// two, recomputation of nothing or everything, 1F1B.
+    #[default]
+    Usual,
+    /// Every schedule and micro-batch too, tensor ranks beyond a domain, sequence parallelism off, ZeRO-2.
+    Schedules,
+    /// Everything that a layout can say: every schedule, recomputation of some layers of a chunk,
+    /// copies of sharded state, offloading, overlaps off one by one, balanced layers, tensor ranks
+    /// beyond a domain, sequence parallelism off. Not every program can run what it finds.
+    All,
 }
 
 /// A space of layouts for one workload on so many devices.
@@ -106,6 +31,12 @@ pub struct Space<'a> {
     pub choice: Choice,
     /// Attention stores its scores, so recomputing the core alone pays.
     pub selective_pays: bool,
+    /// How much of what is free is tried.
+    pub breadth: Breadth,
+    /// What the stack runs beside math: switching off anything else changes nothing.
+    pub overlaps: Overlap,
+    /// The link to the host is known, so that something can be offloaded.
+    pub host_link: bool,
 }
 
 /// The degrees that decide how weights and activations are cut; the rest varies inside.
@@ -119,6 +50,33 @@ pub struct Outer {
     pub pipeline: u32,
     /// Data degree.
     pub data: u32,
+}
+
+/// How micro-batches pass the stages, and which layers those hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way {
+    /// Order of micro-batches.
+    pub schedule: Schedule,
+    /// Chunks of the model per stage.
+    pub virtual_stages: u32,
+    /// Layers of each.
+    pub split: SplitChoice,
+}
+
+impl Way {
+    /// A layout that goes this way; with even layers where they are to be balanced.
+    #[must_use]
+    pub fn on(&self, layout: &Layout) -> Layout {
+        Layout {
+            schedule: self.schedule,
+            virtual_stages: self.virtual_stages,
+            split: match self.split {
+                SplitChoice::Given(split) => split,
+                SplitChoice::Balanced => Split::Even,
+            },
+            ..*layout
+        }
+    }
 }
 
 impl Space<'_> {
@@ -154,38 +112,28 @@ impl Space<'_> {
         out
     }
 
-    /// Layouts inside outer degrees, in order.
+    /// Layouts inside outer degrees. Balanced ones rest on prices, which are not known here: they come
+    /// out with even layers where the user asked for them, and not at all where they are free.
     #[must_use]
     pub fn inner(&self, o: &Outer) -> Vec<Layout> {
         let mut out = Vec::new();
-        let sequence_parallel = self.choice.sequence_parallel.unwrap_or(o.tensor > 1) && o.tensor > 1;
-        let split = match self.choice.split {
-            Some(SplitChoice::Given(split)) => split,
-            // Balanced ones rest on prices: the search puts them in.
-            Some(SplitChoice::Balanced) | None => Split::Even,
-        };
-        for (expert, expert_tensor) in self.experts(o) {
-            for micro_batch_seqs in self.micro_batches(o) {
-                for virtual_stages in self.virtuals(o) {
+        let asked = |way: &Way| way.split != SplitChoice::Balanced || self.choice.split == Some(SplitChoice::Balanced);
+        let ways: Vec<Way> = self.ways(o).into_iter().filter(asked).collect();
+        for layout in self.starts(o) {
+            for way in &ways {
+                for recompute in self.recomputes(o, way) {
                     for (sharding, replicas) in self.shardings(o) {
-                        for recompute in self.recomputes() {
-                            out.push(Layout {
-                                tensor: o.tensor,
-                                sequence_parallel,
-                                context: o.context,
-                                pipeline: o.pipeline,
-                                virtual_stages,
-                                expert,
-                                expert_tensor,
-                                data: o.data,
-                                sharding,
-                                replicas,
-                                micro_batch_seqs,
-                                schedule: self.choice.schedule.unwrap_or(Schedule::OneFOneB),
-                                split,
-                                recompute,
-                                offload: self.choice.offload.unwrap_or(Offload::None),
-                            });
+                        for offload in self.offloads() {
+                            for overlap in self.overlaps(&layout) {
+                                out.push(Layout {
+                                    recompute,
+                                    sharding,
+                                    replicas,
+                                    offload,
+                                    overlap,
+                                    ..way.on(&layout)
+                                });
+                            }
                         }
                     }
                 }
@@ -194,12 +142,90 @@ impl Space<'_> {
         out
     }
 
+    /// Outer degrees with experts, sequence parallelism and micro-batch.
+    #[must_use]
+    pub fn starts(&self, o: &Outer) -> Vec<Layout> {
+        let mut out = Vec::new();
+        for (expert, expert_tensor) in self.experts(o) {
+            for sequence_parallel in self.sequences(o) {
+                for micro_batch_seqs in self.micro_batches(o) {
+                    out.push(Layout {
+                        tensor: o.tensor,
+                        sequence_parallel,
+                        context: o.context,
+                        pipeline: o.pipeline,
+                        expert,
+                        expert_tensor,
+                        data: o.data,
+                        micro_batch_seqs,
+                        ..Layout::single()
+                    });
+                }
+            }
+        }
+        out
+    }
+
+    fn all(&self) -> bool {
+        self.breadth == Breadth::All
+    }
+
+    fn wide(&self) -> bool {
+        self.breadth >= Breadth::Schedules
+    }
+
+    fn sequences(&self, o: &Outer) -> Vec<bool> {
+        match self.choice.sequence_parallel {
+            _ if o.tensor == 1 => vec![false],
+            Some(fixed) => vec![fixed],
+            None if self.wide() => vec![true, false],
+            None => vec![true],
+        }
+    }
+
+    /// How micro-batches may pass the stages.
+    #[must_use]
+    pub fn ways(&self, o: &Outer) -> Vec<Way> {
+        let schedules = pick(self.choice.schedule, || {
+            if self.wide() && o.pipeline > 1 {
+                Schedule::ALL.to_vec()
+            } else {
+                vec![Schedule::OneFOneB]
+            }
+        });
+        let splits = pick(self.choice.split, || {
+            let even = SplitChoice::Given(Split::Even);
+            if self.all() && o.pipeline > 1 {
+                vec![even, SplitChoice::Balanced]
+            } else {
+                vec![even]
+            }
+        });
+        let mut out = Vec::new();
+        for schedule in schedules {
+            for virtual_stages in self.virtuals(o, schedule) {
+                // More chunks than one under this name are another schedule.
+                let free = self.choice.schedule.is_none();
+                if free && schedule == Schedule::BreadthFirst && virtual_stages == 1 {
+                    continue;
+                }
+                out.extend(splits.iter().map(|&split| Way {
+                    schedule,
+                    virtual_stages,
+                    split,
+                }));
+            }
+        }
+        out
+    }
+
     fn tensors(&self) -> Vec<u32> {
         pick(self.choice.tensor, || {
             let model = &self.workload.model;
+            let most = if self.wide() { self.domain.saturating_mul(4) } else { self.domain };
             divisors(u64::from(model.n_heads))
                 .into_iter()
-                .filter(|&t| t <= self.domain && self.n_devices.is_multiple_of(u64::from(t)))
+                .filter(|&t| t <= most && self.n_devices.is_multiple_of(u64::from(t)))
                 .collect()
         })
     }
@@ -226,9 +252,8 @@ impl Space<'_> {
         })
     }
 
-    fn virtuals(&self, o: &Outer) -> Vec<u32> {
+    fn virtuals(&self, o: &Outer, schedule: Schedule) -> Vec<u32> {
         pick(self.choice.virtual_stages, || {
-            let schedule = self.choice.schedule.unwrap_or(Schedule::OneFOneB);
             if o.pipeline == 1 || schedule == Schedule::GPipe {
                 return vec![1];
             }
@@ -281,6 +306,11 @@ impl Space<'_> {
     fn micro_batches(&self, o: &Outer) -> Vec<u32> {
         pick(self.choice.micro_batch_seqs, || {
             let per_rank = self.workload.global_batch_seqs / f64::from(o.data);
+            if self.wide() && per_rank.fract() == 0.0 && (1.0..=1e9).contains(&per_rank) {
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+                let whole = per_rank as u64;
+                return divisors(whole).into_iter().filter(|&b| b <= 16).collect();
+            }
             powers_of_two(16)
                 .into_iter()
                 .filter(|&b| b == 1 || f64::from(b) <= per_rank)
@@ -288,30 +318,90 @@ impl Space<'_> {
         })
     }
 
-    fn shardings(&self, o: &Outer) -> Vec<(Sharding, u32)> {
+    /// What data ranks share, and in how many copies.
+    #[must_use]
+    pub fn shardings(&self, o: &Outer) -> Vec<(Sharding, u32)> {
         let ranks = product(&[o.context, o.data]);
-        let kinds = pick(self.choice.sharding, || {
-            if ranks > 1 {
-                vec![Sharding::None, Sharding::Zero1, Sharding::Zero3]
-            } else {
-                vec![Sharding::None]
-            }
+        let kinds = pick(self.choice.sharding, || match (ranks > 1, self.wide()) {
+            (false, _) => vec![Sharding::None],
+            (true, false) => vec![Sharding::None, Sharding::Zero1, Sharding::Zero3],
+            (true, true) => vec![Sharding::None, Sharding::Zero1, Sharding::Zero2, Sharding::Zero3],
         });
-        let replicas = self.choice.replicas.unwrap_or(1);
-        kinds
-            .into_iter()
-            .map(|s| (s, if s == Sharding::Zero3 { replicas } else { 1 }))
-            .collect()
+        let mut out = Vec::new();
+        for sharding in kinds {
+            if sharding != Sharding::Zero3 {
+                out.push((sharding, 1));
+                continue;
+            }
+            let copies = pick(self.choice.replicas, || {
+                let all = || powers_of_two(o.data).into_iter().filter(|&r| o.data.is_multiple_of(r)).collect();
+                if self.all() { all() } else { vec![1] }
+            });
+            // As many copies as ranks share nothing.
+            let fixed = self.choice.replicas.is_some();
+            out.extend(copies.into_iter().filter(|&r| fixed || r == 1 || u64::from(r) < ranks).map(|r| (sharding, r)));
+        }
+        out
     }
 
-    fn recomputes(&self) -> Vec<Recompute> {
+    /// What is computed again on chunks of a way.
+    #[must_use]
+    pub fn recomputes(&self, o: &Outer, way: &Way) -> Vec<Recompute> {
         pick(self.choice.recompute, || {
+            let mut out = vec![Recompute::None];
             if self.selective_pays {
-                vec![Recompute::None, Recompute::Selective, Recompute::Full]
+                out.push(Recompute::Selective);
+            }
+            if self.all() {
+                let chunks = o.pipeline.saturating_mul(way.virtual_stages).max(1);
+                let most = self.workload.model.n_layers.div_ceil(chunks);
+                out.extend((1..most).map(Recompute::Layers));
+            }
+            out.push(Recompute::Full);
+            out
+        })
+    }
+
+    /// What lives on the host.
+    #[must_use]
+    pub fn offloads(&self) -> Vec<Offload> {
+        pick(self.choice.offload, || {
+            if self.all() && self.host_link {
+                vec![Offload::None, Offload::Activations, Offload::Optimizer, Offload::All]
             } else {
-                vec![Recompute::None, Recompute::Full]
+                vec![Offload::None]
             }
         })
+    }
+
+    /// Which overlaps are on. Off is only tried where the stack has it on and the degree has something
+    /// to overlap.
+    #[must_use]
+    pub fn overlaps(&self, layout: &Layout) -> Vec<Overlap> {
+        let c = self.choice.overlap;
+        let can = self.overlaps;
+        let options = |fixed: Option<bool>, there: bool| match fixed {
+            Some(on) => vec![on],
+            None if self.all() && there => vec![true, false],
+            None => vec![true],
+        };
+        let several = product(&[layout.context, layout.data]) > 1;
+        let mut out = Vec::new();
+        for tensor in options(c.tensor, can.tensor && layout.tensor > 1) {
+            for data in options(c.data, can.data && several) {
+                for pipeline in options(c.pipeline, can.pipeline && layout.pipeline > 1) {
+                    for expert in options(c.expert, can.expert && layout.expert > 1) {
+                        out.push(Overlap {
+                            tensor,
+                            data,
+                            pipeline,
+                            expert,
+                        });
+                    }
+                }
+            }
+        }
+        out
     }
 }
 

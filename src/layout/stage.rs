@@ -1,6 +1,6 @@
 //! Which layers each pipeline stage holds.
 
-use super::{Layout, SchedulePlan, Split};
+use super::{Layout, SchedulePlan};
 use crate::catalog::{Model, N_KINDS};
 use crate::workload::{LayerKind, pattern};
 
@@ -9,6 +9,8 @@ use crate::workload::{LayerKind, pattern};
 pub struct StageShape {
     /// Layers by [`LayerKind::index`].
     pub layers: [u32; N_KINDS],
+    /// Of these, those that backward computes again although not all are.
+    pub recomputed: [u32; N_KINDS],
     /// Holds the input embedding.
     pub embedding: bool,
     /// Holds the output head and loss.
@@ -30,28 +32,38 @@ impl StageShape {
             .filter(move |k| layers[k.index()] > 0)
             .map(move |k| (k, f64::from(layers[k.index()])))
     }
+
+    /// The same in two: layers as the layout has them in general, and those computed again whole.
+    pub fn parts(&self) -> impl Iterator<Item = (LayerKind, f64, f64)> + use<> {
+        let recomputed = self.recomputed;
+        self.kinds().map(move |(k, n)| {
+            let again = f64::from(recomputed[k.index()]);
+            (k, n - again, again)
+        })
+    }
 }
 
 /// The chunks of a layout, first to last on the path of a micro-batch.
 #[must_use]
 pub fn chunks(model: &Model, layout: &Layout) -> Vec<StageShape> {
-    path(model, &layout.split, &SchedulePlan::of(layout, 1.0))
+    path(model, layout, &SchedulePlan::of(layout, 1.0))
 }
 
-fn path(model: &Model, split: &Split, plan: &SchedulePlan) -> Vec<StageShape> {
-    dealt(&pattern(model), &split.sizes(model.n_layers, plan))
+fn path(model: &Model, layout: &Layout, plan: &SchedulePlan) -> Vec<StageShape> {
+    dealt(&pattern(model), &layout.split.sizes(model.n_layers, plan), layout.recompute.layers())
 }
 
-/// Layers dealt to the chunks of a path; embedding and head at its ends.
+/// Layers dealt to the chunks of a path, so many of each computed again; embedding and head at its ends.
 #[must_use]
-pub fn dealt(kinds: &[LayerKind], sizes: &[u32]) -> Vec<StageShape> {
+pub fn dealt(kinds: &[LayerKind], sizes: &[u32], n_recomputed: u32) -> Vec<StageShape> {
     let mut rest = kinds.iter();
     let mut out: Vec<StageShape> = sizes
         .iter()
         .map(|&size| {
             let mut shape = StageShape::default();
-            for kind in rest.by_ref().take(size as usize) {
+            for (i, kind) in (0u32..).zip(rest.by_ref().take(size as usize)) {
                 shape.layers[kind.index()] += 1;
+                shape.recomputed[kind.index()] += u32::from(i < n_recomputed);
             }
             shape
         })
@@ -79,8 +91,8 @@ pub fn placed(path: Vec<StageShape>, plan: &SchedulePlan) -> Vec<StageShape> {
 
 /// The chunks of a model where a schedule places them, as [`placed`] orders them.
 #[must_use]
-pub fn pieces(model: &Model, split: &Split, plan: &SchedulePlan) -> Vec<StageShape> {
-    placed(path(model, split, plan), plan)
+pub fn pieces(model: &Model, layout: &Layout, plan: &SchedulePlan) -> Vec<StageShape> {
+    placed(path(model, layout, plan), plan)
 }
 
 /// A model cut by a layout.
@@ -91,31 +103,90 @@ pub struct Cut {
     stages: Vec<StageShape>,
     chunks: usize,
     copies: u32,
+    /// Which of the distinct pieces each is.
+    kinds: Classes,
+    /// Which of the distinct stages each is; empty where a stage is one chunk.
+    stage_kinds: Classes,
+}
+
+/// Things of which few differ: the class of each, and where each class is first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Classes {
+    /// The class of each.
+    pub of: Vec<u16>,
+    /// The first of each class.
+    pub first: Vec<usize>,
+}
+
+impl Classes {
+    /// Classes of `n` things, where `same` says which are alike. Most are like the one before.
+    fn new(n: usize, same: impl Fn(usize, usize) -> bool) -> Classes {
+        let mut out = Classes {
+            of: Vec::with_capacity(n),
+            first: Vec::with_capacity(4),
+        };
+        for i in 0..n {
+            if i > 0 && same(i - 1, i) {
+                out.of.push(out.of[i - 1]);
+                continue;
+            }
+            let class = out.first.iter().position(|&first| same(first, i)).unwrap_or_else(|| {
+                out.first.push(i);
+                out.first.len() - 1
+            });
+            // More classes than that would need a model of as many layers.
+            out.of.push(u16::try_from(class).unwrap_or(u16::MAX));
+        }
+        out
+    }
+
+    /// One value of each, made once for each class from the first of it.
+    pub fn spread<T: Copy>(&self, mut make: impl FnMut(usize) -> T) -> Vec<T> {
+        let known: Vec<T> = self.first.iter().map(|&first| make(first)).collect();
+        self.of.iter().map(|&class| known[usize::from(class)]).collect()
+    }
 }
 
 impl Cut {
     /// Cut a model.
     #[must_use]
     pub fn of(model: &Model, layout: &Layout) -> Cut {
-        Cut::by(model, &layout.split, &SchedulePlan::of(layout, 1.0))
+        Cut::by(model, layout, &SchedulePlan::of(layout, 1.0))
     }
 
     /// Cut a model for a schedule.
     #[must_use]
-    pub fn by(model: &Model, split: &Split, plan: &SchedulePlan) -> Cut {
-        let pieces = pieces(model, split, plan);
+    pub fn by(model: &Model, layout: &Layout, plan: &SchedulePlan) -> Cut {
+        let pieces = pieces(model, layout, plan);
         let chunks = plan.chunks.max(1) as usize;
         let stages = if chunks == 1 {
             Vec::new()
         } else {
             pieces.chunks(chunks).map(sum).collect()
         };
+        let kinds = Classes::new(pieces.len(), |a, b| pieces[a] == pieces[b]);
+        let of = |stage: usize| &kinds.of[stage * chunks..(stage + 1) * chunks];
+        let stage_kinds = Classes::new(stages.len(), |a, b| of(a) == of(b));
         Cut {
             pieces,
             stages,
             chunks,
             copies: plan.kind.weight_copies(),
+            kinds,
+            stage_kinds,
         }
+    }
+
+    /// Which pieces are alike.
+    #[must_use]
+    pub fn kinds(&self) -> &Classes {
+        &self.kinds
+    }
+
+    /// Which stages are alike, chunk by chunk.
+    #[must_use]
+    pub fn stage_kinds(&self) -> &Classes {
+        if self.chunks == 1 { &self.kinds } else { &self.stage_kinds }
     }
 
     /// All chunks: chunk `c` of stage `i` at `i · chunks + c`.
@@ -161,6 +232,9 @@ pub fn sum(chunks: &[StageShape]) -> StageShape {
     let mut out = StageShape::default();
     for chunk in chunks {
         for (n, more) in out.layers.iter_mut().zip(chunk.layers) {
+            *n += more;
+        }
+        for (n, more) in out.recomputed.iter_mut().zip(chunk.recomputed) {
             *n += more;
         }
         out.embedding |= chunk.embedding;

@@ -4,7 +4,7 @@ use super::svg::{Axis, Lines};
 use super::{Block, Cell, Chart, Column, Document, KeyValue, Kind, Span, Table, plan};
 use crate::layout::Layout;
 use crate::plan::{Provenance, Scenario};
-use crate::search::{Candidate, Found};
+use crate::search::{Candidate, Found, Objective};
 use serde_json::{Map, Value, json};
 
 /// What a search is shown with.
@@ -20,6 +20,8 @@ pub struct Shown<'a> {
     pub elapsed_s: f64,
     /// Where it comes from.
     pub provenance: &'a Provenance,
+    /// What was wanted.
+    pub objectives: &'a [Objective],
     /// Every reason why layouts fell, not only the most frequent ones.
     pub all_reasons: bool,
 }
@@ -40,6 +42,9 @@ pub fn json(shown: &Shown<'_>) -> Value {
         "n_considered": found.n_considered,
         "n_evaluated": found.n_evaluated,
         "n_pruned": found.n_pruned,
+        "n_bounded": found.n_bounded,
+        "cancelled": found.cancelled,
+        "objectives": shown.objectives.iter().map(|o| o.name()).collect::<Vec<_>>(),
         "elapsed_s": shown.elapsed_s,
         "best": list(&found.best),
         "pareto": list(&found.pareto),
@@ -61,6 +66,12 @@ fn candidate(c: &Candidate) -> Value {
         "tokens_per_s_per_device": c.tokens_per_s_per_device,
         "peak_bytes": c.peak_bytes,
         "tie": c.tie,
+        "simulated": c.simulated,
+        "run": c.totals.map(|t| json!({
+            "cost_usd": t.cost_usd,
+            "energy_j": t.energy_j,
+            "carbon_kg_co2e": t.carbon_kg_co2e,
+        })),
     })
 }
 
@@ -70,10 +81,10 @@ pub fn document(shown: &Shown<'_>) -> Document {
     let found = shown.found;
     let mut blocks = vec![Block::KeyValues(summary(shown))];
     if !found.best.is_empty() {
-        blocks.push(Block::Table(best(found)));
+        blocks.push(Block::Table(best(found, shown.objectives)));
     }
     if found.pareto.len() > 1 {
-        blocks.push(Block::Table(pareto(found)));
+        blocks.push(Block::Table(pareto(found, shown.objectives)));
     }
     if !found.rejected.is_empty() {
         blocks.push(Block::Table(rejected(found, shown.all_reasons)));
@@ -95,7 +106,9 @@ fn summary(shown: &Shown<'_>) -> Vec<KeyValue> {
     let count = |n: u64| Cell::Count(n as f64);
     let mut out = Vec::new();
     if let Some(best) = found.best.first() {
-        out.push(KeyValue::new("Fastest", Cell::Text(best.layout.to_string())).answer());
+        let first = shown.objectives.first().copied().unwrap_or(Objective::StepTime);
+        let title = if first == Objective::StepTime { "Fastest" } else { "Best" };
+        out.push(KeyValue::new(title, Cell::Text(best.layout.to_string())).answer());
         let note = match found.best.iter().filter(|c| c.tie).count() {
             0 | 1 => "no other layout within 2 %".to_string(),
             2 => "1 other is within 2 %, and no model of a step can tell them apart".to_string(),
@@ -108,8 +121,20 @@ fn summary(shown: &Shown<'_>) -> Vec<KeyValue> {
         );
     }
     out.extend(own(shown));
-    out.push(KeyValue::new("Looked at", count(found.n_considered)).note(format!("layouts in {}", crate::units::duration(shown.elapsed_s))));
-    out.push(KeyValue::new("Fit", count(found.n_evaluated)));
+    let looked = format!("layouts in {}", crate::units::duration(shown.elapsed_s));
+    let looked = if found.cancelled {
+        format!("{looked}, then stopped: the best of a part of them")
+    } else {
+        looked
+    };
+    out.push(KeyValue::new("Looked at", count(found.n_considered)).note(looked));
+    if found.n_bounded > 0 {
+        let note = "by bounds on step time and memory: none of them can be among these";
+        out.push(KeyValue::new("Ruled out", count(found.n_bounded)).note(note));
+        out.push(KeyValue::new("Timed", count(found.n_evaluated)));
+    } else {
+        out.push(KeyValue::new("Fit", count(found.n_evaluated)));
+    }
     out
 }
 
@@ -126,9 +151,13 @@ fn own(shown: &Shown<'_>) -> Option<KeyValue> {
         Some((rank, c)) => {
             let slower = found.best.first().map_or(0.0, |b| 100.0 * (c.step_time_s / b.step_time_s - 1.0));
             format!(
-                "this scenario's layout is rank {} of {} that fit: {}, step time {}, {slower:.1} % above the fastest",
+                "this scenario's layout is rank {}{}: {}, step time {}, {slower:.1} % above the best",
                 count(*rank),
-                count(found.n_evaluated),
+                if found.n_bounded > 0 {
+                    String::new()
+                } else {
+                    format!(" of {} that fit", count(found.n_evaluated))
+                },
                 c.layout,
                 crate::units::duration(c.step_time_s),
             )
@@ -137,32 +166,75 @@ fn own(shown: &Shown<'_>) -> Option<KeyValue> {
     Some(KeyValue::new("Own", "".into()).note(text))
 }
 
-fn best(found: &Found) -> Table {
-    let columns = vec![
+/// Objectives that are numbers of the whole run.
+fn of_run(objectives: &[Objective]) -> impl Iterator<Item = Objective> + '_ {
+    let there = |o: &Objective| !matches!(o, Objective::StepTime | Objective::Memory);
+    objectives.iter().copied().filter(there)
+}
+
+fn column(objective: Objective) -> Column {
+    Column::numbers(match objective {
+        Objective::Cost => "Cost",
+        Objective::Energy => "Energy",
+        Objective::Carbon => "Carbon",
+        Objective::StepTime => "Step",
+        Objective::Memory => "Memory",
+    })
+}
+
+fn kind(objective: Objective) -> Kind {
+    match objective {
+        Objective::Cost => Kind::Usd,
+        Objective::Energy => Kind::Energy,
+        Objective::Carbon => Kind::Carbon,
+        Objective::StepTime => Kind::Duration,
+        Objective::Memory => Kind::Bytes,
+    }
+}
+
+fn best(found: &Found, objectives: &[Objective]) -> Table {
+    let mut columns = vec![
         Column::words(""),
         Column::words("Layout"),
         Column::numbers("Step"),
         Column::numbers("Tokens/s per device"),
         Column::numbers("Memory"),
     ];
-    let mut table = Table::new("Fastest layouts", columns);
-    table.rows = found.best.iter().map(|c| row(c, if c.tie { "=" } else { "" })).collect();
+    columns.extend(of_run(objectives).map(column));
+    let title = match objectives.first() {
+        None | Some(Objective::StepTime) => "Fastest layouts".to_string(),
+        Some(first) => format!("Layouts with the least {}", first.name()),
+    };
+    let mut table = Table::new(title, columns);
+    table.rows = found
+        .best
+        .iter()
+        .map(|c| row(c, if c.tie { "=" } else { "" }, objectives))
+        .collect();
     if found.best.iter().filter(|c| c.tie).count() > 1 {
         table
             .notes
-            .push("= within 2 % of the fastest: take the one that is easiest to run".to_string());
+            .push("= within 2 % of the first: take the one that is easiest to run".to_string());
+    }
+    let by_engine = found.best.iter().take_while(|c| c.simulated).count();
+    if by_engine > 0 && by_engine < found.best.len() {
+        table.notes.push(format!(
+            "the first {by_engine} are simulated slot by slot, the others by the closed form that ranks them"
+        ));
     }
     table
 }
 
-fn row(c: &Candidate, mark: &str) -> Vec<Cell> {
-    vec![
+fn row(c: &Candidate, mark: &str, objectives: &[Objective]) -> Vec<Cell> {
+    let mut out = vec![
         mark.into(),
         Cell::Text(compact(&c.layout)),
         Cell::quantity(c.step_time_s, Kind::Duration),
         Cell::quantity(c.tokens_per_s_per_device, Kind::Plain(0)),
         Cell::quantity(c.peak_bytes, Kind::Bytes),
-    ]
+    ];
+    out.extend(of_run(objectives).map(|o| Cell::quantity(c.value(o), kind(o))));
+    out
 }
 
 /// `TP8 CP2 PP16 VP8 DP64 zero1 MB1`: what a column has room for.
@@ -170,7 +242,7 @@ fn compact(layout: &Layout) -> String {
     let text = layout.to_string().replace("micro-batch", "MB");
     text.split(" · ")
         .map(|degree| {
-            if degree.starts_with("recompute") {
+            if degree.starts_with("recompute") || degree.starts_with("no ") || degree.starts_with("offload") {
                 degree.to_string()
             } else {
                 degree.replacen(' ', "", 1)
@@ -180,26 +252,33 @@ fn compact(layout: &Layout) -> String {
         .join(" ")
 }
 
-fn pareto(found: &Found) -> Table {
-    let columns = vec![Column::words("Layout"), Column::numbers("Step"), Column::numbers("Memory")];
-    let mut table = Table::new("Less memory for more time", columns);
+fn pareto(found: &Found, objectives: &[Objective]) -> Table {
+    let mut columns = vec![Column::words("Layout"), Column::numbers("Step"), Column::numbers("Memory")];
+    columns.extend(of_run(objectives).map(column));
+    let title = if objectives.len() < 2 {
+        "Less memory for more time".to_string()
+    } else {
+        let names: Vec<&str> = objectives.iter().map(|o| o.name()).collect();
+        format!("None of these is beaten in {}", names.join(" and "))
+    };
+    let mut table = Table::new(title, columns);
     let front = &found.pareto;
     // The ends of the front say the most: keep them and thin what is between.
     let keep = |i: usize| front.len() <= N_PARETO || (i * (N_PARETO - 1)) % (front.len() - 1) < N_PARETO - 1;
     let kept = front.iter().enumerate().filter(|(i, _)| keep(*i)).map(|(_, c)| c);
     table.rows = kept
         .map(|c| {
-            row(c, "")
+            row(c, "", objectives)
                 .into_iter()
                 .enumerate()
-                .filter(|(i, _)| [1, 2, 4].contains(i))
+                .filter(|(i, _)| ![0, 3].contains(i))
                 .map(|(_, cell)| cell)
                 .collect()
         })
         .collect();
     if front.len() > N_PARETO {
         table.notes.push(format!(
-            "{} of {} layouts that no other beats in both",
+            "{} of {} layouts that no other beats in all",
             table.rows.len(),
             front.len()
         ));

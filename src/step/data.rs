@@ -5,7 +5,7 @@ use super::machine::Machine;
 use super::price;
 use crate::catalog::Collective;
 use crate::kernel;
-use crate::layout::memory::{DeviceParams, device_params};
+use crate::layout::memory::device_params;
 use crate::layout::{Groups, Layout, Placed, Sharding, StageShape, offload};
 use crate::workload::Workload;
 
@@ -96,7 +96,7 @@ pub fn optimizer_of_stages_s(workload: &Workload, machine: &Machine, layout: &La
     candidates
         .iter()
         .filter_map(|i| shapes.get(*i))
-        .map(|shape| optimizer_s(workload, machine, layout, device_params(workload, layout, shape)))
+        .map(|shape| optimizer_s(workload, machine, layout, shape))
         .fold(0.0, f64::max)
 }
 
@@ -168,7 +168,9 @@ const HOST_ADAM_BYTES_PER_S: f64 = 40e9;
 /// The optimizer as passes over memory: zero and read all gradients for the norm, then read
 /// gradient, master weight and moments, and write master, moments and the 16-bit weight
 /// (Transformer Engine fused Adam; Rajbhandari et al., arXiv 1910.02054 §3.1 for the states).
-fn optimizer_s(workload: &Workload, machine: &Machine, layout: &Layout, params: DeviceParams) -> f64 {
+#[must_use]
+pub fn optimizer_s(workload: &Workload, machine: &Machine, layout: &Layout, stage: &StageShape) -> f64 {
+    let params = device_params(workload, layout, stage);
     let p = &workload.precision;
     let whole = params.trained();
     let owned = offload::owned(layout, params);

@@ -8,9 +8,9 @@ use super::pipeline::{self, stage_price};
 use super::price::Price;
 use super::schedule::{self, SchedulePlan, Slot, Unsupported};
 use super::{Priced, data, prices, straggler_s};
-use crate::catalog::N_KINDS;
-use crate::layout::{Cut, Layout, StageShape, activation, place};
-use crate::workload::{LayerKind, Workload};
+use crate::layout::activation::Activations;
+use crate::layout::{Cut, Layout, StageShape, place};
+use crate::workload::Workload;
 use std::fmt;
 
 /// What follows when all stages have computed and communicated.
@@ -91,13 +91,14 @@ pub fn engine_step_as(
     plan: &SchedulePlan,
     noise: &Noise<'_>,
 ) -> Result<EngineStep, Refused> {
+    let machine = &*machine.with_overlap(layout.overlap);
     if u64::from(plan.stages) * u64::from(plan.chunks) * u64::from(plan.micro_batches) > MOST_SLOTS / 2 {
         return Err(Refused::Engine(Stuck::TooLarge));
     }
     let order = schedule::slots(plan).map_err(Refused::Schedule)?;
     let groups = place(layout, machine.domain);
     let prices = prices(workload, layout, machine, &groups);
-    let cut = Cut::by(&workload.model, &layout.split, plan);
+    let cut = Cut::by(&workload.model, layout, plan);
     let pieces = cut.pieces();
     let priced = Priced {
         cut: &cut,
@@ -198,7 +199,7 @@ fn costs(
     send_s: f64,
 ) -> Costs {
     let rules = machine.memory_context().rules;
-    let kept: [f64; N_KINDS] = LayerKind::ALL.map(|kind| activation::layer(workload, layout, kind, rules).kept_bytes);
+    let layers = Activations::of(workload, layout, rules);
     let prices: Vec<Price> = pieces.iter().map(|shape| stage_price(shape, priced.prices)).collect();
     let v = plan.chunks as usize;
     let chunks = pieces
@@ -207,7 +208,7 @@ fn costs(
         .enumerate()
         .map(|(i, (shape, price))| {
             let other = prices.get(i - i % v + (v - 1 - i % v)).unwrap_or(price);
-            let kept_bytes = shape.kinds().map(|(kind, n)| n * kept[kind.index()]).sum();
+            let kept_bytes = layers.kept_bytes(shape);
             ChunkCost {
                 forward_s: price.forward.total_s(),
                 backward_s: (price.backward_s() - price.weight_gradient_s).max(0.0),

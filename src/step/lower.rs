@@ -190,7 +190,7 @@ impl List<'_> {
             Recompute::Selective => {
                 self.alternates && (matches!(work, Work::Stream { .. }) || self.linear % 2 == 1 && work.group().is_none())
             }
-            Recompute::None => false,
+            Recompute::None | Recompute::Layers(_) => false,
         };
         let recomputed = pass == Pass::Forward && again;
         self.ops.push(Op {

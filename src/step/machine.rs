@@ -2,8 +2,10 @@
 
 use crate::catalog::{Accelerator, Profile, Stack};
 use crate::kernel::{Device, Network};
+use crate::layout::Overlap;
 use crate::layout::activation::ActivationRules;
 use crate::layout::memory::MemoryContext;
+use std::borrow::Cow;
 
 /// Devices, their kernels, their network and their software.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +31,30 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// The same with the overlaps that a layout leaves on.
+    #[must_use]
+    pub fn with_overlap(&self, overlap: Overlap) -> Cow<'_, Machine> {
+        if overlap == Overlap::ALL {
+            return Cow::Borrowed(self);
+        }
+        let mut other = self.clone();
+        let stack = &mut other.stack;
+        if !overlap.tensor {
+            stack.hides_tensor_backward = false;
+            stack.tensor_overlap_fraction = 0.0;
+        }
+        if !overlap.data {
+            stack.data_overlap_fraction = 0.0;
+        }
+        if !overlap.pipeline {
+            stack.pipeline_overlap_fraction = 0.0;
+        }
+        if !overlap.expert {
+            stack.expert_overlap_fraction = 0.0;
+        }
+        Cow::Owned(other)
+    }
+
     /// The device with its kernels.
     #[must_use]
     pub fn device(&self) -> Device<'_> {

@@ -121,6 +121,24 @@ pub struct Step {
 }
 
 impl Step {
+    /// A step of which only the time is known, not what fills it.
+    #[must_use]
+    pub fn of_parts(parts: Parts, tokens: f64, n_devices: f64) -> Step {
+        Step {
+            time_s: parts.total_s(),
+            tokens,
+            n_devices,
+            model_flop: 0.0,
+            model_flop_full_attention: 0.0,
+            hardware_flop: 0.0,
+            mfu: 0.0,
+            hfu: 0.0,
+            parts,
+            memory: Vec::new(),
+            evidence: BTreeMap::new(),
+        }
+    }
+
     /// Tokens per second and device.
     #[must_use]
     pub fn tokens_per_s_per_device(&self) -> f64 {

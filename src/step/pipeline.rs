@@ -14,6 +14,7 @@ use super::price::{Price, Prices};
 use crate::kernel;
 use crate::layout::{Cut, Layout, Schedule, Sharding, StageShape, activation};
 use crate::workload::Workload;
+pub use data::ChunkCosts;
 use data::DataParallel;
 
 /// The micro-batches of a step, before the optimizer.
@@ -39,8 +40,11 @@ pub struct Timing {
 #[must_use]
 pub fn stage_price(shape: &StageShape, prices: &Prices) -> Price {
     let mut out = Price::default();
-    for (kind, n) in shape.kinds() {
+    for (kind, n, again) in shape.parts() {
         out.add(&prices.layers[kind.index()], n);
+        if again > 0.0 {
+            out.add(&prices.whole[kind.index()], again);
+        }
     }
     if shape.embedding {
         out.add(&prices.embedding, 1.0);
@@ -65,24 +69,50 @@ pub fn heaviest(shapes: &[StageShape], prices: &Prices) -> usize {
     best.0
 }
 
-/// Time the micro-batches of a step, with the collectives that run beside them.
+/// The micro-batches of a step before their collectives over data ranks: what layouts that share or
+/// copy their state in different ways have in common.
+#[derive(Debug, Clone, Default)]
+pub struct Base {
+    timing: Timing,
+    pipe: Pipe,
+    way: Way,
+    whole_s: f64,
+}
+
+impl Base {
+    /// Parts without data-parallel collectives, optimizer and stragglers.
+    #[must_use]
+    pub fn parts(&self) -> &Parts {
+        &self.timing.parts
+    }
+
+    /// Index of the heaviest stage.
+    #[must_use]
+    pub fn heaviest(&self) -> usize {
+        self.timing.heaviest
+    }
+}
+
+/// Time the micro-batches of a step without the collectives that run beside them.
 #[must_use]
-pub fn timing(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>) -> Timing {
+pub fn base(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>) -> Base {
     let m = layout.n_micro_batches(workload.global_batch_seqs).max(1.0);
     // Each copy of the model sees its share of the micro-batches.
     let passes = m / f64::from(priced.cut.copies());
     let stages = priced.cut.stages();
-    let (mut worst, mut worst_s) = (Price::default(), f64::MIN);
-    let (mut index, mut hardware_flop, mut sum_s) = (0, 0.0, 0.0);
-    for (i, shape) in stages.iter().enumerate() {
-        let price = stage_price(shape, priced.prices);
-        let total = price.total_s();
-        sum_s += total;
+    let classes = priced.cut.stage_kinds();
+    let known: Vec<(Price, f64)> = classes.first.iter().map(|&i| stage_price(&stages[i], priced.prices)).map(|p| (p, p.total_s())).collect();
+    let (mut worst_s, mut hardware_flop, mut sum_s) = (f64::MIN, 0.0, 0.0);
+    let (mut index, mut heaviest) = (0, 0);
+    for (i, &class) in classes.of.iter().enumerate() {
+        let (price, total_s) = &known[usize::from(class)];
+        sum_s += total_s;
         hardware_flop += passes * (price.flop + price.recompute_flop);
-        if total > worst_s {
-            (worst, worst_s, index) = (price, total, i);
+        if *total_s > worst_s {
+            (worst_s, index, heaviest) = (*total_s, i, usize::from(class));
         }
     }
+    let worst = known.get(heaviest).map_or_else(Price::default, |(price, _)| *price);
     let mut pipe = pipe(workload, machine, layout, priced);
     let way = Way {
         order: layout.order(),
@@ -91,9 +121,8 @@ pub fn timing(workload: &Workload, machine: &Machine, layout: &Layout, priced: &
     };
     let whole_s = way.length_s(&pipe);
     let send_s = std::mem::take(&mut pipe.send_s);
-    let silent_s = way.length_s(&pipe);
+    let silent_s = if send_s > 0.0 { way.length_s(&pipe) } else { whole_s };
     pipe.send_s = send_s;
-    let data = data::data_parallel(workload, machine, layout, priced, pipe, way, whole_s);
     let work_s = passes * worst_s;
     let all = |part: fn(&super::price::Slot) -> f64| passes * (part(&worst.forward) + part(&worst.backward) + part(&worst.recompute));
     let parts = Parts {
@@ -106,20 +135,42 @@ pub fn timing(workload: &Workload, machine: &Machine, layout: &Layout, priced: &
         other_s: all(|s| s.launch_s),
         bubble_s: (silent_s - work_s).max(0.0),
         pipeline_s: (whole_s - silent_s).max(0.0),
-        data_s: data.time_s,
         ..Parts::default()
     };
     #[allow(clippy::cast_precision_loss)]
     let n_stages = stages.len().max(1) as f64;
-    Timing {
-        claims: claims(layout, way, &data, whole_s),
-        parts,
-        heaviest: index,
-        n_micro_batches: m,
-        mean_over_heaviest_ratio: sum_s / (n_stages * worst_s).max(f64::MIN_POSITIVE),
-        hardware_flop,
-        evidence_s: worst.evidence_s.map(|s| s * passes),
+    Base {
+        timing: Timing {
+            claims: false,
+            parts,
+            heaviest: index,
+            n_micro_batches: m,
+            mean_over_heaviest_ratio: sum_s / (n_stages * worst_s).max(f64::MIN_POSITIVE),
+            hardware_flop,
+            evidence_s: worst.evidence_s.map(|s| s * passes),
+        },
+        pipe,
+        way,
+        whole_s,
     }
+}
+
+/// The same with the collectives over data ranks.
+#[must_use]
+pub fn with_data(base: &mut Base, machine: &Machine, layout: &Layout, costs: &ChunkCosts) -> Timing {
+    let data = data::data_parallel(base, machine, layout, costs);
+    let mut timing = base.timing;
+    timing.parts.data_s = data.time_s;
+    timing.claims = claims(layout, base.way, &data, base.whole_s);
+    timing
+}
+
+/// Time the micro-batches of a step, with the collectives that run beside them.
+#[must_use]
+pub fn timing(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>) -> Timing {
+    let mut base = base(workload, machine, layout, priced);
+    let costs = ChunkCosts::of(workload, machine, layout, priced.cut, priced.groups);
+    with_data(&mut base, machine, layout, &costs)
 }
 
 /// What of a layout decides how long its slots take together.
@@ -130,6 +181,16 @@ struct Way {
     even: bool,
     /// Of a backward, that of the heaviest stage.
     weight_gradient_fraction: f64,
+}
+
+impl Default for Way {
+    fn default() -> Way {
+        Way {
+            order: Schedule::OneFOneB,
+            even: true,
+            weight_gradient_fraction: 0.0,
+        }
+    }
 }
 
 impl Way {
@@ -145,26 +206,12 @@ impl Way {
     }
 }
 
-/// One value of each chunk, chunk `c` of stage `i` at `i · chunks + c`. Few chunks differ.
-fn of_pieces<T: Copy>(cut: &Cut, make: impl Fn(&StageShape) -> T) -> Vec<T> {
-    let mut known: Vec<(&StageShape, T)> = Vec::with_capacity(4);
-    let one = |shape| {
-        if let Some((_, value)) = known.iter().rev().find(|(same, _)| *same == shape) {
-            return *value;
-        }
-        let value = make(shape);
-        known.push((shape, value));
-        value
-    };
-    cut.pieces().iter().map(one).collect()
-}
-
 /// The slots of a layout's pipeline. Two chunks that belong to two copies of the model are one of
 /// their mean: the micro-batches of both ways together pass it.
 fn pipe(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced<'_>) -> Pipe {
     let cut = priced.cut;
-    let mut slots = of_pieces(cut, |shape| {
-        let price = stage_price(shape, priced.prices);
+    let mut slots = cut.kinds().spread(|i| {
+        let price = stage_price(&cut.pieces()[i], priced.prices);
         Passes {
             forward_s: price.forward.total_s(),
             backward_s: price.backward_s(),
@@ -210,7 +257,9 @@ fn claims(layout: &Layout, way: Way, data: &DataParallel, whole_s: f64) -> bool 
 }
 
 fn even(cut: &Cut) -> bool {
-    cut.pieces().windows(2).all(|pair| pair[0].layers == pair[1].layers)
+    let mut first = cut.kinds().first.iter().map(|&i| cut.pieces()[i].layers);
+    let layers = first.next();
+    first.all(|other| Some(other) == layers)
 }
 
 /// One activation between neighbouring stages; with sequence parallelism each tensor rank sends its part,

@@ -15,8 +15,8 @@ use super::lower::{self, GroupName, Op, Pass, Role, Work};
 use super::machine::Machine;
 use super::overlap::{Slowdown, exposed_s};
 use crate::catalog::{N_KINDS, Stack};
-use crate::kernel::{Evidence, Source};
-use crate::layout::{Groups, Layout, activation};
+use crate::kernel::{Evidence, Source, Timed};
+use crate::layout::{Groups, Layout, Recompute, activation};
 use crate::workload::{Feed, LayerKind, Workload};
 use play::{Play, Turn};
 
@@ -140,39 +140,62 @@ impl<'a> Terms<'a> {
     }
 }
 
-/// Price a list of operations, communication beside the math that it may run beside.
-///
-/// A hidden communication costs nothing of its own; what it adds to the math is charged to its group:
-/// what is left of it when the math ends, and the math's slowdown.
+/// Operations with how long each takes alone.
+#[derive(Debug, Clone, Default)]
+struct TimedOps {
+    ops: Vec<Op>,
+    times: Vec<Timed>,
+    /// Kernels launched.
+    kernels: f64,
+}
+
+impl TimedOps {
+    fn new(ops: Vec<Op>, machine: &Machine, groups: &Groups, kernels: f64) -> TimedOps {
+        TimedOps {
+            times: ops.iter().map(|op| time(op, machine, groups)).collect(),
+            ops,
+            kernels,
+        }
+    }
+
+    /// Their price, communication beside the math that it may run beside.
+    ///
+    /// A hidden communication costs nothing of its own; what it adds to the math is charged to its group:
+    /// what is left of it when the math ends, and the math's slowdown.
+    fn price(&self, terms: &Terms<'_>) -> Price {
+        let stack = &terms.machine.stack;
+        let mut out = Price::default();
+        let mut times_s = Vec::with_capacity(self.ops.len());
+        for (op, timed) in self.ops.iter().zip(&self.times) {
+            times_s.push(timed.time_s);
+            out.evidence_s[timed.evidence as usize] += timed.time_s * if op.recomputed { 2.0 } else { 1.0 };
+            out.flop += flop(op);
+            if op.recomputed {
+                out.recompute_flop += flop(op);
+            }
+            if op.pass == Pass::Backward && op.role == Role::WeightGradient {
+                out.weight_gradient_s += timed.time_s;
+            }
+        }
+        let play = Play::new(&self.ops, &times_s, terms);
+        let slow = Slowdown::of(stack);
+        out.forward = sum(&play, Phase::Forward, slow);
+        if terms.splits_backward {
+            out.backward = sum(&play, Phase::InputGradient, slow);
+            out.backward.add(&sum(&play, Phase::WeightGradient, slow), 1.0);
+        } else {
+            out.backward = sum(&play, Phase::Backward, slow);
+        }
+        out.recompute = sum(&play, Phase::Recompute, slow);
+        launch_bound(&mut out, self.kernels, stack);
+        out
+    }
+}
+
+/// Price a list of operations.
 #[must_use]
 pub fn price(ops: &[Op], terms: &Terms<'_>, kernels: f64) -> Price {
-    let stack = &terms.machine.stack;
-    let mut out = Price::default();
-    let mut times_s = Vec::with_capacity(ops.len());
-    for op in ops {
-        let timed = time(op, terms.machine, terms.groups);
-        times_s.push(timed.time_s);
-        out.evidence_s[timed.evidence as usize] += timed.time_s * if op.recomputed { 2.0 } else { 1.0 };
-        out.flop += flop(op);
-        if op.recomputed {
-            out.recompute_flop += flop(op);
-        }
-        if op.pass == Pass::Backward && op.role == Role::WeightGradient {
-            out.weight_gradient_s += timed.time_s;
-        }
-    }
-    let play = Play::new(ops, &times_s, terms);
-    let slow = Slowdown::of(stack);
-    out.forward = sum(&play, Phase::Forward, slow);
-    if terms.splits_backward {
-        out.backward = sum(&play, Phase::InputGradient, slow);
-        out.backward.add(&sum(&play, Phase::WeightGradient, slow), 1.0);
-    } else {
-        out.backward = sum(&play, Phase::Backward, slow);
-    }
-    out.recompute = sum(&play, Phase::Recompute, slow);
-    launch_bound(&mut out, kernels, stack);
-    out
+    TimedOps::new(ops.to_vec(), terms.machine, terms.groups, kernels).price(terms)
 }
 
 fn sum(play: &Play<'_>, phase: Phase, slow: Slowdown) -> Slot {
@@ -220,6 +243,8 @@ fn launch_bound(price: &mut Price, kernels: f64, stack: &Stack) {
 pub struct Prices {
     /// By [`LayerKind::index`].
     pub layers: [Price; N_KINDS],
+    /// The same of layers that are computed again whole although not all are.
+    pub whole: [Price; N_KINDS],
     /// Input embedding.
     pub embedding: Price,
     /// Output head and loss.
@@ -228,32 +253,86 @@ pub struct Prices {
     pub slot_host_s: f64,
 }
 
+/// Everything that a stage of a layout can hold, timed: what does not depend on schedule, overlap or
+/// offloading, nor on how many layers lie where.
+#[derive(Debug, Clone, Default)]
+pub struct Operations {
+    layers: Vec<(LayerKind, TimedOps)>,
+    whole: Vec<(LayerKind, TimedOps)>,
+    embedding: TimedOps,
+    head: TimedOps,
+}
+
+impl Operations {
+    /// Those of a layout. Only kinds that the model has are looked at.
+    #[must_use]
+    pub fn of(workload: &Workload, layout: &Layout, machine: &Machine, groups: &Groups) -> Operations {
+        let stack = &machine.stack;
+        let used = crate::workload::pattern(&workload.model);
+        let timed = |layout: &Layout| {
+            let kinds = LayerKind::ALL.into_iter().filter(|kind| used.contains(kind));
+            let one = |kind: LayerKind| {
+                let ops = lower::layer(workload, layout, kind, stack, groups);
+                let mixture = if kind.feed == Feed::Mixture {
+                    stack.kernels_per_mixture
+                } else {
+                    0.0
+                };
+                let kernels = stack.kernels_per_layer + mixture + expert_launches(&ops);
+                (kind, TimedOps::new(ops, machine, groups, kernels))
+            };
+            kinds.map(one).collect()
+        };
+        let ends = |ops, kernels| TimedOps::new(ops, machine, groups, kernels);
+        Operations {
+            layers: timed(layout),
+            whole: whole(layout).map(|full| timed(&full)).unwrap_or_default(),
+            embedding: ends(lower::embedding(workload, layout, stack), 2.0),
+            head: ends(lower::head(workload, layout, stack), 6.0),
+        }
+    }
+
+    /// Their prices under a layout that differs in nothing else than schedule, overlap, offloading and
+    /// where layers lie.
+    #[must_use]
+    pub fn prices(&self, workload: &Workload, layout: &Layout, machine: &Machine, groups: &Groups) -> Prices {
+        let terms = Terms::new(machine, groups, layout);
+        let mut out = Prices {
+            embedding: self.embedding.price(&terms),
+            head: self.head.price(&terms),
+            slot_host_s: machine.stack.slot_host_s,
+            ..Prices::default()
+        };
+        let one = |layout: &Layout, kind: LayerKind, timed: &TimedOps| {
+            let mut price = timed.price(&terms);
+            copy_bound(&mut price, copy_s(workload, layout, machine, kind));
+            price
+        };
+        for (kind, timed) in &self.layers {
+            out.layers[kind.index()] = one(layout, *kind, timed);
+        }
+        if let Some(full) = whole(layout) {
+            for (kind, timed) in &self.whole {
+                out.whole[kind.index()] = one(&full, *kind, timed);
+            }
+        }
+        out
+    }
+}
+
+/// The layout of the layers that are computed again although not all are.
+#[must_use]
+pub fn whole(layout: &Layout) -> Option<Layout> {
+    (layout.recompute.layers() > 0).then_some(Layout {
+        recompute: Recompute::Full,
+        ..*layout
+    })
+}
+
 /// Price everything that a stage of this layout can hold. Only kinds that the model has are priced.
 #[must_use]
 pub fn prices(workload: &Workload, layout: &Layout, machine: &Machine, groups: &Groups) -> Prices {
-    let stack = &machine.stack;
-    let terms = Terms::new(machine, groups, layout);
-    let used = crate::workload::pattern(&workload.model);
-    let layers = LayerKind::ALL.map(|kind| {
-        if !used.contains(&kind) {
-            return Price::default();
-        }
-        let ops = lower::layer(workload, layout, kind, stack, groups);
-        let mixture = if kind.feed == Feed::Mixture {
-            stack.kernels_per_mixture
-        } else {
-            0.0
-        };
-        let mut out = price(&ops, &terms, stack.kernels_per_layer + mixture + expert_launches(&ops));
-        copy_bound(&mut out, copy_s(workload, layout, machine, kind));
-        out
-    });
-    Prices {
-        layers,
-        embedding: price(&lower::embedding(workload, layout, stack), &terms, 2.0),
-        head: price(&lower::head(workload, layout, stack), &terms, 6.0),
-        slot_host_s: stack.slot_host_s,
-    }
+    Operations::of(workload, layout, machine, groups).prices(workload, layout, machine, groups)
 }
 
 /// Launches of the forward multiplies of a layer's experts, one by one; an 8- or 4-bit one needs its input

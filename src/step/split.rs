@@ -110,7 +110,7 @@ pub fn balanced(kinds: &[LayerKind], prices: &Prices, plan: &SchedulePlan) -> Ve
 /// Seconds of the heaviest stage when the chunks of the path hold so many layers.
 #[must_use]
 pub fn heaviest_s(kinds: &[LayerKind], prices: &Prices, plan: &SchedulePlan, sizes: &[u32]) -> f64 {
-    let pieces = stage::placed(stage::dealt(kinds, sizes), plan);
+    let pieces = stage::placed(stage::dealt(kinds, sizes, 0), plan);
     let stages = pieces.chunks(plan.chunks.max(1) as usize).map(stage::sum);
     stages.map(|shape| stage_price(&shape, prices).total_s()).fold(0.0, f64::max)
 }

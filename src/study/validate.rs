@@ -6,7 +6,7 @@ use super::runs::{Row, assumed, read_rows, scenario};
 use super::software::{features, ran};
 use crate::catalog::{Band, Catalog, Class, UsualRecompute, source};
 use crate::kernel::Evidence;
-use crate::layout::{Choice, Layout, MemoryBudget, Recompute, Space};
+use crate::layout::{Choice, Layout, MemoryBudget, Recompute};
 use crate::plan::Scenario;
 use crate::search::{Options, search};
 use crate::step::{Parts, Step, closed_parts, simulate, textbook_parts};
@@ -327,16 +327,5 @@ fn fastest(scenario: &Scenario, room: &[f64]) -> Result<(Layout, bool), String> 
         }
         nearest = found.nearest;
     }
-    let space = Space {
-        workload: &scenario.workload,
-        n_devices: scenario.n_devices(),
-        domain: scenario.domain(),
-        choice: scenario.choice,
-        selective_pays: false,
-    };
-    Err(if space.outer().is_empty() {
-        "its degrees do not divide its devices".to_string()
-    } else {
-        nearest.unwrap_or_else(|| "no legal layout".to_string())
-    })
+    Err(nearest.unwrap_or_else(|| "no legal layout".to_string()))
 }

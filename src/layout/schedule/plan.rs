@@ -5,7 +5,7 @@ use crate::layout::Layout;
 use std::fmt;
 
 /// What a schedule is made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SchedulePlan {
     /// Which.
     pub kind: Schedule,

@@ -4,7 +4,7 @@ use super::Builder;
 use crate::catalog::Accelerator;
 use crate::catalog::raw::Value;
 use crate::catalog::reader::Reader;
-use crate::layout::{Choice, Layout, Offload, Recompute, Schedule, SchedulePlan, Sharding, Split, SplitChoice};
+use crate::layout::{Choice, Layout, Offload, OverlapChoice, Recompute, Schedule, SchedulePlan, Sharding, Split, SplitChoice};
 
 /// `layout.split` by name.
 const SPLITS: [(&str, SplitChoice); 2] = [("even", SplitChoice::Given(Split::Even)), ("balanced", SplitChoice::Balanced)];
@@ -31,7 +31,24 @@ impl Builder<'_> {
             split: None,
             recompute: l.choice("recompute", &Recompute::NAMES),
             offload: l.choice("offload", &Offload::NAMES),
+            overlap: OverlapChoice {
+                tensor: l.flag("overlap_tensor"),
+                data: l.flag("overlap_data"),
+                pipeline: l.flag("overlap_pipeline"),
+                expert: l.flag("overlap_expert"),
+            },
         };
+        if let Some(n) = l.count32("recompute_layers", 1) {
+            if matches!(choice.recompute, None | Some(Recompute::Full)) {
+                choice.recompute = Some(Recompute::Layers(n));
+            } else {
+                l.problem(
+                    "recompute_layers",
+                    "`layout.recompute_layers` contradicts `layout.recompute`",
+                    "leave recompute out: recompute_layers = 4 computes 4 layers of every chunk again, whole",
+                );
+            }
+        }
         choice.split = split(&l, &choice, n_layers);
         if hsdp && choice.replicas.is_none() {
             l.problem(

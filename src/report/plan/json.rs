@@ -7,7 +7,7 @@ mod bill;
 
 use crate::catalog::{Band, Cause};
 use crate::layout::memory::MemoryBudget;
-use crate::layout::{Layout, Split};
+use crate::layout::{Layout, Recompute, Split};
 use crate::lint;
 use crate::plan::{PhasePlan, Plan, Quantiles, Ranges, Scenario, ranges, step_gantt};
 use crate::report::explain::timeline::effects_json;
@@ -146,8 +146,10 @@ pub fn layout(l: &Layout) -> Value {
         "micro_batch": l.micro_batch_seqs,
         "schedule": l.schedule_name(),
         "recompute": l.recompute.name(),
+        "recompute_layers": if let Recompute::Layers(n) = l.recompute { Some(n) } else { None },
         "sequence_parallel": l.sequence_parallel,
         "offload": l.offload.name(),
+        "overlap": l.overlap.list().into_iter().map(|(name, on)| (name.to_string(), json!(on))).collect::<Map<_, _>>(),
         "stage_layers": if let Split::Explicit(list) = l.split { Some(list) } else { None },
     })
 }

@@ -30,12 +30,10 @@ pub struct Steady {
     pub edge_s: f64,
 }
 
-/// What collectives that are made once do to a pipeline.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// What collectives that are made once do to a pipeline, besides [`Pipe::delays`].
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Once {
-    /// How much longer the first forward and the last backward of each stage take.
-    pub delays: Vec<Passes>,
-    /// The same of chunks after the first, by the longer of two ways: they follow each other on one
+    /// The delays of chunks after the first, by the longer of two ways: they follow each other on one
     /// stage, and the first and the last micro-batch pass each of them on all stages.
     pub later_chunks_s: f64,
     /// What is left to reduce when the last micro-batch has left the pipeline.
@@ -104,15 +102,14 @@ impl Collectives<'_> {
 
     /// What the collectives that are made once do to a pipeline: the first forward of a stage waits
     /// for its weights, the last backward is slowed by the reductions of its own gradients, and both
-    /// lie on the way of the first and the last micro-batch through all stages.
+    /// lie on the way of the first and the last micro-batch through all stages. They are written into
+    /// the pipe.
     #[must_use]
-    pub fn once(&self, pipe: &Pipe) -> Once {
-        let mut out = Once {
-            delays: vec![Passes::default(); pipe.stages],
-            later_chunks_s: 0.0,
-            after_s: 0.0,
-            unsure_s: 0.0,
-        };
+    pub fn once(&self, pipe: &mut Pipe) -> Once {
+        let mut out = Once::default();
+        let mut delays = std::mem::take(&mut pipe.delays);
+        delays.clear();
+        delays.resize(pipe.stages, Passes::default());
         // Chunks after the first: all on one stage, or one after another through all stages.
         let (mut most, mut chain_s, mut all_s) = (Passes::default(), 0.0, 0.0);
         let mut lane = DataLane::new(self.slowdown, false);
@@ -124,7 +121,7 @@ impl Collectives<'_> {
             let slot = pipe.at(stage, 0);
             if self.gathers == Occasion::Once {
                 let delay = self.first_forwards(&mut lane, pipe, stage, fill_s);
-                out.delays[stage].forward_s = delay.first_chunk_s;
+                delays[stage].forward_s = delay.first_chunk_s;
                 most.forward_s = f64::max(most.forward_s, delay.others_s);
                 all_s += delay.others_s;
                 fill_s += delay.first_chunk_s;
@@ -135,7 +132,7 @@ impl Collectives<'_> {
                     drained = self.last_backwards(&mut lane, pipe, stage);
                 }
                 let (delay, left_s) = drained;
-                out.delays[stage].backward_s = delay.first_chunk_s;
+                delays[stage].backward_s = delay.first_chunk_s;
                 most.backward_s = f64::max(most.backward_s, delay.others_s);
                 chain_s += delay.own_slots_s;
                 all_s += delay.others_s;
@@ -147,6 +144,7 @@ impl Collectives<'_> {
         // Stages wait for weights at the same time, but reductions slow each of them in turn.
         out.later_chunks_s = most.forward_s + f64::max(most.backward_s, chain_s);
         out.unsure_s = (all_s - out.later_chunks_s).max(0.0);
+        pipe.delays = delays;
         out
     }
 

@@ -5,7 +5,7 @@ use super::{Bar, Lane};
 use crate::layout::{Cut, Groups, Layout, StageShape, place};
 use crate::step::event::EngineStep;
 use crate::step::lower::{self, Op};
-use crate::step::price::{OpSpan, Phase, Price, Terms, copy_s, prices, spans};
+use crate::step::price::{OpSpan, Phase, Price, Terms, copy_s, prices, spans, whole};
 use crate::step::schedule::{Pass, Slot};
 use crate::step::{Machine, Prices};
 use crate::workload::{LayerKind, Workload};
@@ -48,7 +48,7 @@ pub(super) fn bars(workload: &Workload, machine: &Machine, layout: &Layout, step
         terms: Terms::new(machine, &groups, layout),
         prices: &prices,
     };
-    let cut = Cut::by(&workload.model, &layout.split, &step.plan);
+    let cut = Cut::by(&workload.model, layout, &step.plan);
     let mut known: Vec<Chunk> = Vec::new();
     let mut which = Vec::with_capacity(cut.pieces().len());
     for shape in cut.pieces() {
@@ -163,9 +163,13 @@ impl Kitchen<'_> {
             let ops = lower::embedding(self.workload, self.layout, stack);
             parts.push((ops, &self.prices.embedding, 1.0, 0.0));
         }
-        for (kind, n) in shape.kinds() {
+        for (kind, n, again) in shape.parts() {
+            if let Some(full) = whole(self.layout).filter(|_| again > 0.0) {
+                let ops = lower::layer(self.workload, &full, kind, stack, self.groups);
+                parts.push((ops, &self.prices.whole[kind.index()], again, self.copies_s(&full, kind)));
+            }
             let ops = lower::layer(self.workload, self.layout, kind, stack, self.groups);
-            parts.push((ops, &self.prices.layers[kind.index()], n, self.copies_s(kind)));
+            parts.push((ops, &self.prices.layers[kind.index()], n, self.copies_s(self.layout, kind)));
         }
         if shape.head {
             let ops = lower::head(self.workload, self.layout, stack);
@@ -201,8 +205,8 @@ impl Kitchen<'_> {
         out
     }
 
-    fn copies_s(&self, kind: LayerKind) -> f64 {
-        copy_s(self.workload, self.layout, self.machine, kind)
+    fn copies_s(&self, layout: &Layout, kind: LayerKind) -> f64 {
+        copy_s(self.workload, layout, self.machine, kind)
     }
 }
 
