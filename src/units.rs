@@ -277,15 +277,6 @@ fn finite(value: f64, text: &str) -> Result<f64, String> {
     }
 }
 
-/// The leading number of a quantity and what stands behind it, as written.
-#[must_use]
-pub fn split(text: &str) -> Option<(f64, &str)> {
-    let text = text.trim();
-    let (number, unit) = text.split_at(number_end(text));
-    let number: String = number.chars().filter(|c| *c != '_' && *c != ',').collect();
-    Some((number.parse().ok()?, unit))
-}
-
 /// Length of the leading number, exponent included. `1e9` is a number, `1 EB` and `16E` are not exponents.
 fn number_end(text: &str) -> usize {
     let bytes = text.as_bytes();

@@ -156,6 +156,7 @@ impl Asked {
             cost_usd: self.0.cost_usd.or(own.cost_usd),
             facility_w: self.0.facility_w.or(own.facility_w),
             carbon_kg_co2e: self.0.carbon_kg_co2e.or(own.carbon_kg_co2e),
+            peak_w: own.peak_w,
         }
     }
 }
@@ -166,6 +167,7 @@ fn limits(args: &SizeArgs) -> Result<Asked> {
         cost_usd: limit("budget", args.budget.as_ref(), Unit::Usd)?,
         facility_w: limit("power", args.power.as_ref(), Unit::W)?,
         carbon_kg_co2e: limit("carbon", args.carbon.as_ref(), Unit::KgCo2e)?,
+        peak_w: None,
     }))
 }
 

@@ -85,7 +85,7 @@ fn the_short_way_is_the_long_way() {
         let sets: Vec<String> = scenario.unknowns.iter().zip(&draw.values).map(|(u, v)| u.assignment(*v)).collect();
         let full = read(&sets).unwrap();
         let whole = crate::plan::evaluate(&full, &catalog, plan.layout);
-        let (run, bill) = crate::plan::run_and_bill(&full, &crate::plan::slowed(&whole.step, draw.step_ratio));
+        let (run, bill) = crate::plan::run_and_bill(&full, &whole.layout, &crate::plan::slowed(&whole.step, draw.step_ratio), &[]);
         let got = case.outcome(&draw).unwrap();
         for (metric, want) in [
             (Metric::Wall, run.wall_s),
