@@ -24,7 +24,7 @@ pub fn document(list: &[WholePrediction], jobs: &[JobPrediction], provenance: &s
     blocks.push(Block::Table(reasons(list)));
     blocks.push(Block::Table(failures(jobs)));
     blocks.push(Block::Paragraph(vec![Span::plain(
-        "Nothing is tuned on a run. Steps of the same model and device may be among those that the stacks were fitted to jointly; the last column of the first table says how many.",
+        "Nothing is tuned on a run. Steps of the same model and device may be among those that the stacks were fitted to jointly; the JSON says how many.",
     )]));
     Document {
         title: "Whole runs: device-hours".to_string(),
@@ -46,9 +46,7 @@ pub fn table(list: &[WholePrediction]) -> Table {
         Column::numbers("Error"),
         Column::numbers("Goodput"),
         Column::numbers("MFU"),
-        Column::numbers("Implied MFU"),
-        Column::numbers("Failures"),
-        Column::numbers("Fitted steps"),
+        Column::numbers("Implied"),
     ];
     let mut table = Table::new("Device-hours", columns);
     let percent = |v: f64| Cell::quantity(v, Kind::Percent);
@@ -65,17 +63,14 @@ pub fn table(list: &[WholePrediction]) -> Table {
                 percent(o.goodput),
                 percent(o.mfu),
                 percent(o.implied_mfu),
-                Cell::Count(o.expected_failures.round()),
             ]),
-            None => row.extend(std::iter::repeat_n(Cell::Missing, 6)),
+            None => row.extend(std::iter::repeat_n(Cell::Missing, 5)),
         }
-        #[allow(clippy::cast_precision_loss)]
-        row.push(Cell::Count(p.n_fitted_steps as f64));
         table.rows.push(row);
     }
     table
         .notes
-        .push("Implied MFU is what the reported hours come to, at our goodput where they hold lost time.".to_string());
+        .push("Implied is the MFU that the reported hours come to, at our goodput where they hold lost time.".to_string());
     table
 }
 
@@ -193,11 +188,10 @@ fn failures(jobs: &[JobPrediction]) -> Table {
     let columns = vec![
         Column::words("Job"),
         Column::numbers("Nodes"),
-        Column::numbers("Window"),
         Column::numbers("Reported"),
         Column::words(""),
         Column::numbers("Predicted"),
-        Column::numbers("Between failures"),
+        Column::numbers("MTBF"),
         Column::numbers("Goodput"),
         Column::numbers("Stated"),
     ];
@@ -206,9 +200,8 @@ fn failures(jobs: &[JobPrediction]) -> Table {
         .iter()
         .map(|p| {
             vec![
-                Cell::Text(p.job.name.clone()),
+                Cell::Text(format!("{}{}", p.job.name, if p.job.in_sample { " *" } else { "" })),
                 Cell::Count(p.job.n_nodes),
-                Cell::quantity(p.job.window_s, Kind::Duration),
                 Cell::Count(p.job.n_failures.round()),
                 Cell::Text(format!(
                     "{}{}",
@@ -224,6 +217,6 @@ fn failures(jobs: &[JobPrediction]) -> Table {
         .collect();
     table
         .notes
-        .push("In sample: the job's rate is one of the points behind the default rates. Stated goodput is a lower bound.".to_string());
+        .push("* In sample: the job's rate is one of the points behind the default rates. Stated goodput is a lower bound.".to_string());
     table
 }
