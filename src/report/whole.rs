@@ -203,11 +203,7 @@ fn failures(jobs: &[JobPrediction]) -> Table {
                 Cell::Text(format!("{}{}", p.job.name, if p.job.in_sample { " *" } else { "" })),
                 Cell::Count(p.job.n_nodes),
                 Cell::Count(p.job.n_failures.round()),
-                Cell::Text(format!(
-                    "{}{}",
-                    p.job.failures_kind,
-                    if p.job.in_sample { ", in sample" } else { "" }
-                )),
+                Cell::Text(p.job.failures_kind.clone()),
                 Cell::Count(p.n_failures.round()),
                 Cell::quantity(p.job_mtbf_s, Kind::Duration),
                 Cell::quantity(p.goodput, Kind::Percent),
