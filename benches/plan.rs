@@ -90,10 +90,7 @@ const DEEPSEEK: [&str; 5] = [
 /// falls for its shape or its memory comes on top of them and is not counted.
 #[divan::bench]
 fn evaluate_layouts_on_one_core(bencher: Bencher) {
-    let (Some(scenario), Ok(pool)) = (
-        free(&GPT3),
-        rayon::ThreadPoolBuilder::new().num_threads(1).build(),
-    ) else {
+    let (Some(scenario), Ok(pool)) = (free(&GPT3), rayon::ThreadPoolBuilder::new().num_threads(1).build()) else {
         return;
     };
     let mut scenario = scenario;
@@ -109,9 +106,7 @@ fn evaluate_layouts_on_one_core(bencher: Bencher) {
     };
     let run = || pool.install(|| search(black_box(&scenario), &options));
     let n = run().n_evaluated;
-    bencher
-        .counter(divan::counter::ItemsCount::new(n))
-        .bench(|| run().n_evaluated);
+    bencher.counter(divan::counter::ItemsCount::new(n)).bench(|| run().n_evaluated);
 }
 
 /// The best layout of everything that a layout can say; items are candidates, nearly all of which a
@@ -121,7 +116,7 @@ fn whole_space(bencher: Bencher, overrides: &[&str]) {
     let options = Options {
         breadth: Breadth::All,
         exhaustive: false,
-        front_within: 1.0,
+        front_factor: 1.0,
         ..Options::default()
     };
     let n = search(&scenario, &options).n_considered;

@@ -17,9 +17,9 @@ mod report;
 mod sampling;
 mod scale;
 mod search;
+mod size;
 #[cfg(feature = "parquet")]
 mod sweep;
-mod size;
 #[cfg(feature = "tui")]
 mod tui;
 mod validate;

@@ -169,8 +169,8 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .into_iter()
         // Of equally near names one of the same length: a wrong letter is likelier than a lost one.
         .map(|c| (distance(&wanted, &c.to_lowercase()), c.len().abs_diff(wanted.len()), c))
-        .min()
         .filter(|(d, _, c)| *d <= limit || (wanted.len() > 3 && c.to_lowercase().contains(&wanted)))
+        .min()
         .map(|(_, _, c)| c)
 }
 

@@ -10,7 +10,7 @@ mod ranges;
 pub mod scenario;
 mod sibling;
 
-pub use market::{Market, bill_at};
+pub use market::{Market, run_and_bill_at};
 pub use phases::{Course, Phase, PhasePlan, phase_plans};
 pub use ranges::{Drawn, Quantiles, Ranges, ranges, slowed, slower_phase};
 pub use scenario::{Shape, Unknown};

@@ -12,7 +12,8 @@ mod tables;
 
 use crate::layout::space::Breadth;
 use crate::layout::{Choice, Layout, Outer, Overlap, Space};
-use crate::plan::{Scenario, totals};
+use crate::plan::Scenario;
+use crate::plan::totals;
 use crate::step::{Machine, Parts, engine_step};
 use judge::{Judge, Score};
 use keep::Keep;
@@ -69,7 +70,7 @@ pub struct Options<'a> {
     /// Time every layout that fits, also those that cannot be among the answers: counts and ranks need it.
     pub exhaustive: bool,
     /// The front goes no further than so many times the best step time. Bounds rule out more where it is short.
-    pub front_within: f64,
+    pub front_factor: f64,
     /// How many of the best are simulated slot by slot, and ordered by that.
     pub n_simulated: usize,
 }
@@ -87,7 +88,7 @@ impl Default for Options<'_> {
             breadth: Breadth::Usual,
             objectives: &[Objective::StepTime],
             exhaustive: true,
-            front_within: f64::INFINITY,
+            front_factor: f64::INFINITY,
             n_simulated: 0,
         }
     }
@@ -213,7 +214,10 @@ pub fn search(scenario: &Scenario, options: &Options<'_>) -> Found {
 #[must_use]
 pub fn search_watched(scenario: &Scenario, options: &Options<'_>, watch: &Watch) -> Found {
     let machine = scenario.machine();
-    let runs = options.objectives.iter().any(|o| !matches!(o, Objective::StepTime | Objective::Memory));
+    let runs = options
+        .objectives
+        .iter()
+        .any(|o| !matches!(o, Objective::StepTime | Objective::Memory));
     let score = |layout: &Layout, parts: &Parts| totals(scenario, layout, parts);
     let mut judge = Judge {
         space: space(scenario, options.breadth),

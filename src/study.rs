@@ -24,7 +24,7 @@ pub mod software;
 pub mod spread;
 pub mod statistics;
 mod summary;
-pub mod uncertain;
 pub mod sweep;
+pub mod uncertain;
 pub mod validate;
 pub mod whole;

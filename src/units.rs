@@ -260,13 +260,14 @@ pub fn parse(text: &str, unit: Unit) -> Result<f64, String> {
     finite(value * factor, text)
 }
 
-/// The number that a quantity starts with, and what follows it; nothing when it starts with none.
+/// The number that a quantity starts with, and what stands behind it as written; nothing when it
+/// starts with none.
 #[must_use]
 pub fn split(text: &str) -> Option<(f64, &str)> {
     let (number, rest) = text.trim().split_at(number_end(text.trim()));
     let number: String = number.chars().filter(|c| *c != '_' && *c != ',').collect();
     let value: f64 = number.parse().ok()?;
-    value.is_finite().then(|| (value, rest.trim()))
+    value.is_finite().then_some((value, rest))
 }
 
 fn finite(value: f64, text: &str) -> Result<f64, String> {

@@ -86,7 +86,7 @@ pub struct SearchArgs {
     objective: Vec<Want>,
     /// How far the Pareto front goes, in best step times (with --breadth all; elsewhere it is whole)
     #[arg(long, value_name = "FACTOR", default_value_t = 1.25, value_parser = factor)]
-    front_within: f64,
+    front_factor: f64,
     /// Show every reason why layouts fell, with counts
     #[arg(long)]
     explain_rejections: bool,
@@ -117,7 +117,7 @@ pub fn run(args: &SearchArgs, console: &Console) -> Done {
         breadth: args.breadth.breadth(),
         objectives: &objectives,
         exhaustive: !all,
-        front_within: if all { args.front_within } else { f64::INFINITY },
+        front_factor: if all { args.front_factor } else { f64::INFINITY },
         n_simulated: N_SIMULATED,
         ..Options::default()
     };
@@ -155,7 +155,11 @@ pub fn run(args: &SearchArgs, console: &Console) -> Done {
 /// A factor of at least one.
 fn factor(text: &str) -> std::result::Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| "not a number; write for example 1.25".to_string())?;
-    if value >= 1.0 { Ok(value) } else { Err("a front goes from the best step time on: write 1 or more".to_string()) }
+    if value >= 1.0 {
+        Ok(value)
+    } else {
+        Err("a front goes from the best step time on: write 1 or more".to_string())
+    }
 }
 
 /// The objectives, each once; money needs a price.

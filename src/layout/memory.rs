@@ -4,8 +4,8 @@ use super::activation::{self, ActivationRules, Activations};
 use super::held::held_bytes;
 use super::offload::{offloaded_optimizer_bytes, resident_bytes};
 use super::{Cut, Layout, Offload, SchedulePlan, Sharding, StageShape};
-use crate::workload::count::{LayerParams, layer_params};
 use crate::workload::Workload;
+use crate::workload::count::{LayerParams, layer_params};
 
 /// What fills the memory of one device of a stage, bytes at the moment of its peak.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -293,13 +293,7 @@ pub fn budgets(workload: &Workload, layout: &Layout, cut: &Cut, context: &Memory
 }
 
 /// Transient bytes of a micro-batch: the larger of the loss and of one layer's backward.
-fn moment_bytes(
-    workload: &Workload,
-    layout: &Layout,
-    shape: &StageShape,
-    context: &MemoryContext,
-    layers: &Activations,
-) -> f64 {
+fn moment_bytes(workload: &Workload, layout: &Layout, shape: &StageShape, context: &MemoryContext, layers: &Activations) -> f64 {
     let l = activation::local(workload, layout);
     let a = workload.precision.activation_bytes;
     let layer = layers.largest(shape, |layer| layer.transient_bytes);

@@ -339,7 +339,12 @@ impl Space<'_> {
             });
             // As many copies as ranks share nothing.
             let fixed = self.choice.replicas.is_some();
-            out.extend(copies.into_iter().filter(|&r| fixed || r == 1 || u64::from(r) < ranks).map(|r| (sharding, r)));
+            out.extend(
+                copies
+                    .into_iter()
+                    .filter(|&r| fixed || r == 1 || u64::from(r) < ranks)
+                    .map(|r| (sharding, r)),
+            );
         }
         out
     }

@@ -50,7 +50,11 @@ pub fn chunks(model: &Model, layout: &Layout) -> Vec<StageShape> {
 }
 
 fn path(model: &Model, layout: &Layout, plan: &SchedulePlan) -> Vec<StageShape> {
-    dealt(&pattern(model), &layout.split.sizes(model.n_layers, plan), layout.recompute.layers())
+    dealt(
+        &pattern(model),
+        &layout.split.sizes(model.n_layers, plan),
+        layout.recompute.layers(),
+    )
 }
 
 /// Layers dealt to the chunks of a path, so many of each computed again; embedding and head at its ends.

@@ -11,9 +11,9 @@ use Bounds::Within;
 
 /// Mean time between preemptions of an interruptible node where nobody knows better: a fifth of them
 /// taken away in a month, `730 h / −ln(0.8)`, the top band that AWS' Spot Instance Advisor tells of.
-const PREEMPTED_EVERY_S: f64 = 3271.0 * HOUR_S;
+pub(super) const PREEMPTED_EVERY_S: f64 = 3271.0 * HOUR_S;
 /// Time until they come back.
-const PREEMPTION_WAIT_S: f64 = 0.5 * HOUR_S;
+pub(super) const PREEMPTION_WAIT_S: f64 = 0.5 * HOUR_S;
 
 /// `[cost]` as read.
 pub(super) struct CostChoice {

@@ -7,8 +7,8 @@
 use super::keep::Keep;
 use super::tables::{CutTable, OperationTable, PriceTable, fullest};
 use super::{Candidate, Totals, Watch};
-use crate::layout::check::{host_violation, shape_violations};
 use crate::layout::activation::Activations;
+use crate::layout::check::{host_violation, shape_violations};
 use crate::layout::memory::{Activity, activities, budget};
 use crate::layout::{
     Groups, Layout, MemoryContext, Offload, Outer, Overlap, Recompute, Schedule, SchedulePlan, Sharding, Space, Split, SplitChoice,
@@ -113,7 +113,11 @@ impl Bound {
         // others have passed it, and its last gradient goes back through all of them.
         let fills = layout.virtual_stages <= 1 && matches!(layout.order(), Schedule::OneFOneB | Schedule::GPipe);
         let last_s = if fills { least * cheapest(&each) } else { 0.0 };
-        let filled_s = if fills { sum_s + (self.n_micro_batches - 1.0) * last_s } else { 0.0 };
+        let filled_s = if fills {
+            sum_s + (self.n_micro_batches - 1.0) * last_s
+        } else {
+            0.0
+        };
         (self.n_micro_batches * heaviest_s).max(filled_s) * ROUNDING
     }
 }
@@ -136,7 +140,10 @@ impl Judge<'_> {
             prices: PriceTable::default(),
             splits: Vec::new(),
             layers_of: [None; 4],
-            layers: stages(&self.space.workload.model, &Layout::single()).iter().flat_map(|s| s.kinds()).collect(),
+            layers: stages(&self.space.workload.model, &Layout::single())
+                .iter()
+                .flat_map(|s| s.kinds())
+                .collect(),
             activities: Vec::new(),
             fits: Vec::new(),
         };
@@ -197,7 +204,10 @@ impl Judge<'_> {
     fn way(&self, work: &mut Work<'_>, outer: &Outer, start: &Layout, way: &Way, bound: &Bound) {
         let layout = way.on(start);
         let recomputes = self.space.recomputes(outer, way);
-        if let Some(violation) = shape_violations(self.space.workload, &layout, self.space.n_devices).into_iter().next() {
+        if let Some(violation) = shape_violations(self.space.workload, &layout, self.space.n_devices)
+            .into_iter()
+            .next()
+        {
             let n = recomputes.len() as u64 * work.n_alike();
             let layout = self.example(work, &layout, recomputes.first().copied(), 0, 0);
             work.keep.considered += n;

@@ -11,7 +11,7 @@ pub(super) struct Keep {
     objectives: Vec<Objective>,
     front_over: Vec<Objective>,
     n_best: usize,
-    front_within: f64,
+    front_factor: f64,
     /// The layout whose rank is asked for.
     pub(super) mark: Option<Candidate>,
     /// Candidates that are better than it.
@@ -42,7 +42,7 @@ impl Keep {
             objectives: options.objectives.to_vec(),
             front_over,
             n_best: options.n_best.max(1),
-            front_within: options.front_within.max(1.0),
+            front_factor: options.front_factor.max(1.0),
             mark,
             ahead: 0,
             considered: 0,
@@ -71,7 +71,7 @@ impl Keep {
 
     /// Further from the best than the front goes.
     fn far(&self, step_time_s: f64) -> bool {
-        self.best.first().is_some_and(|b| b.step_time_s * self.front_within < step_time_s)
+        self.best.first().is_some_and(|b| b.step_time_s * self.front_factor < step_time_s)
     }
 
     /// Some candidate of the front is better in one and no worse in the other.
@@ -197,7 +197,7 @@ impl Keep {
     pub(super) fn front(&mut self, best: &[Candidate]) -> Vec<Candidate> {
         let mut front = std::mem::take(&mut self.front);
         if let Some(best) = best.iter().map(|c| c.step_time_s).reduce(f64::min) {
-            front.retain(|c| c.step_time_s <= best * self.front_within);
+            front.retain(|c| c.step_time_s <= best * self.front_factor);
         }
         front
     }

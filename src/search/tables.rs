@@ -176,16 +176,19 @@ impl CutTable {
             Placement::Loop => Schedule::OneFOneB,
         };
         let cuts = &mut self.cuts;
-        let at = *self.numbers.entry((plan, layout.split, layout.recompute.layers())).or_insert_with(|| {
-            let cut = Cut::of(&workload.model, layout);
-            cuts.push(CutEntry {
-                sums: sum(cut.stages()),
-                cut,
-                states: Vec::new(),
-                costs: Vec::new(),
+        let at = *self
+            .numbers
+            .entry((plan, layout.split, layout.recompute.layers()))
+            .or_insert_with(|| {
+                let cut = Cut::of(&workload.model, layout);
+                cuts.push(CutEntry {
+                    sums: sum(cut.stages()),
+                    cut,
+                    states: Vec::new(),
+                    costs: Vec::new(),
+                });
+                cuts.len() - 1
             });
-            cuts.len() - 1
-        });
         let CutEntry { cut, states, costs, .. } = &mut self.cuts[at];
         if states.is_empty() {
             let table = &mut self.states;

@@ -101,7 +101,12 @@ pub fn base(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Pr
     let passes = m / f64::from(priced.cut.copies());
     let stages = priced.cut.stages();
     let classes = priced.cut.stage_kinds();
-    let known: Vec<(Price, f64)> = classes.first.iter().map(|&i| stage_price(&stages[i], priced.prices)).map(|p| (p, p.total_s())).collect();
+    let known: Vec<(Price, f64)> = classes
+        .first
+        .iter()
+        .map(|&i| stage_price(&stages[i], priced.prices))
+        .map(|p| (p, p.total_s()))
+        .collect();
     let (mut worst_s, mut hardware_flop, mut sum_s) = (f64::MIN, 0.0, 0.0);
     let (mut index, mut heaviest) = (0, 0);
     for (i, &class) in classes.of.iter().enumerate() {

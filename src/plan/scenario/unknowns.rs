@@ -310,7 +310,7 @@ fn number<'t>(path: &str, item: &'t Item) -> Read<Number<'t>> {
         Value::Float(f) => (*f, "", None),
         Value::Text(t) => {
             let (value, unit) = units::split(t).ok_or_else(|| refuse(format!("`{t}` does not start with a number")))?;
-            (value, unit, Some(t.as_str()))
+            (value, unit.trim(), Some(t.as_str()))
         }
         other => return Err(refuse(format!("{} stands where a number should", other.type_name()))),
     };

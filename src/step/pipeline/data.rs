@@ -2,9 +2,9 @@
 
 use super::Base;
 use crate::layout::{Cut, Groups, Layout, Schedule, StageShape};
+use crate::step::Machine;
 use crate::step::closed::{Collectives, Passes, Pipe};
 use crate::step::data;
-use crate::step::Machine;
 use crate::step::engine::{DataCost, Occasion, Slowdown};
 use crate::workload::Workload;
 

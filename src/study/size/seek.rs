@@ -5,7 +5,7 @@ use super::market::Market;
 use super::{Bound, Case, MARGIN_FRACTION, Machine, Objective, Outcome, Question, Row, least};
 use crate::catalog::Catalog;
 use crate::error::Error;
-use crate::plan::{Plan, bill_at, plan};
+use crate::plan::{Plan, plan, run_and_bill_at};
 use crate::workload::count;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -370,7 +370,7 @@ fn idle_w(machine: &Machine) -> f64 {
 }
 
 fn case(plan: &Plan, index: usize, market: &Market) -> Case {
-    let bill = bill_at(plan, &market.of_plan());
+    let (run, bill) = run_and_bill_at(plan, &market.of_plan());
     Case {
         n_nodes: plan.scenario.cluster.n_nodes,
         n_devices: plan.scenario.n_devices(),
@@ -378,8 +378,8 @@ fn case(plan: &Plan, index: usize, market: &Market) -> Case {
         layout: plan.layout,
         step_time_s: plan.step.time_s,
         mfu: plan.step.mfu,
-        goodput: plan.run.goodput,
-        wall_s: plan.run.wall_s,
+        goodput: run.goodput,
+        wall_s: run.wall_s,
         cost_usd: bill.cost.total_usd,
         energy_j: bill.energy.facility_j,
         mean_w: bill.energy.mean_w,

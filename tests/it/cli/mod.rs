@@ -15,10 +15,10 @@ mod plan;
 mod run;
 mod scenario;
 mod schema;
-mod uncertain;
+mod size;
 #[cfg(feature = "parquet")]
 mod sweep;
-mod size;
+mod uncertain;
 mod validate;
 
 use serde_json::Value;

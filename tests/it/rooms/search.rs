@@ -128,7 +128,9 @@ fn naive(scenario: &Scenario, breadth: Breadth) -> (Vec<Candidate>, Vec<Candidat
 
 /// What matters of candidates, to the bit.
 fn bits(list: &[Candidate]) -> Vec<(Layout, u64, u64)> {
-    list.iter().map(|c| (c.layout, c.step_time_s.to_bits(), c.peak_bytes.to_bits())).collect()
+    list.iter()
+        .map(|c| (c.layout, c.step_time_s.to_bits(), c.peak_bytes.to_bits()))
+        .collect()
 }
 
 /// Draws whose whole space is small: a part of it is fixed at random.
@@ -172,7 +174,7 @@ proptest! {
         let draw = Draw { nodes: 1, ..draw };
         let fixed = [&fixed[..], &["layout.offload=none"]].concat();
         with_scenario(&draw.free(), &fixed, |scenario, _| -> Result<(), TestCaseError> {
-            let options = Options { breadth: Breadth::All, front_within: within, ..Options::default() };
+            let options = Options { breadth: Breadth::All, front_factor: within, ..Options::default() };
             let (whole, pruned) = (search(scenario, &options), search(scenario, &Options { exhaustive: false, ..options }));
             prop_assert_eq!(bits(&pruned.best), bits(&whole.best));
             prop_assert_eq!(bits(&pruned.pareto), bits(&whole.pareto));
@@ -211,13 +213,17 @@ proptest! {
 
 #[test]
 fn a_cancelled_search_returns_what_it_has() {
-    with_scenario("[model]\nuse = \"llama3-8b\"\n[training]\ntokens = \"1T\"\n[cluster]\nnode = \"dgx-h100\"\nnodes = 2\n", &[], |s, _| {
-        let watch = Watch::default();
-        watch.cancel();
-        let found = search_watched(s, &Options::default(), &watch);
-        assert!(found.cancelled && found.best.is_empty());
-        assert!(!search(s, &Options::default()).cancelled);
-    })
+    with_scenario(
+        "[model]\nuse = \"llama3-8b\"\n[training]\ntokens = \"1T\"\n[cluster]\nnode = \"dgx-h100\"\nnodes = 2\n",
+        &[],
+        |s, _| {
+            let watch = Watch::default();
+            watch.cancel();
+            let found = search_watched(s, &Options::default(), &watch);
+            assert!(found.cancelled && found.best.is_empty());
+            assert!(!search(s, &Options::default()).cancelled);
+        },
+    )
     .unwrap();
 }
 
@@ -225,9 +231,27 @@ fn a_cancelled_search_returns_what_it_has() {
 fn the_rank_of_a_layout_does_not_depend_on_bounds() {
     let text = "[model]\nuse = \"llama3-8b\"\n[training]\ntokens = \"1T\"\n[cluster]\nnode = \"dgx-h100\"\nnodes = 4\n";
     with_scenario(text, &[], |s, _| {
-        let mark = Choice { tensor: Some(2), pipeline: Some(2), micro_batch_seqs: Some(1), ..Choice::default() };
-        let options = Options { mark: Some(mark), breadth: Breadth::Schedules, ..Options::default() };
-        let (whole, pruned) = (search(s, &options), search(s, &Options { exhaustive: false, ..options }));
+        let mark = Choice {
+            tensor: Some(2),
+            pipeline: Some(2),
+            micro_batch_seqs: Some(1),
+            ..Choice::default()
+        };
+        let options = Options {
+            mark: Some(mark),
+            breadth: Breadth::Schedules,
+            ..Options::default()
+        };
+        let (whole, pruned) = (
+            search(s, &options),
+            search(
+                s,
+                &Options {
+                    exhaustive: false,
+                    ..options
+                },
+            ),
+        );
         let (rank, own) = whole.marked.unwrap();
         assert!(rank > 1 && own.layout.tensor == 2 && own.layout.pipeline == 2);
         assert_eq!(whole.marked, pruned.marked);
@@ -243,10 +267,17 @@ fn any_number_of_threads_finds_the_same() {
             let text = format!("[model]\nuse = \"{model}\"\n[training]\ntokens = \"1T\"\n[cluster]\nnode = \"{node}\"\nnodes = 8\n");
             let run = |threads| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                with_scenario(&text, &[], |s, _| pool.install(|| {
-                    let pruned = Options { breadth: Breadth::Schedules, exhaustive: false, ..Options::default() };
-                    format!("{:?} {:?}", search(s, &all()), search(s, &pruned))
-                })).unwrap()
+                with_scenario(&text, &[], |s, _| {
+                    pool.install(|| {
+                        let pruned = Options {
+                            breadth: Breadth::Schedules,
+                            exhaustive: false,
+                            ..Options::default()
+                        };
+                        format!("{:?} {:?}", search(s, &all()), search(s, &pruned))
+                    })
+                })
+                .unwrap()
             };
             let one = run(1);
             assert!(one.contains("Candidate"));
