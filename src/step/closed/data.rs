@@ -117,11 +117,11 @@ impl Collectives<'_> {
         let mut drained = (Delay::default(), 0.0);
         // When the first micro-batch comes, and how much before the end the last one leaves.
         let (mut fill_s, mut slack_s) = (0.0, 0.0);
-        for stage in 0..pipe.stages {
+        for (stage, late) in delays.iter_mut().enumerate() {
             let slot = pipe.at(stage, 0);
             if self.gathers == Occasion::Once {
                 let delay = self.first_forwards(&mut lane, pipe, stage, fill_s);
-                delays[stage].forward_s = delay.first_chunk_s;
+                late.forward_s = delay.first_chunk_s;
                 most.forward_s = f64::max(most.forward_s, delay.others_s);
                 all_s += delay.others_s;
                 fill_s += delay.first_chunk_s;
@@ -132,7 +132,7 @@ impl Collectives<'_> {
                     drained = self.last_backwards(&mut lane, pipe, stage);
                 }
                 let (delay, left_s) = drained;
-                delays[stage].backward_s = delay.first_chunk_s;
+                late.backward_s = delay.first_chunk_s;
                 most.backward_s = f64::max(most.backward_s, delay.others_s);
                 chain_s += delay.own_slots_s;
                 all_s += delay.others_s;
