@@ -13,6 +13,7 @@ pub mod csv;
 pub mod explain;
 pub mod html;
 pub mod json;
+pub mod layouts;
 pub mod markdown;
 pub mod names;
 pub mod plan;

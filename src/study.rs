@@ -8,6 +8,7 @@ pub mod cross;
 pub mod energies;
 pub mod fit;
 pub mod jobs;
+pub mod layouts;
 mod machine;
 pub mod metric;
 pub mod models;

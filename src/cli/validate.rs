@@ -5,6 +5,7 @@ use super::{BAD_INPUT, Done, Layers, layers};
 use crate::catalog::{Band, Catalog, digest_text, source};
 use crate::error::{Diagnostic, Error, Origin, Result};
 use crate::report::cross as report;
+use crate::report::layouts as shown_layouts;
 use crate::report::svg::{self, Chart};
 use crate::report::validate::{self as shown, Validated, document, json};
 use crate::report::whole as shown_whole;
@@ -13,7 +14,7 @@ use crate::study::fit::{Start, cases, some};
 use crate::study::models;
 use crate::study::runs::{Row, Rows, read_rows};
 use crate::study::validate::{By, predict_telling};
-use crate::study::{jobs, whole};
+use crate::study::{jobs, layouts, whole};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -46,6 +47,9 @@ pub struct ValidateArgs {
     /// Fit the stacks with one family of sources left out after another, and predict that one
     #[arg(long)]
     cross: bool,
+    /// Hold published layouts against the best ones of the search
+    #[arg(long, conflicts_with_all = ["cross", "whole_runs"])]
+    layouts: bool,
     /// Compare device-hours of whole published runs, and failures of published jobs, instead of steps
     #[arg(long, conflicts_with_all = ["runs", "models", "cross"])]
     whole_runs: bool,
@@ -103,6 +107,9 @@ pub fn run(args: &ValidateArgs, console: &Console) -> Done {
         files.push(origin);
     }
     let provenance = provenance(&files, &catalog);
+    if args.layouts {
+        return published_layouts(&rows, &catalog, args, &provenance, console);
+    }
     if args.cross {
         return left_out(&rows, &catalog, args, &provenance, console);
     }
@@ -184,6 +191,28 @@ fn left_out(rows: &[Row], catalog: &Catalog, args: &ValidateArgs, provenance: &s
             no_form(
                 "left-out runs have no picture",
                 "leave out --cross, or give a name in .html, .md, .csv or .json",
+            )
+        },
+        xlsx: &no_book,
+    };
+    args.target.write(console, &forms)
+}
+
+fn published_layouts(rows: &[Row], catalog: &Catalog, args: &ValidateArgs, provenance: &str, console: &Console) -> Done {
+    let progress = console.progress(layouts::stated(rows).len(), "layouts");
+    let list = layouts::judge(rows, catalog, &|| progress.step());
+    progress.end();
+    let page = || shown_layouts::document(&list, provenance);
+    let forms = Forms {
+        screen: &page,
+        page: &page,
+        rows: &|| shown_layouts::table(&list),
+        json: &|| shown_layouts::json(&list, provenance),
+        trace: &|| no_form("a validation has no trace of a step", NO_TRACE),
+        svg: &|| {
+            no_form(
+                "layouts have no picture",
+                "leave out --layouts, or give a name in .html, .md, .csv or .json",
             )
         },
         xlsx: &no_book,
