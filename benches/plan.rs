@@ -88,7 +88,7 @@ const DEEPSEEK: [&str; 5] = [
 
 /// Layouts that fit, each timed: memory and step time of one on one core. Items are layouts timed; what
 /// falls for its shape or its memory comes on top of them and is not counted.
-#[divan::bench]
+#[divan::bench(sample_count = 5)]
 fn evaluate_layouts_on_one_core(bencher: Bencher) {
     let (Some(scenario), Ok(pool)) = (free(&GPT3), rayon::ThreadPoolBuilder::new().num_threads(1).build()) else {
         return;
