@@ -273,9 +273,11 @@ fn marked(scenario: &Scenario, options: &Options<'_>, choice: Choice) -> Option<
         choice,
         ..scenario.clone()
     };
+    // What it leaves open is chosen as it usually is.
     let one = Options {
         n_best: 1,
         mark: None,
+        breadth: Breadth::Usual,
         n_simulated: 0,
         ..*options
     };

@@ -1,8 +1,10 @@
 //! Entries as written, by kind: layers, aliases and `extends`, before anything is checked.
 
 use super::raw::{Item, Tree, Value};
+use super::show::Fact;
 use crate::error::{At, Diagnostic, nearest};
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// What kinds of things the catalog names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -132,6 +134,18 @@ pub struct Entry {
     pub extends: Option<String>,
     /// The layer of the entry of the same name that this one hides.
     pub shadows: Option<Layer>,
+    /// Its values with their sources, once asked for.
+    pub(super) facts: Kept,
+}
+
+/// What follows from an entry, kept: no part of what it is.
+#[derive(Debug, Clone, Default)]
+pub struct Kept(pub(super) OnceLock<Vec<Fact>>);
+
+impl PartialEq for Kept {
+    fn eq(&self, _: &Kept) -> bool {
+        true
+    }
 }
 
 /// All entries of one kind.
@@ -240,6 +254,7 @@ impl Builder<'_, '_> {
             aliases: strings(tree, "aliases"),
             extends: tree.text("extends").map(str::to_string),
             shadows: self.below[i].map(|b| self.definitions[b].layer),
+            facts: Kept::default(),
         };
         self.index.entries.insert(entry.name.clone(), entry);
     }

@@ -30,6 +30,12 @@ pub fn facts(entry: &Entry) -> Vec<Fact> {
     out
 }
 
+/// The same, worked out once for each entry: every scenario names where its values come from.
+#[must_use]
+pub fn known_facts(entry: &Entry) -> &[Fact] {
+    entry.facts.0.get_or_init(|| facts(entry))
+}
+
 /// `trees` are the tables from the entry to this one; names in `prefix` lead to it.
 fn walk(trees: &[&Tree], prefix: &str, inherited: Option<&str>, out: &mut Vec<Fact>) {
     let Some(tree) = trees.last() else { return };

@@ -4,7 +4,7 @@ use super::scenario::Builder;
 use crate::bill::{Currency, Terms};
 use crate::catalog::ranges::{MONEY, MTBF, RENT};
 use crate::catalog::reader::{Bounds, Reader};
-use crate::catalog::show::facts;
+use crate::catalog::show::known_facts;
 use crate::catalog::{Accelerator, Cluster, Commitment, Finance, Kind, Money3, Offer, Region};
 use crate::units::{self, DAY_S, HOUR_S, Unit};
 use Bounds::Within;
@@ -115,8 +115,8 @@ impl Builder<'_> {
             "assumption of 2026-11, nothing is published; set reliability.preemption_wait".to_string()
         } else {
             let entry = self.catalog.entry(Kind::Reliability, &cluster.reliability.name).ok();
-            let fact = entry.and_then(|e| facts(e).into_iter().find(|f| f.key == "preemption_wait_s"));
-            fact.and_then(|f| f.source).unwrap_or_else(|| "default".to_string())
+            let fact = entry.and_then(|e| known_facts(e).iter().find(|f| f.key == "preemption_wait_s"));
+            fact.and_then(|f| f.source.clone()).unwrap_or_else(|| "default".to_string())
         };
         let wait = units::duration(cluster.reliability.preemption_wait_s);
         self.assume("reliability.preemption_wait", wait, source);
@@ -143,7 +143,7 @@ impl Builder<'_> {
             (Kind::Finance, &finance.name),
         ] {
             let Ok(entry) = self.catalog.entry(kind, entry) else { continue };
-            let facts = facts(entry);
+            let facts = known_facts(entry);
             let year = facts.iter().find(|f| f.key == "year").map(|f| f.value.clone());
             let date = year.or_else(|| entry.tree.text("as_of").map(str::to_string)).unwrap_or_default();
             for fact in facts {
@@ -155,10 +155,10 @@ impl Builder<'_> {
                     _ => fact.number.is_some(),
                 };
                 if used {
-                    let source = fact.source.unwrap_or_else(|| "no source".to_string());
+                    let source = fact.source.clone().unwrap_or_else(|| "no source".to_string());
                     let dated = source.contains("20") || date.is_empty();
                     let source = if dated { source } else { format!("{source} ({date})") };
-                    out.push((format!("{}.{}.{}", kind.name(), entry.name, fact.key), fact.value, source));
+                    out.push((format!("{}.{}.{}", kind.name(), entry.name, fact.key), fact.value.clone(), source));
                 }
             }
         }

@@ -74,7 +74,7 @@ impl Builder<'_> {
         let Ok(entry) = self.catalog.entry(Kind::Reliability, &reliability.name) else {
             return;
         };
-        let facts = show::facts(entry);
+        let facts = show::known_facts(entry);
         // What is off says nothing: it is named in the documentation of `[reliability]`.
         let off = ["never", "0 s", "0"];
         let list: Vec<(String, String, String)> = values(reliability)
