@@ -53,11 +53,6 @@ pub struct OverlapChoice {
 }
 
 impl OverlapChoice {
-    fn allows(&self, o: Overlap) -> bool {
-        let ok = |fixed: Option<bool>, on| fixed.is_none_or(|f| f == on);
-        ok(self.tensor, o.tensor) && ok(self.data, o.data) && ok(self.pipeline, o.pipeline) && ok(self.expert, o.expert)
-    }
-
     fn fixed(o: Overlap) -> OverlapChoice {
         OverlapChoice {
             tensor: Some(o.tensor),
@@ -69,32 +64,6 @@ impl OverlapChoice {
 }
 
 impl Choice {
-    /// True when a layout agrees with everything that is fixed.
-    #[must_use]
-    pub fn allows(&self, l: &Layout) -> bool {
-        fn ok<T: PartialEq>(fixed: Option<T>, value: T) -> bool {
-            fixed.is_none_or(|f| f == value)
-        }
-        ok(self.tensor, l.tensor)
-            && ok(self.sequence_parallel, l.sequence_parallel)
-            && ok(self.context, l.context)
-            && ok(self.pipeline, l.pipeline)
-            && ok(self.virtual_stages, l.virtual_stages)
-            && ok(self.expert, l.expert)
-            && ok(self.expert_tensor, l.expert_tensor)
-            && ok(self.data, l.data)
-            && ok(self.sharding, l.sharding)
-            && ok(self.replicas, l.replicas)
-            && ok(self.micro_batch_seqs, l.micro_batch_seqs)
-            && ok(self.schedule, l.schedule)
-            && self
-                .split
-                .is_none_or(|s| s == SplitChoice::Balanced || s == SplitChoice::Given(l.split))
-            && ok(self.recompute, l.recompute)
-            && ok(self.offload, l.offload)
-            && self.overlap.allows(l.overlap)
-    }
-
     /// True when nothing is fixed.
     #[must_use]
     pub fn is_free(&self) -> bool {

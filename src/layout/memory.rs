@@ -206,12 +206,6 @@ impl State {
             host_bytes: offloaded_optimizer_bytes(workload, layout, params),
         }
     }
-
-    /// All of it on the device that offloading cannot move.
-    #[must_use]
-    pub fn least_bytes(&self) -> f64 {
-        self.weights_bytes + self.gradients_bytes + self.buffers_bytes
-    }
 }
 
 /// What micro-batches leave on a stage, and what is there for a moment.

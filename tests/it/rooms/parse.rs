@@ -8,26 +8,6 @@ use exaplan::plan::Scenario;
 use exaplan::units::{self, Unit};
 use proptest::prelude::*;
 
-const UNITS: [Unit; 17] = [
-    Unit::One,
-    Unit::Bytes,
-    Unit::BytesPerS,
-    Unit::Flop,
-    Unit::FlopPerS,
-    Unit::S,
-    Unit::W,
-    Unit::J,
-    Unit::Usd,
-    Unit::UsdPerKwh,
-    Unit::UsdPerHour,
-    Unit::KgCo2e,
-    Unit::KgCo2ePerKwh,
-    Unit::LPerKwh,
-    Unit::Tokens,
-    Unit::Sequences,
-    Unit::Fraction,
-];
-
 const VALID: &str = include_str!("../../../scenarios/llama3-405b.toml");
 
 /// A problem is said in a sentence and mended by another.
@@ -132,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn any_quantity_is_read_or_explained(text in "\\PC{0,30}", unit in prop::sample::select(&UNITS[..])) {
+    fn any_quantity_is_read_or_explained(text in "\\PC{0,30}", unit in prop::sample::select(&Unit::ALL[..])) {
         match units::parse(&text, unit) {
             Ok(v) => prop_assert!(v.is_finite()),
             Err(why) => prop_assert!(!why.is_empty()),
@@ -140,7 +120,7 @@ proptest! {
     }
 
     #[test]
-    fn any_number_with_any_unit_is_read_or_explained(number in any::<f64>(), word in "[A-Za-z/%µ$ ]{0,8}", unit in prop::sample::select(&UNITS[..])) {
+    fn any_number_with_any_unit_is_read_or_explained(number in any::<f64>(), word in "[A-Za-z/%µ$ ]{0,8}", unit in prop::sample::select(&Unit::ALL[..])) {
         match units::parse(&format!("{number}{word}"), unit) {
             Ok(v) => prop_assert!(v.is_finite()),
             Err(why) => prop_assert!(why.contains("write") || why.contains("finite"), "{}", why),
