@@ -95,6 +95,12 @@ impl Schedule {
         matches!(self, Schedule::ZeroBubbleH1 | Schedule::ZeroBubbleH2 | Schedule::ZeroBubbleV)
     }
 
+    /// A forward and a backward of two lines of micro-batches run beside each other.
+    #[must_use]
+    pub fn pairs(self) -> bool {
+        matches!(self, Schedule::DualPipe | Schedule::DualPipeV)
+    }
+
     /// Copies of the weights that a device holds, in stages (arXiv 2412.19437 table 2).
     #[must_use]
     pub fn weight_copies(self) -> u32 {

@@ -85,6 +85,8 @@ struct Bound {
     /// Of each kind: layers of the model, least time of one with a micro-batch, and what it takes more
     /// when it is computed again.
     kinds: Vec<(f64, f64, f64)>,
+    /// The same beside another micro-batch, whose math may hide the expert exchange.
+    paired: Vec<(f64, f64, f64)>,
     /// Least time of embedding and head.
     ends_s: f64,
     n_micro_batches: f64,
@@ -100,15 +102,16 @@ impl Bound {
         let even = way.split == SplitChoice::Given(Split::Even);
         let least = if even { (layers / chunks).floor() } else { 0.0 };
         let whole = if layout.recompute == Recompute::Full { 1.0 } else { 0.0 };
-        let cheapest = |of: &dyn Fn(&(f64, f64, f64)) -> f64| self.kinds.iter().map(of).fold(f64::MAX, f64::min);
+        let kinds = if layout.order().pairs() { &self.paired } else { &self.kinds };
+        let cheapest = |of: &dyn Fn(&(f64, f64, f64)) -> f64| kinds.iter().map(of).fold(f64::MAX, f64::min);
         let each = |(_, own_s, more_s): &(f64, f64, f64)| own_s + whole * more_s;
-        let all_s: f64 = self.kinds.iter().map(|k| k.0 * each(k)).sum();
+        let all_s: f64 = kinds.iter().map(|k| k.0 * each(k)).sum();
         let some_s = f64::from(layout.recompute.layers()).min(least) * chunks * cheapest(&|k| k.2);
         let sum_s = all_s + some_s + self.ends_s;
         // Some stage has at least its share of the layers of a kind, in whole ones.
         let copies = f64::from(layout.order().weight_copies());
         let most = |k: &(f64, f64, f64)| (k.0 / stages * copies).ceil() / copies * each(k);
-        let heaviest_s = self.kinds.iter().map(most).fold(sum_s / stages, f64::max);
+        let heaviest_s = kinds.iter().map(most).fold(sum_s / stages, f64::max);
         // One after another through one chunk each: the last stage gets its first micro-batch when all
         // others have passed it, and its last gradient goes back through all of them.
         let fills = layout.virtual_stages <= 1 && matches!(layout.order(), Schedule::OneFOneB | Schedule::GPipe);
@@ -185,18 +188,22 @@ impl Judge<'_> {
         let machine = self.machine(Overlap::ALL);
         let groups = place(start, machine.domain);
         let slowed = machine.stack.communication_slowdown.max(1.0);
-        let slot_s = |slot: &Slot| slot.math_s + (slot.tensor_s + slot.context_s + slot.expert_s) / slowed;
+        let slot_s = |slot: &Slot, exchange: f64| slot.math_s + (slot.tensor_s + slot.context_s + exchange * slot.expert_s) / slowed;
         let priced = |table: &mut PriceTable, recompute| self.prices(table, &Layout { recompute, ..*start }, &groups);
         let (none, full) = (priced(&mut work.prices, Recompute::None), priced(&mut work.prices, Recompute::Full));
         let (none, full) = (work.prices.at(none), work.prices.at(full));
-        let own_s = |price: &Price| slot_s(&price.forward) + slot_s(&price.backward);
-        let kinds = work.layers.iter().map(|&(kind, n)| {
-            let i = kind.index();
-            (n, own_s(&none.layers[i]), slot_s(&full.layers[i].recompute))
-        });
+        let own_s = |price: &Price, exchange| slot_s(&price.forward, exchange) + slot_s(&price.backward, exchange);
+        let kinds = |exchange: f64| {
+            let one = |&(kind, n): &(LayerKind, f64)| {
+                let i = kind.index();
+                (n, own_s(&none.layers[i], exchange), slot_s(&full.layers[i].recompute, exchange))
+            };
+            work.layers.iter().map(one).collect()
+        };
         Bound {
-            kinds: kinds.collect(),
-            ends_s: own_s(&none.embedding) + own_s(&none.head),
+            kinds: kinds(1.0),
+            paired: kinds(0.0),
+            ends_s: own_s(&none.embedding, 0.0) + own_s(&none.head, 0.0),
             n_micro_batches: m,
         }
     }
@@ -382,13 +389,12 @@ impl Judge<'_> {
         if self.prune {
             // The heaviest stage is at least as heavy as the mean.
             let passes = layout.n_micro_batches(workload.global_batch_seqs) / f64::from(entry.cut.copies());
+            let hides = layout.order().pairs();
+            let least_s = |price: &Price| price.total_s() - if hides { price.exchange_s() } else { 0.0 };
             let all_s: f64 = entry
                 .sums
                 .parts()
-                .map(|(kind, n, again)| {
-                    let i = kind.index();
-                    n * prices.layers[i].total_s() + again * prices.whole[i].total_s()
-                })
+                .map(|(kind, n, again)| n * least_s(&prices.layers[kind.index()]) + again * least_s(&prices.whole[kind.index()]))
                 .sum();
             #[allow(clippy::cast_precision_loss)]
             let mean_s = all_s / entry.cut.stages().len().max(1) as f64;

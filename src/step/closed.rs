@@ -7,8 +7,10 @@
 //! going to and fro, except messages: a trip right and back costs two of them for each boundary.
 
 mod data;
+mod filled;
 
 use crate::layout::Schedule;
+use filled::Filled;
 
 pub use data::{Collectives, Once, Steady};
 
@@ -27,6 +29,9 @@ pub struct Pipe {
     pub send_s: f64,
     /// Share of a message for which its sender cannot compute.
     pub blocking_fraction: f64,
+    /// By how much a forward beside a backward of the other line is shorter than one after the other,
+    /// by stage; nothing if empty.
+    pub hidden_s: Vec<f64>,
     /// How much longer the first forward and the last backward of each stage take; nothing if empty.
     pub delays: Vec<Passes>,
 }
@@ -146,34 +151,30 @@ impl Pipe {
         (h + 1..self.stages).map(|j| self.at(j, 0).both_s() + 2.0 * self.send_s).sum()
     }
 
-    /// Schedules that fill the bubble: work of the heaviest stage and the bubble that the papers find
-    /// for equal ones (arXiv 2401.10241 table 2, 2405.15362 §4, 2412.19437 table 2), with
-    /// `f`, `b`, `w` of the heaviest stage; one trip of messages there and back.
+    /// Schedules that fill the bubble; weight gradients are that share of a backward.
     #[must_use]
-    pub fn zero_bubble_s(&self, kind: Schedule, weight_gradient_fraction: f64) -> f64 {
-        let sum = |stage: &[Passes]| Passes {
-            forward_s: stage.iter().map(|p| p.forward_s).sum(),
-            backward_s: stage.iter().map(|p| p.backward_s).sum(),
+    pub fn filled_s(&self, kind: Schedule, weight_gradient_fraction: f64) -> f64 {
+        let all = Filled {
+            pipe: self,
+            stages: self.stages,
+            n_micro_batches: self.n_micro_batches,
+            weight_gradient_fraction,
         };
-        let stages = self.slots.chunks(self.chunks.max(1)).map(sum);
-        let heaviest = stages
-            .reduce(|a, b| if b.both_s() > a.both_s() { b } else { a })
-            .unwrap_or_default();
-        let (f, whole) = (heaviest.forward_s, heaviest.backward_s);
-        let w = whole * weight_gradient_fraction;
-        #[allow(clippy::cast_precision_loss)]
-        let boundaries = self.stages.saturating_sub(1) as f64;
-        // Of chunks, two of which are a stage that holds half of each: F and B together, and B less 3 W.
-        let dual = f + 2.0 * whole - 3.0 * w;
-        let bubble_s = match kind {
-            Schedule::ZeroBubbleH1 => boundaries * (f + whole - 2.0 * w),
-            Schedule::ZeroBubbleH2 => boundaries * (f + whole - 3.0 * w),
-            Schedule::ZeroBubbleV => 0.0,
-            Schedule::DualPipe => (boundaries - 1.0).max(0.0) / 2.0 * dual,
-            _ => boundaries * dual / 2.0,
-        };
-        let delays_s: f64 = self.delays.iter().map(|d| d.both_s()).sum();
-        self.n_micro_batches * heaviest.both_s() + bubble_s.max(0.0) + self.crossings_s() + delays_s
+        match kind {
+            Schedule::ZeroBubbleH1 => all.handcrafted_s(1.0),
+            Schedule::ZeroBubbleH2 => all.handcrafted_s(2.0),
+            Schedule::ZeroBubbleV => all.vee_s(),
+            Schedule::DualPipeV => all.two_lines_s(0.0),
+            // Stages and lines are mirrored where they meet.
+            _ => {
+                let half = Filled {
+                    stages: self.stages.div_ceil(2),
+                    n_micro_batches: self.n_micro_batches / 2.0,
+                    ..all
+                };
+                half.two_lines_s(if self.stages > 1 { self.send_s } else { 0.0 })
+            }
+        }
     }
 
     /// The depth-first loop: between which lengths interleaved 1F1B lies.

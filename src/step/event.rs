@@ -2,7 +2,7 @@
 
 use super::engine::{self, ChunkCost, Costs, DataCost, DataWork, Noise, Stuck, Timeline};
 use super::machine::Machine;
-use super::overlap::{Slowdown, together};
+use super::overlap::Slowdown;
 use super::parts::Parts;
 use super::pipeline::{self, stage_price};
 use super::price::Price;
@@ -117,7 +117,7 @@ pub fn engine_step_as(
         bubble_s: 0.0,
         pipeline_s: 0.0,
         data_s: 0.0,
-        ..timing.parts
+        ..timing.parts.times(1.0 / timing.shown_fraction)
     };
     // Pairs hide some of the work, which can make the time shorter than the sum of the parts.
     let work_s = parts.total_s();
@@ -213,7 +213,7 @@ fn costs(
                 forward_s: price.forward.total_s(),
                 backward_s: (price.backward_s() - price.weight_gradient_s).max(0.0),
                 weight_gradient_s: price.weight_gradient_s,
-                pair_s: pair_s(price, other, Slowdown::of(&machine.stack)),
+                pair_s: price.beside_s(other, Slowdown::of(&machine.stack)),
                 kept_bytes,
                 // Inputs and output gradients of the linear layers: what the papers call M_W is
                 // below M_B; without a tensor-by-tensor account all of it is held.
@@ -227,12 +227,4 @@ fn costs(
         blocking_fraction: 1.0 - machine.stack.pipeline_overlap_fraction,
         data: None,
     }
-}
-
-/// A forward of one chunk beside a backward of another: the expert exchange of each runs beside the
-/// math of the other (arXiv 2412.19437 §3.2.1), and slows it.
-fn pair_s(forward: &Price, backward: &Price, slowdown: Slowdown) -> f64 {
-    let exchange_s = forward.forward.expert_s + backward.backward.expert_s + backward.recompute.expert_s;
-    let rest_s = forward.forward.total_s() + backward.backward_s() - exchange_s;
-    together(exchange_s, rest_s, slowdown).total_s()
 }

@@ -9,6 +9,7 @@ mod data;
 use super::Priced;
 use super::closed::{Passes, Pipe};
 use super::machine::Machine;
+use super::overlap::Slowdown;
 use super::parts::Parts;
 use super::price::{Price, Prices};
 use crate::kernel;
@@ -22,6 +23,8 @@ use data::DataParallel;
 pub struct Timing {
     /// Seconds by part.
     pub parts: Parts,
+    /// Of the work of the heaviest stage, what is left where pairs of slots hide some; the parts are so much less.
+    pub shown_fraction: f64,
     /// Index of the heaviest stage.
     pub heaviest: usize,
     /// Micro-batches.
@@ -130,6 +133,8 @@ pub fn base(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Pr
     pipe.send_s = send_s;
     let work_s = passes * worst_s;
     let all = |part: fn(&super::price::Slot) -> f64| passes * (part(&worst.forward) + part(&worst.backward) + part(&worst.recompute));
+    // Pairs hide some of the work, which can make the time shorter than the sum of the parts.
+    let shown_fraction = (silent_s / work_s.max(f64::MIN_POSITIVE)).min(1.0);
     let parts = Parts {
         math_s: passes * (worst.forward.math_s + worst.backward.math_s),
         recompute_s: passes * worst.recompute.math_s,
@@ -138,9 +143,12 @@ pub fn base(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Pr
         expert_s: all(|s| s.expert_s),
         host_s: all(|s| s.host_s),
         other_s: all(|s| s.launch_s),
+        ..Parts::default()
+    };
+    let parts = Parts {
         bubble_s: (silent_s - work_s).max(0.0),
         pipeline_s: (whole_s - silent_s).max(0.0),
-        ..Parts::default()
+        ..parts.times(shown_fraction)
     };
     #[allow(clippy::cast_precision_loss)]
     let n_stages = stages.len().max(1) as f64;
@@ -148,6 +156,7 @@ pub fn base(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Pr
         timing: Timing {
             claims: false,
             parts,
+            shown_fraction,
             heaviest: index,
             n_micro_batches: m,
             mean_over_heaviest_ratio: sum_s / (n_stages * worst_s).max(f64::MIN_POSITIVE),
@@ -206,7 +215,7 @@ impl Way {
             Schedule::OneFOneB if pipe.chunks > 1 => pipe.depth_first_s().middle_s(),
             Schedule::GPipe => pipe.gpipe_s(),
             Schedule::OneFOneB => pipe.one_f_one_b_s(),
-            other => pipe.zero_bubble_s(other, self.weight_gradient_fraction),
+            other => pipe.filled_s(other, self.weight_gradient_fraction),
         }
     }
 }
@@ -231,9 +240,15 @@ fn pipe(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced
         slots = slots.chunks(chunks).map(mean).collect();
         chunks = 1;
     }
+    let hidden_s = if layout.order().pairs() {
+        hidden_s(machine, priced)
+    } else {
+        Vec::new()
+    };
     Pipe {
         stages: cut.stages().len(),
         chunks,
+        hidden_s,
         n_micro_batches: layout.n_micro_batches(workload.global_batch_seqs).max(1.0),
         slots,
         send_s: send_s(workload, machine, layout, priced),
@@ -253,12 +268,27 @@ fn pipe(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Priced
 /// - collectives with every micro-batch (ZeRO-2, ZeRO-3) in a pipeline: what one slot leaves to
 ///   reduce runs beside the next, which may be any;
 /// - collectives that delay several chunks, where the delays may add up to more than the margin;
-/// - zero-bubble and two-way schedules, of which it knows the papers' bubbles of equal stages.
+/// - zero-bubble and two-way schedules, of which not every path is looked at: a few percent short at most
+///   ([`super::closed`]).
 fn claims(layout: &Layout, way: Way, data: &DataParallel, whole_s: f64) -> bool {
     const MARGIN: f64 = 0.003;
     let known = matches!(way.order, Schedule::GPipe | Schedule::OneFOneB | Schedule::BreadthFirst);
     let alone = layout.pipeline <= 1 && layout.sharding == Sharding::Zero3;
     known && (layout.virtual_stages <= 1 || way.even) && (!data.every || alone) && data.unsure_s <= MARGIN * (whole_s + data.time_s)
+}
+
+/// By how much the two lines of each stage are shorter beside each other, in the mean of the two ways.
+fn hidden_s(machine: &Machine, priced: &Priced<'_>) -> Vec<f64> {
+    let (cut, slow) = (priced.cut, Slowdown::of(&machine.stack));
+    let prices = cut.kinds().spread(|i| stage_price(&cut.pieces()[i], priced.prices));
+    let one = |stage: &[Price]| {
+        let ways = stage.iter().zip(stage.iter().rev());
+        let hidden = ways.map(|(go, back)| go.forward.total_s() + back.backward_s() - go.beside_s(back, slow));
+        #[allow(clippy::cast_precision_loss)]
+        let n = stage.len().max(1) as f64;
+        hidden.sum::<f64>() / n
+    };
+    prices.chunks(cut.chunks().max(1)).map(one).collect()
 }
 
 fn even(cut: &Cut) -> bool {

@@ -13,7 +13,7 @@ pub use time::{communicate, flop, time};
 
 use super::lower::{self, GroupName, Op, Pass, Role, Work};
 use super::machine::Machine;
-use super::overlap::{Slowdown, exposed_s};
+use super::overlap::{Slowdown, exposed_s, together};
 use crate::catalog::{N_KINDS, Stack};
 use crate::kernel::{Evidence, Source, Timed};
 use crate::layout::{Groups, Layout, Recompute, activation};
@@ -108,6 +108,21 @@ impl Price {
     #[must_use]
     pub fn backward_s(&self) -> f64 {
         self.backward.total_s() + self.recompute.total_s()
+    }
+
+    /// Seconds of the forward beside a backward of another: the expert exchange of each runs beside the
+    /// math of the other (arXiv 2412.19437 §3.2.1), and slows it.
+    #[must_use]
+    pub fn beside_s(&self, backward: &Price, slowdown: Slowdown) -> f64 {
+        let exchange_s = self.forward.expert_s + backward.backward.expert_s + backward.recompute.expert_s;
+        let rest_s = self.forward.total_s() + backward.backward_s() - exchange_s;
+        together(exchange_s, rest_s, slowdown).total_s()
+    }
+
+    /// Expert exchange of a micro-batch.
+    #[must_use]
+    pub fn exchange_s(&self) -> f64 {
+        self.forward.expert_s + self.backward.expert_s + self.recompute.expert_s
     }
 
     /// Forward and backward of one micro-batch.

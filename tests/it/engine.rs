@@ -2,6 +2,7 @@
 
 mod bars;
 mod clock;
+mod filled;
 mod held;
 mod laws;
 mod layouts;
