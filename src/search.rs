@@ -71,6 +71,9 @@ pub struct Options<'a> {
     pub exhaustive: bool,
     /// The front goes no further than so many times the best step time. Bounds rule out more where it is short.
     pub front_factor: f64,
+    /// The rank of [`Options::mark`] is worked out up to so many times the best step time: to count all
+    /// that are ahead of a slow layout is to time most of the space.
+    pub rank_within: f64,
     /// How many of the best are simulated slot by slot, and ordered by that.
     pub n_simulated: usize,
 }
@@ -89,6 +92,7 @@ impl Default for Options<'_> {
             objectives: &[Objective::StepTime],
             exhaustive: true,
             front_factor: f64::INFINITY,
+            rank_within: f64::INFINITY,
             n_simulated: 0,
         }
     }
@@ -160,8 +164,8 @@ pub struct Found {
     /// The smallest change that would let the nearest one fit.
     pub nearest: Option<String>,
     /// The best layout that agrees with [`Options::mark`], and its rank from 1 among those of the space
-    /// that fit.
-    pub marked: Option<(u64, Candidate)>,
+    /// that fit; no rank where bounds rule layouts out and it is slower than [`Options::rank_within`] allows.
+    pub marked: Option<(Option<u64>, Candidate)>,
     /// It was stopped before the end: what is here is the best of a part of the space.
     pub cancelled: bool,
 }
@@ -332,6 +336,7 @@ fn machines(machine: &Machine) -> Vec<(Overlap, Machine)> {
 }
 
 fn finish(scenario: &Scenario, machine: &Machine, mut keep: Keep, options: &Options<'_>) -> Found {
+    let counts = keep.mark_counts();
     let mut best = keep.sorted();
     let pareto = keep.front(&best);
     let first = options.objectives.first().copied().unwrap_or(Objective::StepTime);
@@ -353,7 +358,7 @@ fn finish(scenario: &Scenario, machine: &Machine, mut keep: Keep, options: &Opti
         nearest: keep
             .nearest
             .map(|(_, layout, violation)| format!("{layout}: {violation}; {}", violation.remedy())),
-        marked: keep.mark.map(|m| (keep.ahead + 1, m)),
+        marked: keep.mark.map(|m| (counts.then_some(keep.ahead + 1), m)),
         pareto,
         best,
         cancelled: false,

@@ -92,6 +92,9 @@ pub struct SearchArgs {
     explain_rejections: bool,
 }
 
+/// In the whole space the rank of the scenario's layout is told up to so many times the best step time.
+const RANK_WITHIN: f64 = 1.25;
+
 /// Search and show.
 pub fn run(args: &SearchArgs, console: &Console) -> Done {
     let (mut scenario, catalog) = args.input.over.load(&args.input.scenario, console)?;
@@ -118,6 +121,7 @@ pub fn run(args: &SearchArgs, console: &Console) -> Done {
         objectives: &objectives,
         exhaustive: !all,
         front_factor: if all { args.front_factor } else { f64::INFINITY },
+        rank_within: if all { RANK_WITHIN } else { f64::INFINITY },
         n_simulated: N_SIMULATED,
         ..Options::default()
     };

@@ -150,14 +150,13 @@ fn own(shown: &Shown<'_>) -> Option<KeyValue> {
         None => "this scenario's layout is not among those that fit".to_string(),
         Some((rank, c)) => {
             let slower = found.best.first().map_or(0.0, |b| 100.0 * (c.step_time_s / b.step_time_s - 1.0));
+            let rank = match rank {
+                None => "is far from the first".to_string(),
+                Some(n) if found.n_bounded > 0 => format!("is rank {}", count(*n)),
+                Some(n) => format!("is rank {} of {} that fit", count(*n), count(found.n_evaluated)),
+            };
             format!(
-                "this scenario's layout is rank {}{}: {}, step time {}, {slower:.1} % above the best",
-                count(*rank),
-                if found.n_bounded > 0 {
-                    String::new()
-                } else {
-                    format!(" of {} that fit", count(found.n_evaluated))
-                },
+                "this scenario's layout {rank}: {}, step time {}, {slower:.1} % above the best",
                 c.layout,
                 crate::units::duration(c.step_time_s),
             )

@@ -366,14 +366,27 @@ impl Judge<'_> {
                 continue;
             }
             for i in 0..work.overlaps.len() {
+                let overlap = work.overlaps[i];
+                // The pipeline without collectives over data ranks is the same whether they overlap.
+                let alike = |o: &Overlap| Overlap { data: overlap.data, ..*o } == overlap;
+                if work.overlaps[..i].iter().any(alike) {
+                    continue;
+                }
                 let layout = Layout {
-                    overlap: work.overlaps[i],
+                    overlap,
                     offload: if activations { Offload::Activations } else { Offload::None },
                     ..*layout
                 };
-                match self.base(work, &layout, at, groups, least_bytes) {
-                    Some(base) => self.shares(work, &layout, (at, base), here()),
-                    None => work.keep.bounded += n,
+                let n_alike = work.overlaps[i..].iter().filter(|o| alike(o)).count() as u64;
+                let Some(mut base) = self.base(work, &layout, at, groups, least_bytes) else {
+                    work.keep.bounded += n * n_alike;
+                    continue;
+                };
+                for j in i..work.overlaps.len() {
+                    let overlap = work.overlaps[j];
+                    if alike(&overlap) {
+                        self.shares(work, &Layout { overlap, ..layout }, (at, &mut base), here());
+                    }
                 }
             }
         }
@@ -413,10 +426,10 @@ impl Judge<'_> {
     }
 
     /// Every way to share state, on one pipeline.
-    fn shares<'f>(&self, work: &mut Work<'_>, layout: &Layout, pipeline: (usize, Base), fits: impl Iterator<Item = &'f Fit>) {
+    fn shares<'f>(&self, work: &mut Work<'_>, layout: &Layout, pipeline: (usize, &mut Base), fits: impl Iterator<Item = &'f Fit>) {
         let workload = self.space.workload;
         let machine = self.machine(layout.overlap);
-        let (at, mut base) = pipeline;
+        let (at, base) = pipeline;
         let mut last: Option<(usize, Parts)> = None;
         for fit in fits {
             let (sharding, replicas) = work.shares[fit.share];
@@ -437,7 +450,7 @@ impl Judge<'_> {
                         continue;
                     }
                     let costs = work.cuts.costs(at, fit.share, workload, machine, &layout);
-                    let parts = pipeline::with_data(&mut base, machine, &layout, costs).parts;
+                    let parts = pipeline::with_data(base, machine, &layout, costs).parts;
                     last = Some((fit.share, parts));
                     parts
                 }

@@ -12,6 +12,7 @@ pub(super) struct Keep {
     front_over: Vec<Objective>,
     n_best: usize,
     front_factor: f64,
+    rank_within: f64,
     /// The layout whose rank is asked for.
     pub(super) mark: Option<Candidate>,
     /// Candidates that are better than it.
@@ -43,6 +44,7 @@ impl Keep {
             front_over,
             n_best: options.n_best.max(1),
             front_factor: options.front_factor.max(1.0),
+            rank_within: if options.exhaustive { f64::INFINITY } else { options.rank_within },
             mark,
             ahead: 0,
             considered: 0,
@@ -65,8 +67,14 @@ impl Keep {
     pub(super) fn hopeless(&self, step_time_s: f64, peak_bytes: f64) -> bool {
         let late = self.best.len() >= self.n_best && self.best.last().is_some_and(|b| b.step_time_s < step_time_s);
         // What is not timed must not be ahead of the one whose rank is asked for.
-        let behind = self.mark.is_none_or(|m| m.step_time_s < step_time_s);
+        let behind = self.mark.is_none_or(|m| m.step_time_s < step_time_s) || !self.mark_counts();
         late && behind && (self.far(step_time_s) || self.beaten(step_time_s, peak_bytes))
+    }
+
+    /// The marked layout is near enough to the best for its rank to be told. Once false this stays so.
+    pub(super) fn mark_counts(&self) -> bool {
+        let limit = self.best.first().map_or(f64::INFINITY, |b| b.step_time_s * self.rank_within);
+        self.mark.is_none_or(|m| m.step_time_s <= limit)
     }
 
     /// Further from the best than the front goes.

@@ -94,7 +94,12 @@ impl PriceTable {
             recompute: kind(layout.recompute),
             splits_backward: layout.schedule.splits_backward(),
             offloads_activations: layout.offload.activations(),
-            overlap: layout.overlap,
+            // Messages and collectives over data ranks are not part of a layer.
+            overlap: Overlap {
+                data: true,
+                pipeline: true,
+                ..layout.overlap
+            },
         };
         self.0.iter().position(|(k, _)| *k == key).unwrap_or_else(|| {
             // Times of operations do not depend on what overlaps.

@@ -8,6 +8,7 @@
 
 mod data;
 mod filled;
+mod lane;
 
 use crate::layout::Schedule;
 use filled::Filled;

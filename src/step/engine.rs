@@ -9,7 +9,7 @@
 
 mod critical;
 mod data;
-pub(super) mod lane;
+mod lane;
 mod memory;
 mod run;
 mod table;

@@ -138,7 +138,7 @@ fn outcome(row: &Row, catalog: &Catalog) -> Result<Verdict, String> {
         ..Options::default()
     };
     let found = search(&free, &options);
-    let (Some(best), Some((rank, marked))) = (found.best.first(), &found.marked) else {
+    let (Some(best), Some((Some(rank), marked))) = (found.best.first(), &found.marked) else {
         return Err(found.nearest.unwrap_or_else(|| "no layout fits".to_string()));
     };
     Ok(Verdict {

@@ -1,8 +1,8 @@
 //! Data-parallel collectives beside a pipeline, in closed form: the lane of a few stages is played
 //! through the slots that matter, instead of through all.
 
+use super::lane::{Backlog, Weights};
 use super::{Passes, Pipe};
-use crate::step::engine::lane::{DataLane, Gathers, Part};
 use crate::step::engine::{DataCost, Occasion, Slowdown};
 
 /// What the collectives are and how they run.
@@ -54,36 +54,28 @@ struct Delay {
 }
 
 impl Collectives<'_> {
-    fn own(&self, cost: DataCost, backward: bool) -> Part {
-        let every = |o: Occasion, s: f64| o == Occasion::Every && s > 0.0;
-        Part {
-            gathers: if every(self.gathers, cost.gather_s) {
-                Gathers::Own
-            } else {
-                Gathers::Nothing
-            },
-            after: 0,
-            reduces: backward && every(self.reduces, cost.reduce_s),
-            chunk: 0,
-            cost,
-        }
-    }
-
     /// Passes of a chunk with the collectives that come with each.
     #[must_use]
     pub fn steady(&self, alone: Passes, cost: &DataCost) -> Steady {
-        let (forward, backward) = (self.own(*cost, false), self.own(*cost, true));
-        if forward.gathers == Gathers::Nothing && !backward.reduces {
+        let every = |o: Occasion, s: f64| o == Occasion::Every && s > 0.0;
+        let weights = if every(self.gathers, cost.gather_s) {
+            Weights::Own
+        } else {
+            Weights::There
+        };
+        let reduces = every(self.reduces, cost.reduce_s);
+        if weights == Weights::There && !reduces {
             return Steady {
                 passes: alone,
                 edge_s: 0.0,
             };
         }
-        let mut lane = DataLane::new(self.slowdown, false);
-        let period = |lane: &mut DataLane, start_s: f64| {
-            let before = lane.last_job();
-            let half_s = lane.slot(&forward, alone.forward_s).1;
-            let end_s = lane.slot(&Part { after: before, ..backward }, alone.backward_s).1;
+        let mut lane = Backlog::new(self.slowdown);
+        let period = |lane: &mut Backlog, start_s: f64| {
+            let before_s = lane.pushed_s();
+            let half_s = lane.slot(weights, 0.0, false, cost, alone.forward_s);
+            // Gradients of the micro-batch before: there is room for one.
+            let end_s = lane.slot(weights, before_s, reduces, cost, alone.backward_s);
             (half_s - start_s, end_s - half_s)
         };
         let first = period(&mut lane, 0.0);
@@ -112,7 +104,6 @@ impl Collectives<'_> {
         delays.resize(pipe.stages, Passes::default());
         // Chunks after the first: all on one stage, or one after another through all stages.
         let (mut most, mut chain_s, mut all_s) = (Passes::default(), 0.0, 0.0);
-        let mut lane = DataLane::new(self.slowdown, false);
         // Most stages are like the one before.
         let mut drained = (Delay::default(), 0.0);
         // When the first micro-batch comes, and how much before the end the last one leaves.
@@ -120,7 +111,7 @@ impl Collectives<'_> {
         for (stage, late) in delays.iter_mut().enumerate() {
             let slot = pipe.at(stage, 0);
             if self.gathers == Occasion::Once {
-                let delay = self.first_forwards(&mut lane, pipe, stage, fill_s);
+                let delay = self.first_forwards(pipe, stage, fill_s);
                 late.forward_s = delay.first_chunk_s;
                 most.forward_s = f64::max(most.forward_s, delay.others_s);
                 all_s += delay.others_s;
@@ -129,7 +120,7 @@ impl Collectives<'_> {
             fill_s += slot.forward_s + pipe.send_s;
             if self.reduces == Occasion::Once {
                 if stage == 0 || !self.same(pipe, stage) {
-                    drained = self.last_backwards(&mut lane, pipe, stage);
+                    drained = self.last_backwards(pipe, stage);
                 }
                 let (delay, left_s) = drained;
                 late.backward_s = delay.first_chunk_s;
@@ -159,28 +150,22 @@ impl Collectives<'_> {
 
     /// How much longer than without gathers the first forwards of a stage take when the input of the
     /// first is there at `fill_s`.
-    fn first_forwards(&self, lane: &mut DataLane, pipe: &Pipe, stage: usize, fill_s: f64) -> Delay {
+    fn first_forwards(&self, pipe: &Pipe, stage: usize, fill_s: f64) -> Delay {
         let mut out = Delay::default();
         let costs = (0..pipe.chunks).map(|c| self.cost(pipe, stage, c));
         let work_s: f64 = costs.clone().map(|c| c.gather_s).sum();
         if work_s <= fill_s {
             return out;
         }
-        lane.clear();
-        let first: Vec<u32> = (0u32..).zip(costs).map(|(c, cost)| lane.push_gathers(c, &cost)).collect();
+        let mut lane = Backlog::new(self.slowdown);
+        lane.push(work_s);
         lane.idle_until(fill_s);
-        let mut alone_s = fill_s;
-        for (c, first) in first.into_iter().enumerate() {
+        let (mut alone_s, mut before_s) = (fill_s, 0.0);
+        for (c, cost) in costs.enumerate() {
             let forward_s = pipe.at(stage, c).forward_s;
-            let part = Part {
-                gathers: Gathers::InLine(first),
-                after: 0,
-                reduces: false,
-                chunk: 0,
-                cost: self.cost(pipe, stage, c),
-            };
             let start_s = lane.now_s();
-            let own_s = lane.slot(&part, forward_s).1 - start_s - forward_s;
+            let own_s = lane.slot(Weights::Behind(before_s), 0.0, false, &cost, forward_s) - start_s - forward_s;
+            before_s += cost.gather_s;
             alone_s += forward_s;
             if c == 0 {
                 out.first_chunk_s = own_s;
@@ -198,13 +183,13 @@ impl Collectives<'_> {
 
     /// How much longer than without reductions the last backwards of a stage take, and what is left
     /// to reduce then.
-    fn last_backwards(&self, lane: &mut DataLane, pipe: &Pipe, stage: usize) -> (Delay, f64) {
+    fn last_backwards(&self, pipe: &Pipe, stage: usize) -> (Delay, f64) {
         let mut out = Delay::default();
         let work_s: f64 = (0..pipe.chunks).map(|c| self.cost(pipe, stage, c).reduce_s).sum();
         if work_s <= 0.0 {
             return (out, 0.0);
         }
-        lane.clear();
+        let mut lane = Backlog::new(self.slowdown);
         let mut alone_s = 0.0;
         for c in (0..pipe.chunks).rev() {
             let backward_s = pipe.at(stage, c).backward_s;
@@ -215,14 +200,7 @@ impl Collectives<'_> {
             out.others_s = lane.now_s() - alone_s;
             let start_s = lane.now_s();
             let cost = self.cost(pipe, stage, c);
-            let part = Part {
-                gathers: Gathers::Nothing,
-                after: 0,
-                reduces: cost.reduce_s > 0.0,
-                chunk: 0,
-                cost,
-            };
-            let own_s = lane.slot(&part, backward_s).1 - start_s - backward_s;
+            let own_s = lane.slot(Weights::There, 0.0, cost.reduce_s > 0.0, &cost, backward_s) - start_s - backward_s;
             alone_s += backward_s;
             if c == 0 {
                 out.first_chunk_s = own_s;

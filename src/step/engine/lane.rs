@@ -22,7 +22,7 @@ pub struct JobSpan {
 
 /// How a slot gets its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::step) enum Gathers {
+pub(super) enum Gathers {
     /// They are there.
     Nothing,
     /// By jobs that stand in line already, from this number on: one for each piece.
@@ -34,7 +34,7 @@ pub(in crate::step) enum Gathers {
 
 /// What the data lane has to do with a slot.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::step) struct Part {
+pub(super) struct Part {
     /// Weights.
     pub gathers: Gathers,
     /// A job that must be done before: gradients of the micro-batch before, where there is room for one.
@@ -56,7 +56,7 @@ struct Job {
 
 /// The lane: jobs wait in order, and `clock_s` says up to when they have been worked on.
 #[derive(Debug, Clone)]
-pub(in crate::step) struct DataLane {
+pub(super) struct DataLane {
     queue: VecDeque<Job>,
     clock_s: f64,
     n_done: u32,
@@ -76,12 +76,6 @@ impl DataLane {
             slowdown,
             spans: keep_spans.then(Vec::new),
         }
-    }
-
-    /// As new, from time 0.
-    pub fn clear(&mut self) {
-        self.queue.clear();
-        (self.clock_s, self.n_done, self.n_pushed) = (0.0, 0, 0);
     }
 
     /// Put a job behind the others, at the time up to which the lane has been worked on. The

@@ -68,6 +68,13 @@ pub(super) fn data_parallel(base: &mut Base, machine: &Machine, layout: &Layout,
         0.0
     };
     let (gathers, reduces) = data::occasions(layout);
+    if share <= 0.0 {
+        return DataParallel {
+            time_s: after_s,
+            every: gathers == Occasion::Every || reduces == Occasion::Every,
+            ..DataParallel::default()
+        };
+    }
     let collectives = Collectives {
         chunks: &costs.beside,
         gathers,
