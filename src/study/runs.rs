@@ -26,6 +26,7 @@ pub fn scenario(row: &Row, catalog: &Catalog) -> std::result::Result<Scenario, S
     }
     let seq_len_tokens = row.number("seq_len").ok_or("no sequence length")?;
     let mut choice = choice(row, devices);
+    choice.recompute = row.text("recompute").and_then(|text| recompute(text, model.moe.is_some()));
     if stack.usually_interleaves && row.text("vpp").is_none() {
         choice.virtual_stages = None;
     }
@@ -240,7 +241,7 @@ fn choice(row: &Row, devices: u32) -> Choice {
         sequence_parallel: row.text("seq_parallel").map_or_else(|| sequence_parallel(row), |t| t.parse().ok()),
         sharding,
         replicas: replicas(row, devices, sharding),
-        recompute: row.text("recompute").and_then(recompute),
+        recompute: row.text("recompute").and_then(|text| recompute(text, false)),
         ..Choice::default()
     }
 }
@@ -270,12 +271,14 @@ fn replicas(row: &Row, devices: u32, sharding: Option<Sharding>) -> Option<u32> 
 }
 
 /// What is computed again. `selective` alone means the attention core; parts of a layer that cost
-/// next to nothing to compute again count as nothing; what lies between is left open.
-fn recompute(text: &str) -> Option<Recompute> {
+/// next to nothing to compute again count as nothing, as the plain feed-forward of a mixture's few dense
+/// layers; what lies between is left open.
+fn recompute(text: &str, mixture: bool) -> Option<Recompute> {
     let text = text.trim().to_lowercase();
     if let Some(parts) = text.strip_prefix("selective:") {
         let cheap = ["moe_act", "layernorm", "mla_up_proj"];
-        let all_cheap = parts.split(['+', ',']).all(|p| cheap.contains(&p.trim()));
+        let is_cheap = |p: &str| cheap.contains(&p) || (mixture && p == "mlp");
+        let all_cheap = parts.split(['+', ',']).all(|p| is_cheap(p.trim()));
         return Some(if all_cheap { Recompute::None } else { Recompute::Selective });
     }
     // MaxText: `minimal` keeps every projection and runs attention again; with the context it keeps all.
@@ -285,8 +288,17 @@ fn recompute(text: &str) -> Option<Recompute> {
     if text.contains("'minimal'") {
         return Some(Recompute::Selective);
     }
+    if let Some(n) = layers_of_a_block(&text) {
+        return Some(Recompute::Layers(n));
+    }
     let word = text.split([':', ' ']).next().unwrap_or(&text);
     Recompute::NAMES.iter().find(|(n, _)| *n == word).map(|(_, v)| *v)
+}
+
+/// Megatron-LM's `recompute_method = block`: so many layers of every chunk whole.
+fn layers_of_a_block(text: &str) -> Option<u32> {
+    let (before, _) = text.split_once("layer").filter(|_| text.contains("block"))?;
+    before.trim_end().rsplit([' ', ',', '(']).next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -301,11 +313,14 @@ mod tests {
             ("selective: core attention", Some(Recompute::Selective)),
             ("selective: layernorm+moe_act", Some(Recompute::None)),
             ("MaxText 'minimal' (save all matmul outputs)", Some(Recompute::Selective)),
-            ("full, 4 layer(s) per stage (block)", None),
+            ("full, 4 layer(s) per stage (block)", Some(Recompute::Layers(4))),
+            ("full, block", None),
             ("MaxText 'custom'", None),
         ] {
-            assert_eq!(recompute(text), wanted, "{text}");
+            assert_eq!(recompute(text, false), wanted, "{text}");
         }
+        assert_eq!(recompute("selective: mlp+moe_act", true), Some(Recompute::None));
+        assert_eq!(recompute("selective: mlp+core_attn", true), Some(Recompute::Selective));
     }
 
     #[test]
