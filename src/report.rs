@@ -11,6 +11,7 @@ pub mod compare;
 pub mod cross;
 pub mod csv;
 pub mod explain;
+pub mod focus;
 pub mod html;
 pub mod json;
 pub mod layouts;
