@@ -176,7 +176,13 @@ impl Over {
 
     /// The words of a command that plans a scenario with these changes.
     fn again(&self, scenario: &str) -> Vec<String> {
-        let mut words: Vec<String> = ["exaplan", "plan", scenario].map(str::to_string).to_vec();
+        self.again_with("plan", &[scenario.to_string()])
+    }
+
+    /// The words of any command over scenarios with these changes.
+    fn again_with(&self, command: &str, scenarios: &[String]) -> Vec<String> {
+        let mut words: Vec<String> = ["exaplan", command].map(str::to_string).to_vec();
+        words.extend(scenarios.iter().cloned());
         let mut flag = |name: &str, value: String| words.extend([name.to_string(), value]);
         for dir in &self.layers.catalog {
             flag("--catalog", dir.display().to_string());
@@ -215,8 +221,8 @@ struct Layers {
 enum Command {
     /// Plan one training run: layout, step time, days, cost, energy, carbon
     Plan(plan::PlanArgs),
-    /// Write a plan to a file: page, Markdown, CSV, JSON, or a trace of one step
-    Report(report::ReportArgs),
+    /// Write a plan, a comparison or a sweep to a file: workbook, page, bill by month, Markdown, CSV, JSON
+    Report(Box<report::ReportArgs>),
     /// Find the layouts that fit, fastest first, and why the others fell
     Search(search::SearchArgs),
     /// Compare scenarios: side by side, why they differ, what single changes would do

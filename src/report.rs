@@ -17,6 +17,7 @@ pub mod json;
 pub mod layouts;
 pub mod markdown;
 pub mod names;
+pub mod opening;
 pub mod plan;
 pub mod scale;
 pub mod search;

@@ -1,10 +1,11 @@
 //! A plan as a document: the answer first, then where it comes from.
 
 mod bill;
+mod charts;
 pub mod json;
 mod page;
 
-use super::{Block, Cell, Column, Document, KeyValue, Kind, Span, Table, Warning};
+use super::{Block, Cell, Column, Document, KeyValue, Kind, Span, Table, Warning, opening};
 use crate::bill::Way;
 use crate::catalog::Cause;
 use crate::kernel::Evidence;
@@ -43,11 +44,17 @@ pub fn document(plan: &Plan, detail: Detail) -> Document {
             rest.extend(bill::key_values(plan));
             blocks.push(Block::KeyValues(rest));
             blocks.push(Block::Warnings(warnings(plan)));
+            blocks.push(opening::said(
+                opening::ESTIMATE,
+                &format!("{} {}", opening::class(), opening::not_in_it(plan)),
+            ));
         }
         Detail::Page => {
             let says = vec![Span::strong("Layout: "), Span::plain(format!("{layout}; {}.", ties(plan)))];
-            blocks.insert(1, Block::Paragraph(says));
-            blocks.insert(2, Block::Warnings(warnings(plan)));
+            let mut opening = opening::blocks(plan);
+            opening.push(Block::Paragraph(says));
+            opening.push(Block::Warnings(warnings(plan)));
+            blocks.splice(1..1, opening);
             blocks.extend(page::blocks(plan));
         }
     }

@@ -100,6 +100,21 @@ pub fn document(shown: &Shown<'_>) -> Document {
     }
 }
 
+/// The same with the front as a picture.
+#[must_use]
+pub fn page(shown: &Shown<'_>) -> Document {
+    let mut out = document(shown);
+    let place = out.blocks.len().min(2);
+    out.blocks.splice(place..place, chart(shown.found).map(Block::Chart));
+    out
+}
+
+/// The best layouts as rows.
+#[must_use]
+pub fn rows(shown: &Shown<'_>) -> Table {
+    best(shown.found, shown.objectives)
+}
+
 fn summary(shown: &Shown<'_>) -> Vec<KeyValue> {
     let found = shown.found;
     #[allow(clippy::cast_precision_loss)]
@@ -325,6 +340,7 @@ pub fn chart(found: &Found) -> Option<Chart> {
                 log: false,
             },
             series: vec![("front".to_string(), points(&found.pareto))],
+            fill: false,
         })
     })
 }

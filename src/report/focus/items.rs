@@ -357,15 +357,33 @@ impl Maker<'_> {
     fn extra(&self, extra: &Extra, seller: &str) -> Vec<Item> {
         let gb = self.plan.scenario.terms.egress_bytes / 1e9;
         let egress = Item::new("egress", "data transferred out", EGRESS, (gb, "GB"), extra.egress_usd).used();
-        let licences = Item {
+        let bought = Item {
             category: "Purchase",
             frequency: "One-Time",
+            paid: Paid::Ahead,
             when: When::First,
-            ..Item::new("licences", "licences of data", DATA, (1.0, "Units"), extra.licences_usd)
+            ..Item::new(
+                "licences.purchase",
+                "purchase of licences of data",
+                DATA,
+                (1.0, "Units"),
+                extra.licences_usd,
+            )
+        };
+        let licences = Item {
+            paid: Paid::Before,
+            ..Item::new(
+                "licences",
+                "licences of data, used evenly over the run",
+                DATA,
+                self.months(),
+                extra.licences_usd,
+            )
         };
         let beside = |key, text: &str, usd| Item::new(key, text, BESIDE, self.months(), usd).from(Self::declared());
         vec![
             egress.sold_by(seller).from(self.of_finance("egress_usd_per_gb")),
+            bought.sold_by("Licensors").from(Self::declared()),
             licences.sold_by("Licensors").from(Self::declared()),
             beside("experiments", "experiments beside the run, as declared", extra.experiments_usd).sold_by(seller),
             beside("failed_runs", "failed runs, as declared", extra.failed_runs_usd).sold_by(seller),

@@ -163,7 +163,7 @@ fn every_seeded_defect_is_caught() {
         .filter(|r| r.iter().any(|c| c == "accelerators.training"))
         .count();
     assert!(n_months >= 3, "{n_months}: a gap needs a month between two others");
-    let defects: [(&str, &str, Spoil); 36] = [
+    let defects: [(&str, &str, Spoil); 37] = [
         ("wrong product", "product", |s| s.set(1, "ListCost", "12345.0")),
         ("wrong contracted product", "product", |s| s.set(1, "ContractedUnitPrice", "0.5")),
         ("bad date", "date", |s| s.set(0, "ChargePeriodStart", "2027-02-30T00:00:00Z")),
@@ -198,6 +198,10 @@ fn every_seeded_defect_is_caught() {
         ("usage-based purchase", "frequency", |s| {
             let row = s.rows.iter().position(|r| r.iter().any(|c| c == "Purchase")).unwrap();
             s.set(row, "ChargeFrequency", "Usage-Based");
+        }),
+        ("a purchase booked at once", "purchase", |s| {
+            let row = s.rows.iter().position(|r| r.iter().any(|c| c == "licences.purchase")).unwrap();
+            s.set(row, "EffectiveCost", "1000000.0");
         }),
         ("end before start", "period", |s| {
             let start = s.at(0, "ChargePeriodStart").clone();

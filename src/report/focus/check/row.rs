@@ -212,6 +212,9 @@ fn category(r: &Record<'_>, out: &mut Vec<Finding>) {
     if kind == "Purchase" && r.get("ChargeFrequency") == "Usage-Based" {
         say("ChargeFrequency", "frequency", "a purchase is not usage-based");
     }
+    if kind == "Purchase" && r.number("EffectiveCost").is_some_and(|v| v != 0.0) {
+        say("EffectiveCost", "purchase", "what is bought is booked by the rows that use it up");
+    }
     if kind != "Usage" && !r.get("ConsumedQuantity").is_empty() {
         say("ConsumedQuantity", "consumed", "only use is consumed");
     }
