@@ -79,7 +79,9 @@ pub fn document(shown: &Comparison, detail: Detail) -> Document {
         if detail == Detail::Page {
             let moved = list.iter().filter(|d| !d.causes.is_empty());
             blocks.extend(moved.map(|d| Block::Chart(chart(letters, d))));
-            blocks.push(Block::Table(inside(letters, list)));
+            let inside = inside(letters, list);
+            // What differs in prices alone has nothing inside.
+            blocks.extend((!inside.rows.is_empty()).then_some(Block::Table(inside)));
         }
     }
     if !shown.what_ifs.is_empty() {
@@ -161,18 +163,21 @@ fn lies(plan: &Plan, metric: Metric) -> Option<Quantiles> {
 
 /// Between which values the totals lie.
 fn spread(shown: &Comparison) -> Table {
-    let names = Metric::OF_RUN
-        .iter()
-        .flat_map(|m| ["P10", "P90"].map(|q| Column::numbers(format!("{} {q}", m.short()))));
-    let mut table = Table::new("Ranges", std::iter::once(Column::words("")).chain(names).collect());
-    let row = |case: &Case| {
-        let cells = Metric::OF_RUN.iter().flat_map(|m| match lies(&case.plan, *m) {
-            Some(q) => [q.p10, q.p90].map(|v| Cell::quantity(v, kind(*m))),
-            None => [Cell::Missing, Cell::Missing],
-        });
-        std::iter::once(Cell::Text(case.letter.to_string())).chain(cells).collect()
-    };
-    table.rows = shown.cases.iter().map(row).collect();
+    let letters = shown.cases.iter().map(|c| Column::numbers(c.letter));
+    let mut table = Table::new(
+        "Ranges",
+        std::iter::once(Column::words("In 8 cases of 10")).chain(letters).collect(),
+    );
+    for metric in Metric::OF_RUN {
+        for (what, of) in [("from", 0), ("to", 1)] {
+            let cell = |c: &Case| match lies(&c.plan, metric) {
+                Some(q) => Cell::quantity([q.p10, q.p90][of], kind(metric)),
+                None => Cell::Missing,
+            };
+            let name = Cell::Text(format!("{} {what}", metric.name()));
+            table.rows.push(std::iter::once(name).chain(shown.cases.iter().map(cell)).collect());
+        }
+    }
     table
 }
 
@@ -181,7 +186,7 @@ fn pictures(shown: &Comparison) -> Vec<Block> {
     let bars = |metric: Metric| {
         let known = shown.cases.iter().filter_map(|c| {
             Some(Bar {
-                label: format!("{}: {}", c.letter, c.plan.scenario.name),
+                label: format!("{}: {}", c.letter, c.asked),
                 values: vec![metric.of(&c.plan)?],
             })
         });

@@ -180,9 +180,10 @@ fn key_values(list: &[KeyValue], summary: bool) -> String {
             .as_ref()
             .map_or_else(String::new, |note| format!(" <small>{}</small>", escape(note)));
         let value = value(&item.value);
+        let words = if matches!(item.value, Cell::Text(_)) { " words" } else { "" };
         let _ = writeln!(
             out,
-            "<div{class}><dt>{}</dt><dd><span class=\"value\">{value}</span>{note}</dd></div>",
+            "<div{class}><dt>{}</dt><dd><span class=\"value{words}\">{value}</span>{note}</dd></div>",
             escape(&item.key)
         );
     }

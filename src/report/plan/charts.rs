@@ -134,13 +134,13 @@ pub(super) fn effects(effects: &[Effect]) -> Option<Block> {
         .iter()
         .filter(|e| e.step_time_change_fraction.abs() > 5e-6)
         .map(|e| Bar {
-            label: format!("{}, {}", e.term, e.change),
+            label: e.term.to_string(),
             values: vec![e.step_time_change_fraction],
         })
         .collect();
     (!bars.is_empty()).then(|| {
         Block::Chart(Chart::Bars(Bars {
-            title: "Change of the step time when one property gets better".to_string(),
+            title: "Change of the step time with one property 10 % better".to_string(),
             kind: Kind::Percent,
             parts: vec!["change".to_string()],
             bars,

@@ -34,6 +34,8 @@ const SHOWN: [&str; 8] = [
 ];
 /// Values of an axis, reasons, and cases of the front that a page has room for.
 const MOST: usize = 40;
+/// Characters of a reason.
+const LONGEST: usize = 160;
 
 /// What is kept of a case of the front.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,9 +113,7 @@ impl Summary {
             share(axis, cell, fit, both);
         }
         if let (false, Some(row::Cell::Text(why))) = (fit, cells.get(self.n_axes + 2)) {
-            // Numbers in a reason differ from case to case; what is before them tells the kind.
-            let kind = why.split(|c: char| c.is_ascii_digit()).next().unwrap_or(why).trim();
-            *self.reasons.entry(kind.to_string()).or_default() += 1;
+            *self.reasons.entry(alike(why)).or_default() += 1;
         }
         if let [Some(wall_s), Some(cost_usd)] = both {
             self.keep(wall_s, cost_usd, cells);
@@ -328,6 +328,19 @@ impl Summary {
             .collect();
         table
     }
+}
+
+/// A reason without its numbers, which differ from case to case.
+fn alike(why: &str) -> String {
+    let mut out = String::new();
+    for c in why.chars().take(LONGEST) {
+        if !(c.is_ascii_digit() || (matches!(c, '.' | ',') && out.ends_with('…'))) {
+            out.push(c);
+        } else if !out.ends_with('…') {
+            out.push('…');
+        }
+    }
+    out
 }
 
 fn share(axis: &mut Vec<(String, Share)>, cell: &row::Cell, fit: bool, both: [Option<f64>; 2]) {

@@ -102,7 +102,7 @@ fn files_are_written_by_extension() {
     ] {
         let path = dir.join(name);
         let written = |command: &str| {
-            let out = exaplan(&[command, "-o", path.to_str().unwrap()]);
+            let out = exaplan(&[command, "--force", "-o", path.to_str().unwrap()]);
             assert_eq!((out.code, out.stdout.as_str()), (0, ""), "{name}: {}", out.stderr);
             std::fs::read_to_string(&path).unwrap()
         };
@@ -119,7 +119,7 @@ fn a_workbook_is_the_same_twice_and_replaces_whole() {
     let folder = crate::support::Folder::new();
     let (book, told) = (folder.path().join("p.xlsx"), folder.path().to_str().unwrap());
     let written = || {
-        let out = exaplan(&["report", "-o", book.to_str().unwrap()]);
+        let out = exaplan(&["report", "--force", "-o", book.to_str().unwrap()]);
         assert_eq!((out.code, out.stdout.as_str()), (0, ""), "{}", out.stderr);
         std::fs::read(&book).unwrap()
     };
