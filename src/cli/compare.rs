@@ -6,7 +6,8 @@ use super::{DEFAULT_SCENARIO, Done, Input, Over, layers};
 use crate::error::{Diagnostic, Error, Result};
 use crate::layout::Choice;
 use crate::plan::{Plan, plan};
-use crate::report::compare::{Case, Comparison, WhatIf, document, json, side_by_side};
+use crate::report::compare::{Case, Comparison, WhatIf, document, json, rests_on, side_by_side};
+use crate::report::opening::said;
 use crate::report::plan::Detail;
 
 const EXAMPLES: &str = "\
@@ -98,7 +99,14 @@ pub fn write(shown: &Comparison, again: &[String], target: &Target, console: &Co
     target.write(
         console,
         &Forms {
-            screen: &|| document(shown, Detail::Screen),
+            screen: &|| {
+                let mut out = document(shown, Detail::Screen);
+                if target.file().is_some() {
+                    // A report says at its beginning what it is.
+                    out.blocks.insert(2, said("What it rests on.", &rests_on(shown).join(" ")));
+                }
+                out
+            },
             page: &|| document(shown, Detail::Page),
             rows: &|| side_by_side(shown),
             json: &|| {

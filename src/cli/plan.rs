@@ -10,7 +10,7 @@ use crate::lint;
 use crate::plan::{Plan, plan, step_gantt};
 use crate::report::plan::{Detail, document, json};
 use crate::report::uncertain::{self, within};
-use crate::report::{Document, trace};
+use crate::report::{Document, opening, trace};
 use crate::step::engine::Stuck;
 use crate::step::event::Refused;
 use crate::step::{Gantt, engine_step};
@@ -90,6 +90,15 @@ impl Made<'_> {
         }
     }
 
+    /// Text: a screen, or a file that says at its beginning what it is.
+    fn text(&self, in_file: bool) -> Document {
+        let mut out = self.document(Detail::Screen);
+        if in_file {
+            out.blocks.splice(1..1, opening::blocks(self.plan));
+        }
+        out
+    }
+
     fn json(&self) -> Value {
         let mut out = json::plan(self.plan);
         out["uncertainty"] = self.study.map_or(Value::Null, uncertain::json);
@@ -105,7 +114,7 @@ pub fn write(made: &Made<'_>, target: &Target, focus: &focus::FocusArgs, console
         return focus::write(made, target, focus, console);
     }
     let forms = Forms {
-        screen: &|| made.document(Detail::Screen),
+        screen: &|| made.text(target.file().is_some()),
         page: &|| made.document(Detail::Page),
         rows: &|| json::rows(plan),
         json: &|| made.json(),

@@ -44,10 +44,6 @@ pub fn document(plan: &Plan, detail: Detail) -> Document {
             rest.extend(bill::key_values(plan));
             blocks.push(Block::KeyValues(rest));
             blocks.push(Block::Warnings(warnings(plan)));
-            blocks.push(opening::said(
-                opening::ESTIMATE,
-                &format!("{} {}", opening::class(), opening::not_in_it(plan)),
-            ));
         }
         Detail::Page => {
             let says = vec![Span::strong("Layout: "), Span::plain(format!("{layout}; {}.", ties(plan)))];
@@ -64,7 +60,11 @@ pub fn document(plan: &Plan, detail: Detail) -> Document {
         title: plan.scenario.name.clone(),
         subtitle: subtitle(&plan.scenario),
         blocks,
-        provenance: provenance_line(&plan.provenance),
+        provenance: match detail {
+            // A screen has no room for more; a report has it all at its beginning.
+            Detail::Screen => format!("{}; an estimate, not a quote", provenance_line(&plan.provenance)),
+            Detail::Page => provenance_line(&plan.provenance),
+        },
     }
 }
 

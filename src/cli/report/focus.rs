@@ -21,7 +21,7 @@ pub struct FocusArgs {
     /// Bill the run, or the life of a cluster that is owned
     #[arg(long = "focus-scope", value_enum, value_name = "WHAT", default_value_t = What::Run, help_heading = "FOCUS")]
     scope: What,
-    /// Month in which the run begins [default: the one of carbon.start, else the next]
+    /// Month in which the run begins [default: the next month, or the next one that carbon.start names]
     #[arg(long, value_name = "YYYY-MM", value_parser = month, help_heading = "FOCUS")]
     starting: Option<Month>,
 }

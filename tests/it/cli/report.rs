@@ -19,10 +19,25 @@ fn written(arguments: &[&str], path: &Path) -> String {
 
 /// Numbers and the lengths of bars are the models' business: what stays is the shape of a report.
 fn shape(text: &str) -> String {
+    let words = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    let digest = |w: &str| {
+        w.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).len() >= 12
+            && w.chars().filter(char::is_ascii_alphanumeric).all(|c| c.is_ascii_hexdigit())
+    };
+    let text: String = words
+        .map(|w| {
+            if digest(w) {
+                format!("HEX{}", w.replace(|c: char| c.is_ascii_alphanumeric(), ""))
+            } else {
+                w.to_string()
+            }
+        })
+        .collect();
     let mut out = String::new();
     let mut digits = false;
-    for c in text.chars() {
-        let number = c.is_ascii_digit() || (digits && (c == '.' || c == ','));
+    let next = |i: usize| text[i + 1..].chars().next().is_some_and(|c| c.is_ascii_digit());
+    for (i, c) in text.char_indices() {
+        let number = c.is_ascii_digit() || (digits && (c == '.' || c == ',') && next(i));
         match (number, digits) {
             (true, false) => out.push('#'),
             (true, true) => {}
@@ -209,7 +224,7 @@ fn a_bill_says_what_it_is_and_is_checked() {
     };
     assert!(first(&[]).contains("2027-01-01T00:00:00Z"));
     assert!(first(&["--starting", "2029-07"]).contains("2029-07-01T00:00:00Z"));
-    assert!(first(&["--set", "carbon.start=\"200 d\""]).contains("2027-07-01T00:00:00Z"));
+    assert!(first(&["--set", "carbon.start=2030-07-19"]).contains("2027-07-01T00:00:00Z"));
 }
 
 #[test]
@@ -220,15 +235,13 @@ fn every_report_opens_with_what_it_is() {
         for extension in ["html", "md", "txt"] {
             let text = written(arguments, &dir.join(format!("{name}.{extension}")));
             let opening: String = text.chars().take(if extension == "html" { 30_000 } else { 6_000 }).collect();
-            for word in ["An estimate, not a quote.", "in 8 cases of 10"] {
+            for word in ["stimate, not a quote", "in 8 cases of 10"] {
                 assert!(opening.contains(word), "{name}.{extension}: {word}");
             }
-            if name == "one" || extension != "txt" {
-                assert!(
-                    opening.contains("AACE 18R-97") && opening.contains("Not in it"),
-                    "{name}.{extension}"
-                );
-            }
+            assert!(
+                opening.contains("AACE 18R-97") && opening.contains("Not in it"),
+                "{name}.{extension}"
+            );
         }
     }
     // What is declared is in it.
