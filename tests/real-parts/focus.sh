@@ -3,7 +3,7 @@
 
 # The validator needs Python 3.12 or newer; older ones are offered old rules.
 focus_python=
-for candidate in python3.12 python3.13 /root/.pyenv/versions/3.1[23]*/bin/python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[23]*/bin/python3 python3; do
+for candidate in python3.12 python3.13 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[23]*/bin/python3 python3; do
   if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(not (3, 12) <= sys.version_info < (3, 14))' 2>/dev/null; then
     focus_python=$candidate
     break
