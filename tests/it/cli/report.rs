@@ -20,9 +20,10 @@ fn written(arguments: &[&str], path: &Path) -> String {
 /// Numbers and the lengths of bars are the models' business: what stays is the shape of a report.
 fn shape(text: &str) -> String {
     let words = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    // A number in powers of ten has one letter; a digest has more.
     let digest = |w: &str| {
-        w.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).len() >= 12
-            && w.chars().filter(char::is_ascii_alphanumeric).all(|c| c.is_ascii_hexdigit())
+        let signs: Vec<char> = w.chars().filter(char::is_ascii_alphanumeric).collect();
+        signs.len() >= 12 && signs.iter().all(char::is_ascii_hexdigit) && signs.iter().filter(|c| c.is_ascii_alphabetic()).count() > 1
     };
     let text: String = words
         .map(|w| {
