@@ -67,7 +67,7 @@ fn outline(html: &str) -> String {
     let text = cut(html, "<style>", "</style>");
     let text = cut(&text, "<script>", "</script>");
     let text = cut(&text, "<desc>", "</svg>");
-    text.replace(|c: char| c == '\u{2009}', " ")
+    text
 }
 
 #[test]

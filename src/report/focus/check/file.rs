@@ -69,9 +69,12 @@ fn services(records: &[Record<'_>], out: &mut Vec<Finding>) {
     }
 }
 
+/// When a row is charged: from, to, the row.
+type Charge<'a> = (i64, i64, &'a Record<'a>);
+
 /// Each line once a month, without a gap from its first to its last month.
 fn months(records: &[Record<'_>], out: &mut Vec<Finding>) {
-    let mut lines: BTreeMap<(&str, &str), Vec<(i64, i64, &Record<'_>)>> = BTreeMap::new();
+    let mut lines: BTreeMap<(&str, &str), Vec<Charge<'_>>> = BTreeMap::new();
     for r in records {
         let at = |name| date::parse(r.get(name));
         if let (Some(from), Some(to)) = (at("ChargePeriodStart"), at("ChargePeriodEnd")) {
@@ -81,7 +84,7 @@ fn months(records: &[Record<'_>], out: &mut Vec<Finding>) {
                 .push((from, to, r));
         }
     }
-    let spread = |list: &[(i64, i64, &Record<'_>)]| list.iter().any(|(_, _, r)| r.get("ChargeFrequency") != "One-Time");
+    let spread = |list: &[Charge<'_>]| list.iter().any(|(_, _, r)| r.get("ChargeFrequency") != "One-Time");
     // Of all lines that go on: none may end early.
     let last = lines.values().filter(|l| spread(l)).flatten().map(|(_, to, _)| *to).max();
     let first = lines.values().filter(|l| spread(l)).flatten().map(|(from, ..)| *from).min();
