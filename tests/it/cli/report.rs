@@ -66,8 +66,7 @@ fn outline(html: &str) -> String {
     };
     let text = cut(html, "<style>", "</style>");
     let text = cut(&text, "<script>", "</script>");
-    let text = cut(&text, "<desc>", "</svg>");
-    text
+    cut(&text, "<desc>", "</svg>")
 }
 
 #[test]
