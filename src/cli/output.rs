@@ -322,6 +322,7 @@ impl Target {
     }
 
     /// The same of what is no text.
+    #[cfg(all(feature = "parquet", feature = "xlsx"))]
     pub fn put_file(&self, bytes: &[u8]) -> Done {
         self.book_file()?;
         self.put(bytes)
