@@ -176,13 +176,15 @@ impl Over {
 
     /// The words of a command that plans a scenario with these changes.
     fn again(&self, scenario: &str) -> Vec<String> {
-        self.again_with("plan", &[scenario.to_string()])
+        let mut words: Vec<String> = ["exaplan", "plan", scenario].map(str::to_string).to_vec();
+        words.extend(self.flags());
+        words.extend(self.set.iter().flat_map(|set| ["--set".to_string(), set.clone()]));
+        words
     }
 
-    /// The words of any command over scenarios with these changes.
-    fn again_with(&self, command: &str, scenarios: &[String]) -> Vec<String> {
-        let mut words: Vec<String> = ["exaplan", command].map(str::to_string).to_vec();
-        words.extend(scenarios.iter().cloned());
+    /// These changes as flags, without `--set`.
+    fn flags(&self) -> Vec<String> {
+        let mut words: Vec<String> = Vec::new();
         let mut flag = |name: &str, value: String| words.extend([name.to_string(), value]);
         for dir in &self.layers.catalog {
             flag("--catalog", dir.display().to_string());
@@ -193,9 +195,15 @@ impl Over {
         if let Some(path) = &self.hf {
             flag("--hf", path.display().to_string());
         }
-        for set in &self.set {
-            flag("--set", set.clone());
-        }
+        words
+    }
+
+    /// The words of any command over scenarios with these changes.
+    fn again_with(&self, command: &str, scenarios: &[String]) -> Vec<String> {
+        let mut words: Vec<String> = ["exaplan", command].map(str::to_string).to_vec();
+        words.extend(scenarios.iter().cloned());
+        words.extend(self.flags());
+        words.extend(self.set.iter().flat_map(|set| ["--set".to_string(), set.clone()]));
         words
     }
 
