@@ -198,15 +198,6 @@ impl Over {
         words
     }
 
-    /// The words of any command over scenarios with these changes.
-    fn again_with(&self, command: &str, scenarios: &[String]) -> Vec<String> {
-        let mut words: Vec<String> = ["exaplan", command].map(str::to_string).to_vec();
-        words.extend(scenarios.iter().cloned());
-        words.extend(self.flags());
-        words.extend(self.set.iter().flat_map(|set| ["--set".to_string(), set.clone()]));
-        words
-    }
-
     /// Every override as `path=value`: the configuration first, as `--set` may change it.
     fn all(&self) -> Vec<String> {
         let model = self.hf.iter().map(|path| {
@@ -214,6 +205,15 @@ impl Over {
             format!("model={{ hf_config = {path} }}")
         });
         model.chain(self.set.iter().cloned()).collect()
+    }
+
+    /// The words of any command over scenarios with these changes.
+    fn again_with(&self, command: &str, scenarios: &[String]) -> Vec<String> {
+        let mut words: Vec<String> = ["exaplan", command].map(str::to_string).to_vec();
+        words.extend(scenarios.iter().cloned());
+        words.extend(self.flags());
+        words.extend(self.set.iter().flat_map(|set| ["--set".to_string(), set.clone()]));
+        words
     }
 }
 
