@@ -177,6 +177,14 @@ impl Over {
     /// The words of a command that plans a scenario with these changes.
     fn again(&self, scenario: &str) -> Vec<String> {
         let mut words: Vec<String> = ["exaplan", "plan", scenario].map(str::to_string).to_vec();
+        words.extend(self.flags());
+        words.extend(self.set.iter().flat_map(|set| ["--set".to_string(), set.clone()]));
+        words
+    }
+
+    /// These changes as flags, without `--set`.
+    fn flags(&self) -> Vec<String> {
+        let mut words: Vec<String> = Vec::new();
         let mut flag = |name: &str, value: String| words.extend([name.to_string(), value]);
         for dir in &self.layers.catalog {
             flag("--catalog", dir.display().to_string());
@@ -186,9 +194,6 @@ impl Over {
         }
         if let Some(path) = &self.hf {
             flag("--hf", path.display().to_string());
-        }
-        for set in &self.set {
-            flag("--set", set.clone());
         }
         words
     }
@@ -200,6 +205,15 @@ impl Over {
             format!("model={{ hf_config = {path} }}")
         });
         model.chain(self.set.iter().cloned()).collect()
+    }
+
+    /// The words of any command over scenarios with these changes.
+    fn again_with(&self, command: &str, scenarios: &[String]) -> Vec<String> {
+        let mut words: Vec<String> = ["exaplan", command].map(str::to_string).to_vec();
+        words.extend(scenarios.iter().cloned());
+        words.extend(self.flags());
+        words.extend(self.set.iter().flat_map(|set| ["--set".to_string(), set.clone()]));
+        words
     }
 }
 
@@ -215,8 +229,8 @@ struct Layers {
 enum Command {
     /// Plan one training run: layout, step time, days, cost, energy, carbon
     Plan(plan::PlanArgs),
-    /// Write a plan to a file: page, Markdown, CSV, JSON, or a trace of one step
-    Report(report::ReportArgs),
+    /// Write a plan, a comparison or a sweep to a file: workbook, page, bill by month, Markdown, CSV, JSON
+    Report(Box<report::ReportArgs>),
     /// Find the layouts that fit, fastest first, and why the others fell
     Search(search::SearchArgs),
     /// Compare scenarios: side by side, why they differ, what single changes would do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The program against real parts: a browser for the HTML page, a terminal for the terminal UI,
-# Python for the JSON and its schema, an office suite for the workbook. Installs what it needs; leaves nothing in the tree.
+# Python for the JSON and its schema, an office suite for the workbook, a validator for the bill. Installs what it needs; leaves nothing in the tree.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -74,7 +74,7 @@ recalculate() { # book: what LibreOffice makes of it lies in $work/out; rewritin
   mv "$work/out/bare.xlsx" "$work/out/$(basename "$1")"
 }
 for way in false true; do
-  "$exaplan" report --set cost.owned=$way -o "$work/book.xlsx"
+  "$exaplan" report --set cost.owned=$way --force -o "$work/book.xlsx"
   "$exaplan" plan --set cost.owned=$way --json >"$work/book.json"
   recalculate "$work/book.xlsx"
   "$work/venv/bin/python" tests/workbook.py same "$work/book.xlsx" "$work/book.json" "$work/out/book.xlsx"
@@ -86,21 +86,14 @@ for way in false true; do
   "$work/venv/bin/python" tests/workbook.py near "$work/changed.json" "$work/out/changed.xlsx"
 done
 for name in '=1+41414' '+41414' '-41414' '@SUM(A41414)'; do
-  "$exaplan" report --set "name=\"$name\"" -o "$work/hostile.xlsx"
+  "$exaplan" report --set "name=\"$name\"" --force -o "$work/hostile.xlsx"
   "$work/venv/bin/python" tests/workbook.py hostile "$work/hostile.xlsx" "$name"
 done
 
-# The HTML page in a browser: it renders, and needs nothing from outside.
-need chromium chromium
-"$exaplan" plan -o "$work/plan.html"
-if grep -Eq '<(script|link|img|iframe)[^>]+(src|href)="https?:' "$work/plan.html"; then say "the page loads from outside"; exit 1; fi
-browser=(chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
-  --disable-component-update --disable-sync --user-data-dir="$work/profile")
-"${browser[@]}" --window-size=1100,1600 --screenshot="$work/plan.png" "file://$work/plan.html" >/dev/null 2>&1
-[ "$(stat -c %s "$work/plan.png")" -gt 20000 ] || { say "the page is blank"; exit 1; }
-"${browser[@]}" --dump-dom "file://$work/plan.html" 2>/dev/null >"$work/dom.html"
-grep -q '<svg' "$work/dom.html" && grep -q 'Llama 3 405B' "$work/dom.html"
-say "the page renders in Chromium"
+# Pages in a browser, bills in FOCUS, and how long reports take.
+source tests/real-parts/page.sh
+source tests/real-parts/focus.sh
+source tests/real-parts/speed.sh
 
 # The terminal UI in a real terminal.
 need tmux tmux

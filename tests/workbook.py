@@ -1,6 +1,7 @@
 """The workbook as other programs read it.
 
 workbook.py same BOOK PLAN_JSON RECALCULATED      no error cell, checks hold, totals are the JSON's within a cent
+workbook.py sound BOOK RECALCULATED               no error cell, checks hold, cached values are the recalculated ones
 workbook.py change BOOK CHANGED NAME=VALUE...     writes the book with named cells changed
 workbook.py near PLAN_JSON RECALCULATED           totals within 0.1 % of a plan made with --set
 """
@@ -35,12 +36,12 @@ def totals(plan):
     }
 
 
-def same(book, plan, recalculated):
+def sound(book, recalculated, least):
     written = load_workbook(book)
     formulas = [c for c in cells(written) if c.data_type == "f"]
     cached = load_workbook(book, data_only=True)
     values = load_workbook(recalculated, data_only=True)
-    assert len(formulas) > 100, len(formulas)
+    assert len(formulas) > least, len(formulas)
     for c in formulas:
         now, then = values[c.parent.title][c.coordinate].value, cached[c.parent.title][c.coordinate].value
         where = f"{c.parent.title}!{c.coordinate} {c.value}"
@@ -49,6 +50,21 @@ def same(book, plan, recalculated):
             assert now == then and now not in ("CHECK",) and not now.startswith("#"), (where, now, then)
         else:
             assert not isinstance(now, str) and abs(now - then) <= max(0.01, 1e-9 * abs(then)), (where, now, then)
+    return formulas, values
+
+
+def ranges(values, plan):
+    """P10 and P90 of the summary are those of the plan."""
+    rows = {row[0].value: [c.value for c in row[1:4]] for row in values["Summary"].iter_rows()}
+    for label, key, unit in (("Time to train, days", "wall_s", 86400), ("Cost, USD", "cost_usd", 1), ("Energy at the meter, MWh", "energy_j", 3.6e9)):
+        q = plan["ranges"][key]
+        for now, want in zip(rows[label], (q["p50"], q["p10"], q["p90"])):
+            assert abs(now * unit / want - 1) < 1e-6, (label, now * unit, want)
+
+
+def same(book, plan, recalculated):
+    formulas, values = sound(book, recalculated, 100)
+    ranges(values, plan)
     for name, value in totals(plan).items():
         now = cell(values, name).value
         bound = 0.01 if name.endswith("_usd") else max(0.01, 1e-9 * abs(value))
@@ -83,6 +99,9 @@ if __name__ == "__main__":
     do, *rest = sys.argv[1:]
     if do == "same":
         same(rest[0], json.load(open(rest[1])), rest[2])
+    elif do == "sound":
+        formulas, _ = sound(rest[0], rest[1], 20)
+        print(f"real parts: LibreOffice recalculates {len(formulas)} formulas of a comparison as they were written")
     elif do == "change":
         change(*rest)
     elif do == "near":

@@ -6,7 +6,7 @@
 //! is discounted with.
 
 use super::cost::{capital, utilization};
-use super::{BillInput, Energy};
+use super::{BillInput, Capital, Energy};
 use crate::units::{HOUR_S, KWH_J, MONTH_S, YEAR_S};
 
 /// Years that are told apart; whatever is later falls into the last one.
@@ -25,11 +25,42 @@ pub struct Year {
     pub rent_usd: Option<f64>,
 }
 
+/// What a cluster costs to run for a year of its life, whatever it earns.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Running {
+    /// Electricity of the hours that earn.
+    pub electricity_usd: f64,
+    /// Space in another's building, or the upkeep of an own one.
+    pub place_usd: f64,
+    /// Operation and maintenance of the machine.
+    pub maintenance_usd: f64,
+    /// Support of the vendor.
+    pub support_usd: f64,
+    /// People who run it.
+    pub staff_usd: f64,
+}
+
+impl Running {
+    /// All of it.
+    #[must_use]
+    pub fn total_usd(&self) -> f64 {
+        self.electricity_usd + self.place_usd + self.maintenance_usd + self.support_usd + self.staff_usd
+    }
+}
+
 /// A cluster over its life.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Books {
     /// From the purchase on.
     pub years: Vec<Year>,
+    /// How long it lives.
+    pub life_s: f64,
+    /// What it costs to buy.
+    pub capital: Capital,
+    /// What is left of it at the end, and sold.
+    pub left_usd: f64,
+    /// What a year of it costs beside that.
+    pub running: Running,
 }
 
 impl Books {
@@ -93,10 +124,14 @@ pub fn books(input: &BillInput, energy: &Energy) -> Option<Books> {
     } else {
         energy.peak_it_w / 1e3 * finance.colocation_usd_per_kw_month * YEAR_S / MONTH_S
     };
-    let running_usd = energy.mean_w * used_h * HOUR_S / KWH_J * input.region.electricity_usd_per_kwh
-        + place_usd
-        + machine_usd * (finance.maintenance_fraction + finance.support_fraction)
-        + finance.staff_usd_per_device_year * input.n_devices();
+    let running = Running {
+        electricity_usd: energy.mean_w * used_h * HOUR_S / KWH_J * input.region.electricity_usd_per_kwh,
+        place_usd,
+        maintenance_usd: machine_usd * finance.maintenance_fraction,
+        support_usd: machine_usd * finance.support_fraction,
+        staff_usd: finance.staff_usd_per_device_year * input.n_devices(),
+    };
+    let running_usd = running.total_usd();
     let rent_usd = input
         .offer
         .map(|o| input.n_devices() * used_h * o.usd_per_device_hour.base_usd * (1.0 + finance.support_fraction));
@@ -119,5 +154,11 @@ pub fn books(input: &BillInput, energy: &Energy) -> Option<Books> {
             rent_usd: rent_usd.map(|usd| usd * share),
         }
     }));
-    Some(Books { years })
+    Some(Books {
+        years,
+        life_s: finance.life_s,
+        capital,
+        left_usd: machine_left_usd + building_left_usd,
+        running,
+    })
 }

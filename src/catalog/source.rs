@@ -3,7 +3,7 @@
 use crate::error::{Diagnostic, Error, Origin, Result};
 use include_dir::{Dir, include_dir};
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -202,26 +202,84 @@ fn is_other(path: &Path, dir: &Path, depth: usize) -> bool {
     (depth == 0 && named(path, "config.toml")) || (depth == 1 && named(dir, "scenarios"))
 }
 
+/// Whether a file may be written, told before the work starts: it is not there or may be replaced, it is
+/// a file, and its folder (or the nearest one that is there) can be written in.
+///
+/// # Errors
+/// When it may not.
+pub fn writable(path: &Path, replace: bool) -> Result<()> {
+    let name = path.display();
+    let refuse = |text: String, help: &str| Err(Diagnostic::new(text).help(help).into());
+    if path.is_dir() {
+        return refuse(format!("`{name}` is a directory"), "give the name of a file in it");
+    }
+    if fs::symlink_metadata(path).is_ok() {
+        if !path.is_file() {
+            return refuse(
+                format!("`{name}` is no file that can be replaced"),
+                "give another name; - is stdout",
+            );
+        }
+        if !replace {
+            return refuse(format!("`{name}` is there already"), "give another name, or --force to replace it");
+        }
+    }
+    let own = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = own
+        .ancestors()
+        .find(|p| p.as_os_str().is_empty() || fs::symlink_metadata(p).is_ok());
+    let folder = folder.filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let trial = temporary(&folder.join(path.file_name().unwrap_or_default()));
+    let tried = fs::OpenOptions::new().write(true).create_new(true).open(&trial);
+    tried.and_then(|_| fs::remove_file(&trial)).map_err(|source| Error::Io {
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+/// A hidden name beside a file that no other run of the program uses.
+fn temporary(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.tmp", std::process::id()));
+    path.with_file_name(name)
+}
+
 /// Write a file whole or not at all: to a temporary name beside it, then rename.
 ///
 /// # Errors
 /// When the target cannot be written.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let io = |source| Error::Io {
+    write_all_whole(&[(path, bytes)])
+}
+
+/// The same of files that belong together: none has its name before all are on disk.
+///
+/// # Errors
+/// When one of them cannot be written.
+pub fn write_all_whole(files: &[(&Path, &[u8])]) -> Result<()> {
+    let names: Vec<PathBuf> = files.iter().map(|(path, _)| temporary(path)).collect();
+    let io = |path: &Path, source| Error::Io {
         path: path.to_path_buf(),
         source,
     };
-    let mut name = path.file_name().map(std::ffi::OsStr::to_os_string).unwrap_or_default();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
+    let each = || files.iter().zip(&names);
+    let written = each().try_for_each(|((path, bytes), name)| whole(name, bytes).map_err(|e| io(path, e)));
+    let done = written.and_then(|()| each().try_for_each(|((path, _), name)| fs::rename(name, path).map_err(|e| io(path, e))));
+    done.inspect_err(|_| {
+        // Leave nothing half-written behind; the first error is the one to report.
+        for name in &names {
+            let _ = fs::remove_file(name);
+        }
+    })
+}
+
+fn whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        fs::create_dir_all(parent).map_err(io)?;
+        fs::create_dir_all(parent)?;
     }
-    fs::write(&temporary, bytes)
-        .and_then(|()| fs::rename(&temporary, path))
-        .map_err(|e| {
-            // Leave nothing half-written behind; the first error is the one to report.
-            let _ = fs::remove_file(&temporary);
-            io(e)
-        })
+    let mut file = fs::File::create(path)?;
+    file.write_all(bytes)?;
+    // Some file systems tell that they are full no earlier than this.
+    file.sync_all()
 }

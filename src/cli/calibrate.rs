@@ -1,6 +1,6 @@
 //! `exaplan calibrate`.
 
-use super::output::{Console, show};
+use super::output::{Console, Replace, show};
 use super::validate::{MODELS, RUNS, rows, with_models};
 use super::{Done, Layers, layers};
 use crate::catalog::{Catalog, source};
@@ -40,11 +40,14 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     bands: Option<PathBuf>,
     #[command(flatten)]
+    replace: Replace,
+    #[command(flatten)]
     layers: Layers,
 }
 
 /// Fit and show.
 pub fn run(args: &CalibrateArgs, console: &Console) -> Done {
+    args.replace.writable(args.output.iter().chain(&args.bands))?;
     let mut catalog = layers::catalog(&args.layers, console)?;
     let files = match &args.runs {
         Some(path) => vec![source::read_as(path, RUNS)?],

@@ -2,7 +2,7 @@
 
 mod diff;
 
-use super::output::{Console, emit_json, show};
+use super::output::{Console, Replace, emit_json, show};
 use super::{DONE, Done, Layers, layers};
 use crate::catalog::plausible::implausible;
 use crate::catalog::show::{export, facts, find, unsourced};
@@ -68,9 +68,8 @@ pub struct CheckArgs {
 pub struct ExportArgs {
     /// Directory to write into
     dir: PathBuf,
-    /// Replace files that are there
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    replace: Replace,
 }
 
 /// Do it.
@@ -314,11 +313,7 @@ fn doubt(d: &Diagnostic) -> serde_json::Value {
 
 fn write_out(args: &ExportArgs, console: &Console) -> Done {
     let files: Vec<(PathBuf, &str)> = export().map(|(path, text)| (args.dir.join(path), text)).collect();
-    if let Some((path, _)) = files.iter().find(|(path, _)| path.exists() && !args.force) {
-        return Err(Diagnostic::new(format!("`{}` is there already", path.display()))
-            .help("choose another directory, or give --force to replace it")
-            .into());
-    }
+    args.replace.writable(files.iter().map(|(path, _)| path))?;
     for (path, text) in &files {
         source::write_whole(path, text.as_bytes())?;
     }

@@ -1,13 +1,14 @@
 //! `exaplan compare`.
 
-use super::output::{Console, Forms, Target, no_book, no_form};
-use super::{DEFAULT_SCENARIO, Done, Over, layers};
+use super::output::{Console, Forms, Target, no_form};
+use super::sampling::{Sampling, sampled};
+use super::{DEFAULT_SCENARIO, Done, Input, Over, layers};
 use crate::error::{Diagnostic, Error, Result};
 use crate::layout::Choice;
 use crate::plan::{Plan, plan};
-use crate::report::compare::{Case, Comparison, WhatIf, document, json, side_by_side};
+use crate::report::compare::{Case, Comparison, WhatIf, document, json, rests_on, side_by_side};
+use crate::report::opening::said;
 use crate::report::plan::Detail;
-use crate::study::compare::differences;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,17 +28,19 @@ pub struct CompareArgs {
     /// Two to six scenarios, each with its own overrides: NAME, FILE, or NAME:path=value,path=value;
     /// without a name it is the first one's
     #[arg(value_name = "SCENARIO", value_hint = clap::ValueHint::FilePath)]
-    scenarios: Vec<String>,
+    pub(super) scenarios: Vec<String>,
     /// Change the first scenario, one value at a time; may be repeated
     #[arg(long = "what-if", value_name = "PATH=VALUE,VALUE")]
     what_if: Vec<String>,
     /// Search the layout of each scenario and change, whatever its [layout] fixes
     #[arg(long)]
-    free_layout: bool,
+    pub(super) free_layout: bool,
     #[command(flatten)]
-    over: Over,
+    pub(super) over: Over,
     #[command(flatten)]
-    target: Target,
+    pub(super) target: Target,
+    #[command(flatten)]
+    pub(super) sampling: Sampling,
 }
 
 /// Compare and write.
@@ -45,30 +48,14 @@ pub fn run(args: &CompareArgs, console: &Console) -> Done {
     args.target.format(console)?;
     let asked = specs(&args.scenarios, !args.what_if.is_empty())?;
     let changes = changes(&args.what_if)?;
-    let mut cases = Vec::new();
-    for ((text, spec), letter) in args.scenarios.iter().zip(&asked).zip('A'..) {
-        let planned = planned(args, spec, &[], console).inspect_err(|_| console.say(&format!("in scenario {letter}, `{text}`:")))?;
-        let asked = text.clone();
-        cases.push(Case {
-            letter,
-            asked,
-            plan: planned,
-        });
-    }
-    if cases.is_empty() {
-        let (asked, spec) = (DEFAULT_SCENARIO.to_string(), Spec::named(DEFAULT_SCENARIO));
-        cases.push(Case {
-            letter: 'A',
-            asked,
-            plan: planned(args, &spec, &[], console)?,
-        });
-    }
+    let loader = args.loader(console);
+    let cases = loader.cases(&args.scenarios, &asked)?;
     let base = asked.first().cloned().unwrap_or_else(|| Spec::named(DEFAULT_SCENARIO));
     let progress = console.progress(changes.len(), "changes");
     let mut what_ifs = Vec::new();
     for (path, value) in changes {
-        let plan = match planned(args, &base, &[format!("{path}={value}")], console) {
-            Ok(plan) => Ok(plan),
+        let plan = match loader.planned(&base, &[format!("{path}={value}")]) {
+            Ok(made) => Ok(made.0),
             // A change that fits nowhere is an answer; a wrong one is a mistake.
             Err(none @ Error::NoFeasibleLayout { .. }) => Err(none_fits(&none)),
             Err(other) => {
@@ -80,26 +67,135 @@ pub fn run(args: &CompareArgs, console: &Console) -> Done {
         what_ifs.push(WhatIf { path, value, plan });
     }
     progress.end();
-    let others = cases.iter().skip(1);
-    let list = others.map(|c| differences(&cases[0].plan, &c.plan)).collect();
-    let shown = Comparison {
-        cases,
-        differences: list,
-        what_ifs,
-    };
-    let has = "give a name in .html, .md, .csv, .json or .txt";
-    args.target.write(
+    write(&Comparison::new(cases, what_ifs), &args.again(), &args.target, console)
+}
+
+impl CompareArgs {
+    /// What reads its scenarios.
+    pub(super) fn loader<'a>(&'a self, console: &'a Console) -> Loader<'a> {
+        Loader {
+            over: &self.over,
+            free_layout: self.free_layout,
+            sampling: &self.sampling,
+            console,
+        }
+    }
+
+    /// The words of the same command, for a saved comparison.
+    fn again(&self) -> Vec<String> {
+        let mut words = self.over.again_with("compare", &self.scenarios);
+        for what in &self.what_if {
+            words.extend(["--what-if".to_string(), what.clone()]);
+        }
+        words.extend(self.free_layout.then(|| "--free-layout".to_string()));
+        words.extend(self.sampling.again());
+        words
+    }
+}
+
+/// Write a comparison in the form that was asked for.
+pub fn write(shown: &Comparison, again: &[String], target: &Target, console: &Console) -> Done {
+    let has = "give a name in .html, .xlsx, .md, .csv, .json or .txt";
+    target.write(
         console,
         &Forms {
-            screen: &|| document(&shown, Detail::Screen),
-            page: &|| document(&shown, Detail::Page),
-            rows: &|| side_by_side(&shown),
-            json: &|| json(&shown),
+            screen: &|| {
+                let mut out = document(shown, Detail::Screen);
+                if target.file().is_some() {
+                    // A report says at its beginning what it is.
+                    out.blocks.insert(2, said("What it rests on.", &rests_on(shown).join(" ")));
+                }
+                out
+            },
+            page: &|| document(shown, Detail::Page),
+            rows: &|| side_by_side(shown),
+            json: &|| {
+                let mut out = json(shown);
+                out["again"] = serde_json::json!(again);
+                out
+            },
             trace: &|| no_form("a trace shows one step, not a comparison", has),
             svg: &|| no_form("a comparison is more than one picture", has),
-            xlsx: &no_book,
+            xlsx: &|| book(shown),
         },
     )
+}
+
+#[cfg(feature = "xlsx")]
+fn book(shown: &Comparison) -> Result<Vec<u8>> {
+    use crate::report::xlsx::{FIXED_EPOCH_S, compare};
+    compare::workbook(shown, super::output::epoch_s()?.unwrap_or(FIXED_EPOCH_S))
+}
+
+#[cfg(not(feature = "xlsx"))]
+fn book(_: &Comparison) -> Result<Vec<u8>> {
+    super::output::no_book()
+}
+
+/// Reads, plans and samples scenarios.
+pub struct Loader<'a> {
+    /// Changes to all of them.
+    pub over: &'a Over,
+    /// Search every layout.
+    pub free_layout: bool,
+    /// How to sample.
+    pub sampling: &'a Sampling,
+    /// Where to say what is noticed.
+    pub console: &'a Console,
+}
+
+impl Loader<'_> {
+    /// A case for each scenario, or the default one alone.
+    ///
+    /// # Errors
+    /// When one of them cannot be planned.
+    pub fn cases(&self, texts: &[String], asked: &[Spec]) -> Result<Vec<Case>> {
+        let mut cases = Vec::new();
+        let whole = [Spec::named(DEFAULT_SCENARIO)];
+        let default = [DEFAULT_SCENARIO.to_string()];
+        let (texts, asked) = if asked.is_empty() {
+            (&default[..], &whole[..])
+        } else {
+            (texts, asked)
+        };
+        for ((text, spec), letter) in texts.iter().zip(asked).zip('A'..) {
+            let told = || self.console.say(&format!("in scenario {letter}, `{text}`:"));
+            let made = self.planned(spec, &[]).and_then(|(mut plan, over)| {
+                let input = Input {
+                    scenario: spec.name.clone(),
+                    over,
+                };
+                let study = sampled(self.sampling, &input, &mut plan, self.console)?;
+                Ok((plan, study))
+            });
+            let (plan, study) = made.inspect_err(|_| told())?;
+            cases.push(Case {
+                letter,
+                asked: text.clone(),
+                plan,
+                study,
+            });
+        }
+        Ok(cases)
+    }
+
+    /// A plan, and the changes that it was made with.
+    fn planned(&self, spec: &Spec, more: &[String]) -> Result<(Plan, Over)> {
+        let mut over = self.over.clone();
+        over.set.extend(spec.sets.iter().chain(more).cloned());
+        let (mut scenario, catalog) = over.load(&spec.name, self.console)?;
+        layers::tell_ignored(&scenario, self.console);
+        if self.free_layout {
+            let own = scenario.choice;
+            scenario.choice = Choice {
+                schedule: own.schedule,
+                split: own.split,
+                offload: own.offload,
+                ..Choice::default()
+            };
+        }
+        Ok((plan(&scenario, &catalog)?, over))
+    }
 }
 
 /// Why there is no plan: the nearest miss says more than the counts.
@@ -112,9 +208,11 @@ fn none_fits(error: &Error) -> String {
 
 /// A scenario with its own overrides.
 #[derive(Debug, Clone, PartialEq)]
-struct Spec {
-    name: String,
-    sets: Vec<String>,
+pub struct Spec {
+    /// As `plan` takes it.
+    pub name: String,
+    /// Its overrides.
+    pub sets: Vec<String>,
 }
 
 impl Spec {
@@ -126,25 +224,8 @@ impl Spec {
     }
 }
 
-fn planned(args: &CompareArgs, spec: &Spec, more: &[String], console: &Console) -> Result<Plan> {
-    let mut over = args.over.clone();
-    over.set.extend(spec.sets.iter().chain(more).cloned());
-    let (mut scenario, catalog) = over.load(&spec.name, console)?;
-    layers::tell_ignored(&scenario, console);
-    if args.free_layout {
-        let own = scenario.choice;
-        scenario.choice = Choice {
-            schedule: own.schedule,
-            split: own.split,
-            offload: own.offload,
-            ..Choice::default()
-        };
-    }
-    plan(&scenario, &catalog)
-}
-
 /// The scenarios that were asked for.
-fn specs(list: &[String], alone: bool) -> Result<Vec<Spec>> {
+pub fn specs(list: &[String], alone: bool) -> Result<Vec<Spec>> {
     let least = if alone { 0 } else { 2 };
     if list.len() < least || list.len() > MOST {
         let text = format!("compare takes 2 to {MOST} scenarios, not {}", list.len());

@@ -34,6 +34,8 @@ pub enum Format {
     Svg,
     /// A workbook whose totals are live formulas over named assumptions
     Xlsx,
+    /// The bill of a plan by month, in the FinOps specification FOCUS
+    Focus,
 }
 
 /// What the user asked about output, and what the terminal is.
@@ -128,8 +130,12 @@ impl Console {
 
 /// Write to stdout. A reader that has gone away has what it wanted.
 pub fn emit(text: &str) -> Result<()> {
+    emit_bytes(text.as_bytes())
+}
+
+fn emit_bytes(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Io {
             path: PathBuf::from("stdout"),
             source: e,
@@ -156,6 +162,44 @@ pub struct Target {
     /// Write in this format, whatever the extension
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
     pub format: Option<Format>,
+    #[command(flatten)]
+    pub replace: Replace,
+}
+
+/// Whether files that are there may be replaced: one rule for every command that writes some.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct Replace {
+    /// Replace a file that is there already
+    #[arg(long, help_heading = "Output")]
+    pub force: bool,
+}
+
+impl Replace {
+    /// Tell before the work starts that a file may not or cannot be written.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn writable<'p>(self, paths: impl IntoIterator<Item = &'p PathBuf>) -> Result<()> {
+        paths.into_iter().try_for_each(|p| source::writable(p, self.force))
+    }
+}
+
+/// Seconds since 1970 that `SOURCE_DATE_EPOCH` names, where it is set.
+///
+/// # Errors
+/// When it is no such number.
+pub fn epoch_s() -> Result<Option<i64>> {
+    let Ok(text) = std::env::var("SOURCE_DATE_EPOCH") else {
+        return Ok(None);
+    };
+    // Years 1970 to 9999 can be written.
+    let parsed = text.trim().parse().ok().filter(|s| (0..253_402_300_800_i64).contains(s));
+    let wrong = || {
+        Diagnostic::new(format!("SOURCE_DATE_EPOCH is `{text}`, not seconds since 1970"))
+            .help("give a whole number, or unset it")
+            .into()
+    };
+    parsed.map(Some).ok_or_else(wrong)
 }
 
 /// A result in every form that it can be written in.
@@ -177,15 +221,23 @@ pub struct Forms<'a> {
 }
 
 impl Target {
-    fn file(&self) -> Option<&Path> {
+    /// The file; none for stdout.
+    pub fn file(&self) -> Option<&Path> {
         self.output.as_deref().filter(|p| *p != Path::new("-"))
     }
 
-    /// The format that was asked for.
+    /// The format that was asked for, and whether its file may be written.
     ///
     /// # Errors
-    /// When two were asked for, or the extension tells none.
+    /// When two were asked for, or the extension tells none, or the file may not be written.
     pub fn format(&self, console: &Console) -> Result<Format> {
+        let format = self.asked(console)?;
+        // Told before the work starts, not when it is done.
+        self.file().map_or(Ok(()), |file| source::writable(file, self.replace.force))?;
+        Ok(format)
+    }
+
+    fn asked(&self, console: &Console) -> Result<Format> {
         if let (true, Some(format)) = (console.json, self.format.filter(|f| *f != Format::Json)) {
             let text = format!(
                 "--json and --format {} contradict each other",
@@ -196,11 +248,6 @@ impl Target {
         if console.json {
             return Ok(Format::Json);
         }
-        // Told before the work starts, not when it is done.
-        if let Some(file) = self.file().filter(|f| f.is_dir()) {
-            let text = format!("`{}` is a directory", file.display());
-            return Err(Diagnostic::new(text).help("give the name of a file in it").into());
-        }
         if let Some(format) = self.format {
             return Ok(format);
         }
@@ -208,6 +255,9 @@ impl Target {
         let name = file.file_name().and_then(|n| n.to_str()).unwrap_or("").to_lowercase();
         if name.ends_with(".trace.json") {
             return Ok(Format::Trace);
+        }
+        if name.ends_with(".focus.csv") {
+            return Ok(Format::Focus);
         }
         let extension = file.extension().and_then(|e| e.to_str()).unwrap_or("").to_lowercase();
         match extension.as_str() {
@@ -218,10 +268,15 @@ impl Target {
             "html" | "htm" => Ok(Format::Html),
             "svg" => Ok(Format::Svg),
             "xlsx" => Ok(Format::Xlsx),
+            // A directory has no extension, as a rule.
+            _ if file.is_dir() => {
+                let text = format!("`{}` is a directory", file.display());
+                Err(Diagnostic::new(text).help("give the name of a file in it").into())
+            }
             _ => {
                 let text = format!("the name `{}` tells no format", file.display());
                 Err(Diagnostic::new(text)
-                    .help("end it in .txt, .md, .csv, .json, .html, .xlsx, .svg or .trace.json, or give --format")
+                    .help("end it in .txt, .md, .csv, .json, .html, .xlsx, .svg, .trace.json or .focus.csv, or give --format")
                     .into())
             }
         }
@@ -250,22 +305,37 @@ impl Target {
             Format::Trace => (forms.trace)()?,
             Format::Svg => (forms.svg)()?,
             Format::Xlsx => return self.book(forms),
+            Format::Focus => no_form("only a plan has a bill by month", "give a name in .html, .md, .csv, .json or .txt")?,
         };
-        match to_file {
-            Some(path) => source::write_whole(path, text.as_bytes())?,
-            None => emit(&text)?,
-        }
-        Ok(DONE)
+        self.put(text.as_bytes())
     }
 }
 
 impl Target {
+    /// Write bytes that are made already.
+    pub fn put(&self, bytes: &[u8]) -> Done {
+        match self.file() {
+            Some(path) => source::write_whole(path, bytes)?,
+            None => emit_bytes(bytes)?,
+        }
+        Ok(DONE)
+    }
+
+    /// The same of what is no text.
+    #[cfg(all(feature = "parquet", feature = "xlsx"))]
+    pub fn put_file(&self, bytes: &[u8]) -> Done {
+        self.book_file()?;
+        self.put(bytes)
+    }
+
+    fn book_file(&self) -> Result<&Path> {
+        let help = "give -o FILE.xlsx";
+        self.file()
+            .ok_or_else(|| Diagnostic::new("a workbook is no text for stdout").help(help).into())
+    }
+
     fn book(&self, forms: &Forms<'_>) -> Done {
-        let Some(path) = self.file() else {
-            let help = "give -o FILE.xlsx";
-            return Err(Diagnostic::new("a workbook is no text for stdout").help(help).into());
-        };
-        source::write_whole(path, &(forms.xlsx)()?)?;
+        source::write_whole(self.book_file()?, &(forms.xlsx)()?)?;
         Ok(DONE)
     }
 }
@@ -289,7 +359,7 @@ pub fn no_form(what: &str, has: &str) -> Result<String> {
 /// # Errors
 /// Always.
 pub fn no_book() -> Result<Vec<u8>> {
-    Err(Diagnostic::new("only a plan has a workbook")
+    Err(Diagnostic::new("this result has no workbook")
         .help("give a name in .html, .md, .csv, .json or .txt")
         .into())
 }

@@ -1,6 +1,7 @@
 //! `exaplan plan`.
 
-use super::output::{Console, Forms, Target, no_form};
+use super::output::{Console, Format, Forms, Target, no_form};
+use super::report::focus;
 use super::sampling::{Sampling, sampled};
 use super::{DONE, Done, Input, NO, layers};
 use crate::catalog::Catalog;
@@ -9,7 +10,7 @@ use crate::lint;
 use crate::plan::{Plan, plan, step_gantt};
 use crate::report::plan::{Detail, document, json};
 use crate::report::uncertain::{self, within};
-use crate::report::{Document, trace};
+use crate::report::{Document, opening, trace};
 use crate::step::engine::Stuck;
 use crate::step::event::Refused;
 use crate::step::{Gantt, engine_step};
@@ -39,6 +40,13 @@ pub struct PlanArgs {
     check: bool,
 }
 
+impl PlanArgs {
+    /// What is planned and how it is sampled.
+    pub fn asked(&self) -> (&Input, &Sampling) {
+        (&self.input, &self.sampling)
+    }
+}
+
 /// Plan and write.
 pub fn run(args: &PlanArgs, console: &Console) -> Done {
     args.target.format(console)?;
@@ -48,8 +56,9 @@ pub fn run(args: &PlanArgs, console: &Console) -> Done {
         plan: &plan,
         catalog: &catalog,
         study: study.as_ref(),
+        again: &again(&args.input, &args.sampling),
     };
-    write(&made, &args.target, console)?;
+    write(&made, &args.target, &focus::FocusArgs::default(), console)?;
     Ok(if args.check && missed(&plan, console) { NO } else { DONE })
 }
 
@@ -61,6 +70,15 @@ pub struct Made<'a> {
     pub catalog: &'a Catalog,
     /// Samples of what is uncertain.
     pub study: Option<&'a Uncertain>,
+    /// The words of the command that makes it again.
+    pub again: &'a [String],
+}
+
+/// The words of the command that makes a plan again.
+pub fn again(input: &Input, sampling: &Sampling) -> Vec<String> {
+    let mut words = input.over.again(&input.scenario);
+    words.extend(sampling.again());
+    words
 }
 
 impl Made<'_> {
@@ -72,18 +90,31 @@ impl Made<'_> {
         }
     }
 
+    /// Text: a screen, or a file that says at its beginning what it is.
+    fn text(&self, in_file: bool) -> Document {
+        let mut out = self.document(Detail::Screen);
+        if in_file {
+            out.blocks.splice(1..1, opening::blocks(self.plan));
+        }
+        out
+    }
+
     fn json(&self) -> Value {
         let mut out = json::plan(self.plan);
         out["uncertainty"] = self.study.map_or(Value::Null, uncertain::json);
+        out["again"] = serde_json::json!(self.again);
         out
     }
 }
 
 /// Write a plan in the form that was asked for.
-pub fn write(made: &Made<'_>, target: &Target, console: &Console) -> Done {
+pub fn write(made: &Made<'_>, target: &Target, focus: &focus::FocusArgs, console: &Console) -> Done {
     let (plan, catalog) = (made.plan, made.catalog);
+    if target.format(console)? == Format::Focus {
+        return focus::write(made, target, focus, console);
+    }
     let forms = Forms {
-        screen: &|| made.document(Detail::Screen),
+        screen: &|| made.text(target.file().is_some()),
         page: &|| made.document(Detail::Page),
         rows: &|| json::rows(plan),
         json: &|| made.json(),
@@ -103,19 +134,7 @@ pub fn write(made: &Made<'_>, target: &Target, console: &Console) -> Done {
 #[cfg(feature = "xlsx")]
 fn book(plan: &Plan, catalog: &Catalog) -> Result<Vec<u8>> {
     use crate::report::xlsx::{FIXED_EPOCH_S, workbook};
-    let epoch_s = match std::env::var("SOURCE_DATE_EPOCH") {
-        // Years 1970 to 9999 can be written.
-        Ok(text) => text
-            .trim()
-            .parse()
-            .ok()
-            .filter(|s| (0..253_402_300_800_i64).contains(s))
-            .ok_or_else(|| {
-                Diagnostic::new(format!("SOURCE_DATE_EPOCH is `{text}`, not seconds since 1970")).help("give a whole number, or unset it")
-            })?,
-        Err(_) => FIXED_EPOCH_S,
-    };
-    workbook(plan, catalog, epoch_s)
+    workbook(plan, catalog, super::output::epoch_s()?.unwrap_or(FIXED_EPOCH_S))
 }
 
 #[cfg(not(feature = "xlsx"))]

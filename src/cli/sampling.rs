@@ -18,6 +18,17 @@ pub struct Sampling {
     seed: u64,
 }
 
+impl Sampling {
+    /// The words of the same on a command line.
+    pub fn again(&self) -> Vec<String> {
+        let Some(n) = self.samples else { return Vec::new() };
+        [("--samples", n.to_string()), ("--seed", self.seed.to_string())]
+            .into_iter()
+            .flat_map(|(flag, value)| [flag.to_string(), value])
+            .collect()
+    }
+}
+
 /// Sample where it was asked for, or where the scenario has unknowns; the plan gets the ranges.
 pub fn sampled(args: &Sampling, input: &Input, plan: &mut Plan, console: &Console) -> Result<Option<Uncertain>> {
     if args.samples.is_none() && plan.scenario.unknowns.is_empty() {

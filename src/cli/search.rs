@@ -1,11 +1,12 @@
 //! `exaplan search`.
 
-use super::output::{Console, emit_json, show};
+use super::output::{Console, Format, Forms, Target, no_book, no_form};
 use super::{Done, INTERRUPTED, Input, NO, layers};
 use crate::error::{Diagnostic, Error, Result};
 use crate::layout::{Breadth, Choice};
 use crate::plan::{Provenance, Scenario};
-use crate::report::search::{Shown, document, json};
+use crate::report::search::{Shown, chart, document, json, page, rows};
+use crate::report::svg;
 use crate::search::{Found, N_SIMULATED, Objective, Options, Watch, search_watched};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -13,10 +14,13 @@ use std::time::{Duration, Instant};
 const EXAMPLES: &str = "\
 Examples:
   exaplan search --top 5
+  exaplan search --top 100 -o layouts.html
   exaplan search --hf config.json --set cluster.nodes=32
   exaplan search llama3-405b --breadth all
   exaplan search llama3-405b --objective energy,time
   exaplan search llama3-405b --keep-layout --explain-rejections";
+
+const HAS: &str = "give a name in .html, .svg, .md, .csv, .json or .txt";
 
 /// How much of what is free is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -90,6 +94,8 @@ pub struct SearchArgs {
     /// Show every reason why layouts fell, with counts
     #[arg(long)]
     explain_rejections: bool,
+    #[command(flatten)]
+    target: Target,
 }
 
 /// In the whole space the rank of the scenario's layout is told up to so many times the best step time.
@@ -97,6 +103,7 @@ const RANK_WITHIN: f64 = 1.25;
 
 /// Search and show.
 pub fn run(args: &SearchArgs, console: &Console) -> Done {
+    let format = args.target.format(console)?;
     let (mut scenario, catalog) = args.input.over.load(&args.input.scenario, console)?;
     layers::tell_ignored(&scenario, console);
     let own = scenario.choice;
@@ -138,8 +145,17 @@ pub fn run(args: &SearchArgs, console: &Console) -> Done {
         objectives: &objectives,
         all_reasons: args.explain_rejections,
     };
-    if console.json {
-        emit_json(&json(&shown))?;
+    let forms = Forms {
+        screen: &|| document(&shown),
+        page: &|| page(&shown),
+        rows: &|| rows(&shown),
+        json: &|| json(&shown),
+        trace: &|| no_form("a trace shows one step; plan the layout that you choose", HAS),
+        svg: &|| chart(&found).map_or_else(|| no_form("there is no front to draw", HAS), |c| Ok(svg::render(&c))),
+        xlsx: &no_book,
+    };
+    if format == Format::Json {
+        args.target.write(console, &forms)?;
         return Ok(match (found.cancelled, found.best.is_empty()) {
             (true, _) => INTERRUPTED,
             (false, true) => NO,
@@ -152,7 +168,7 @@ pub fn run(args: &SearchArgs, console: &Console) -> Done {
             nearest: found.nearest,
         });
     }
-    show(console, &document(&shown))?;
+    args.target.write(console, &forms)?;
     Ok(if found.cancelled { INTERRUPTED } else { super::DONE })
 }
 

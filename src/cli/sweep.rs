@@ -3,7 +3,7 @@
 mod journal;
 mod map;
 mod merge;
-mod place;
+pub(super) mod place;
 mod run;
 mod shard;
 mod status;

@@ -1,12 +1,14 @@
 //! Scenarios side by side, why they differ, and what single changes would do.
 
+use super::opening::{self, said as say};
 use super::svg::{Bar, Bars};
 use super::uncertain::kind;
 use super::{Block, Cell, Chart, Column, Document, KeyValue, Kind, Table};
-use crate::plan::Plan;
+use crate::plan::{Plan, Quantiles, ranges};
 use crate::report::plan::{Detail, part_name, provenance_json};
-use crate::study::compare::{Cause, Difference, Inside};
+use crate::study::compare::{Cause, Difference, Inside, differences};
 use crate::study::metric::Metric;
+use crate::study::uncertain::Uncertain;
 use serde_json::{Map, Value, json};
 
 /// A scenario of a comparison.
@@ -17,6 +19,8 @@ pub struct Case {
     pub asked: String,
     /// Its plan.
     pub plan: Plan,
+    /// Samples of what is uncertain, where some were drawn.
+    pub study: Option<Uncertain>,
 }
 
 /// What a single change does.
@@ -39,6 +43,21 @@ pub struct Comparison {
     pub what_ifs: Vec<WhatIf>,
 }
 
+impl Comparison {
+    /// Hold cases against the first of them.
+    #[must_use]
+    pub fn new(cases: Vec<Case>, what_ifs: Vec<WhatIf>) -> Comparison {
+        let list = cases.split_first().map_or_else(Vec::new, |(first, rest)| {
+            rest.iter().map(|c| differences(&first.plan, &c.plan)).collect()
+        });
+        Comparison {
+            cases,
+            differences: list,
+            what_ifs,
+        }
+    }
+}
+
 /// For people.
 #[must_use]
 pub fn document(shown: &Comparison, detail: Detail) -> Document {
@@ -46,6 +65,13 @@ pub fn document(shown: &Comparison, detail: Detail) -> Document {
         Block::KeyValues(shown.cases.iter().map(named).collect()),
         Block::Table(side_by_side(shown)),
     ];
+    if detail == Detail::Page {
+        blocks.splice(1..1, opening(shown));
+        blocks.push(Block::Table(spread(shown)));
+        blocks.extend(pictures(shown));
+    } else {
+        blocks.insert(1, say(opening::ESTIMATE, &answers(shown).join(" ")));
+    }
     let first = shown.cases.first();
     for (case, list) in shown.cases.iter().skip(1).zip(&shown.differences) {
         let letters = [first.map_or('A', |f| f.letter), case.letter];
@@ -53,7 +79,9 @@ pub fn document(shown: &Comparison, detail: Detail) -> Document {
         if detail == Detail::Page {
             let moved = list.iter().filter(|d| !d.causes.is_empty());
             blocks.extend(moved.map(|d| Block::Chart(chart(letters, d))));
-            blocks.push(Block::Table(inside(letters, list)));
+            let inside = inside(letters, list);
+            // What differs in prices alone has nothing inside.
+            blocks.extend((!inside.rows.is_empty()).then_some(Block::Table(inside)));
         }
     }
     if !shown.what_ifs.is_empty() {
@@ -65,6 +93,142 @@ pub fn document(shown: &Comparison, detail: Detail) -> Document {
         blocks,
         provenance: provenance(shown),
     }
+}
+
+/// Who is the fastest, who the cheapest, and by how much against the first.
+#[must_use]
+pub fn answers(shown: &Comparison) -> Vec<String> {
+    let Some(first) = shown.cases.first() else { return Vec::new() };
+    let best = |metric: Metric, what: &str| -> Option<String> {
+        let known = shown.cases.iter().filter_map(|c| Some((c, metric.of(&c.plan)?)));
+        let (case, value) = known.reduce(|a, b| if b.1 < a.1 { b } else { a })?;
+        let against = match metric.of(&first.plan) {
+            Some(base) if case.letter != first.letter => format!(", {} against {}", relative(base, value), first.letter),
+            _ => String::new(),
+        };
+        let range = lies(&case.plan, metric).map_or(String::new(), |q| {
+            format!(", {} to {} in 8 cases of 10", kind(metric).human(q.p10), kind(metric).human(q.p90))
+        });
+        Some(format!("{what} is {}: {}{against}{range}.", case.letter, kind(metric).human(value)))
+    };
+    [
+        (Metric::Wall, "Shortest"),
+        (Metric::Cost, "Cheapest"),
+        (Metric::Carbon, "Least carbon"),
+    ]
+    .into_iter()
+    .filter_map(|(metric, what)| best(metric, what))
+    .collect()
+}
+
+/// On what the scenarios rest, each said once where it is the same.
+#[must_use]
+pub fn rests_on(shown: &Comparison) -> Vec<String> {
+    let mut out = vec![opening::class()];
+    for of in [opening::price, opening::range, opening::step_time, opening::not_in_it] {
+        let mut said: Vec<(String, String)> = Vec::new();
+        for case in &shown.cases {
+            let text = of(&case.plan);
+            match said.iter_mut().find(|(_, t)| *t == text) {
+                Some((letters, _)) => letters.push_str(&format!(", {}", case.letter)),
+                None => said.push((case.letter.to_string(), text)),
+            }
+        }
+        match said.as_slice() {
+            [(_, text)] => out.push(text.clone()),
+            several => out.extend(several.iter().map(|(letters, text)| format!("{letters}: {text}"))),
+        }
+    }
+    out
+}
+
+fn opening(shown: &Comparison) -> Vec<Block> {
+    vec![
+        say("The answer.", &answers(shown).join(" ")),
+        say(opening::ESTIMATE, &rests_on(shown).join(" ")),
+    ]
+}
+
+/// Where a total lies, where that is known.
+fn lies(plan: &Plan, metric: Metric) -> Option<Quantiles> {
+    let all = ranges(plan)?;
+    match metric {
+        Metric::Step => Some(all.step_time_s),
+        Metric::Wall => Some(all.wall_s),
+        Metric::Cost => all.cost_usd,
+        Metric::Energy => Some(all.energy_j),
+        Metric::Carbon => Some(all.carbon_kg_co2e),
+    }
+}
+
+/// Between which values the totals lie.
+fn spread(shown: &Comparison) -> Table {
+    let letters = shown.cases.iter().map(|c| Column::numbers(c.letter));
+    let mut table = Table::new(
+        "Ranges",
+        std::iter::once(Column::words("In 8 cases of 10")).chain(letters).collect(),
+    );
+    for metric in Metric::OF_RUN {
+        for (what, of) in [("from", 0), ("to", 1)] {
+            let cell = |c: &Case| match lies(&c.plan, metric) {
+                Some(q) => Cell::quantity([q.p10, q.p90][of], kind(metric)),
+                None => Cell::Missing,
+            };
+            let name = Cell::Text(format!("{} {what}", metric.name()));
+            table.rows.push(std::iter::once(name).chain(shown.cases.iter().map(cell)).collect());
+        }
+    }
+    table
+}
+
+/// Cost and time of the scenarios as bars.
+fn pictures(shown: &Comparison) -> Vec<Block> {
+    let bars = |metric: Metric| {
+        let known = shown.cases.iter().filter_map(|c| {
+            Some(Bar {
+                label: format!("{}: {}", c.letter, c.asked),
+                values: vec![metric.of(&c.plan)?],
+            })
+        });
+        Bars {
+            title: metric.name().to_string(),
+            kind: kind(metric),
+            parts: vec![metric.name().to_string()],
+            bars: known.collect(),
+        }
+    };
+    let steps = Bars {
+        title: "Where a step goes".to_string(),
+        kind: Kind::Duration,
+        parts: parts_of(shown).iter().map(|key| part_name(key).to_string()).collect(),
+        bars: shown
+            .cases
+            .iter()
+            .map(|c| Bar {
+                label: c.letter.to_string(),
+                values: parts_of(shown)
+                    .iter()
+                    .map(|key| c.plan.step.parts.list().iter().find(|(k, _)| k == key).map_or(0.0, |(_, s)| *s))
+                    .collect(),
+            })
+            .collect(),
+    };
+    [bars(Metric::Wall), bars(Metric::Cost), steps]
+        .into_iter()
+        .filter(|b| !b.bars.is_empty())
+        .map(|b| Block::Chart(Chart::Bars(b)))
+        .collect()
+}
+
+/// Parts of a step that any of the scenarios has.
+fn parts_of(shown: &Comparison) -> Vec<&'static str> {
+    let mut out = Vec::new();
+    for (key, s) in shown.cases.iter().flat_map(|c| c.plan.step.parts.list()) {
+        if s > 0.0 && !out.contains(&key) {
+            out.push(key);
+        }
+    }
+    out
 }
 
 fn provenance(shown: &Comparison) -> String {

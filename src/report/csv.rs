@@ -43,7 +43,7 @@ pub(super) fn number(value: f64) -> String {
 }
 
 /// Text that spreadsheets would take for a formula gets an apostrophe in front (OWASP, CSV injection).
-fn guard(text: &str) -> String {
+pub(super) fn guard(text: &str) -> String {
     let clean = cell::clean(text);
     // Full-width signs count as formula starts in East Asian versions of spreadsheets.
     let formula = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];

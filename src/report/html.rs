@@ -1,9 +1,16 @@
-//! One self-contained page: no script, nothing loaded, readable on screen, in the dark and on paper.
+//! One self-contained page: nothing loaded, readable on screen, in the dark and on paper.
+//!
+//! One small script sorts tables; without it the page is the same and its tables stay as they are. The page
+//! allows no other: its hash is in the policy of the page.
 
 use super::{Align, Block, Cell, Document, KeyValue, Shown, Span, Table, Warning, cell, svg};
+use crate::catalog::sha256;
 use std::fmt::Write;
 
 const STYLE: &str = include_str!("html.css");
+const SCRIPT: &str = include_str!("html.js");
+/// Fewer rows than this are not sorted: a total stands last.
+const SORTABLE: usize = 4;
 
 /// `document` as a page.
 #[must_use]
@@ -16,6 +23,7 @@ pub fn document(document: &Document) -> String {
     };
     let provenance = escape(&document.provenance);
     let body = sections(&document.blocks);
+    let hash = script_hash();
     format!(
         "<!doctype html>
 <html lang=\"en\">
@@ -23,7 +31,7 @@ pub fn document(document: &Document) -> String {
 <meta charset=\"utf-8\">
 <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">
 <meta name=\"color-scheme\" content=\"light dark\">
-<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">
+<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'\">
 <meta name=\"generator\" content=\"exaplan\">
 <title>{title}</title>
 <style>
@@ -38,6 +46,7 @@ pub fn document(document: &Document) -> String {
 <p>{provenance}</p>
 </footer>
 </main>
+<script>{SCRIPT}</script>
 </body>
 </html>
 "
@@ -60,7 +69,12 @@ fn sections(blocks: &[Block]) -> String {
             Block::KeyValues(list) => out += &key_values(list, summary),
             Block::Table(t) => out += &table(t),
             Block::Chart(chart) => {
-                let _ = write!(out, "<figure>\n{}</figure>\n", svg::render(chart));
+                let title = escape(chart.title());
+                let _ = write!(
+                    out,
+                    "<figure tabindex=\"0\" aria-label=\"{title}\">\n{}</figure>\n",
+                    svg::render(chart)
+                );
             }
             Block::Warnings(list) => out += &list.iter().map(warning).collect::<String>(),
         }
@@ -73,7 +87,22 @@ fn sections(blocks: &[Block]) -> String {
 pub fn table(table: &Table) -> String {
     let shown = Shown::new(table);
     let class = |column: usize| if shown.aligns[column] == Align::Right { " class=\"n\"" } else { "" };
-    let mut out = String::from("<div class=\"scroll\">\n<table>\n");
+    let name = if table.title.is_empty() {
+        table.columns.first().map_or("", |c| &c.name)
+    } else {
+        &table.title
+    };
+    let name = if name.is_empty() { "table" } else { name };
+    // What is scrolled must be reached by keyboard, and say what it is.
+    let mut out = format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{}\">\n",
+        escape(name)
+    );
+    out += if table.rows.len() < SORTABLE {
+        "<table>\n"
+    } else {
+        "<table data-sort>\n"
+    };
     if !table.title.is_empty() {
         let _ = writeln!(out, "<caption>{}</caption>", escape(&table.title));
     }
@@ -91,13 +120,38 @@ pub fn table(table: &Table) -> String {
         out += "<tr>";
         for (column, text) in row.iter().enumerate() {
             let (start, end) = cell_tags(table.cell(number, column), column);
-            let _ = write!(out, "<{start}{}>{}</{end}>", class(column), escape(text));
+            let sorted = table.cell(number, column).raw().filter(|_| table.rows.len() >= SORTABLE);
+            let value = sorted.map_or_else(String::new, |v| format!(" data-v=\"{v:e}\""));
+            let _ = write!(out, "<{start}{}{value}>{}</{end}>", class(column), escape(text));
         }
         out += "</tr>\n";
     }
     out += "</tbody>\n</table>\n</div>\n";
     for note in &table.notes {
         let _ = writeln!(out, "<p class=\"note\">{}</p>", escape(note));
+    }
+    out
+}
+
+/// SHA-256 of the script in base 64, as a policy names it.
+fn script_hash() -> String {
+    let hex = sha256(SCRIPT);
+    let bytes: Vec<u8> = (0..hex.len() / 2)
+        .filter_map(|i| u8::from_str_radix(hex.get(2 * i..2 * i + 2)?, 16).ok())
+        .collect();
+    base64(&bytes)
+}
+
+/// RFC 4648, section 4.
+fn base64(bytes: &[u8]) -> String {
+    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0u32, |w, b| (w << 8) | u32::from(*b)) << (8 * (3 - chunk.len()));
+        for i in 0..4 {
+            let sign = SIGNS[((word >> (18 - 6 * i)) & 63) as usize];
+            out.push(if i <= chunk.len() { char::from(sign) } else { '=' });
+        }
     }
     out
 }
@@ -126,9 +180,10 @@ fn key_values(list: &[KeyValue], summary: bool) -> String {
             .as_ref()
             .map_or_else(String::new, |note| format!(" <small>{}</small>", escape(note)));
         let value = value(&item.value);
+        let words = if matches!(item.value, Cell::Text(_)) { " words" } else { "" };
         let _ = writeln!(
             out,
-            "<div{class}><dt>{}</dt><dd><span class=\"value\">{value}</span>{note}</dd></div>",
+            "<div{class}><dt>{}</dt><dd><span class=\"value{words}\">{value}</span>{note}</dd></div>",
             escape(&item.key)
         );
     }
@@ -184,7 +239,18 @@ mod tests {
             "&lt;a href=&quot;x&quot; id=&#39;y&#39;&gt;&amp; \u{fffd}"
         );
         let page = document(&sample::document());
-        assert!(!page.contains("<script") && !page.contains('\x1b') && !page.contains('\u{202e}'));
+        assert!(page.matches("<script").count() == 1 && !page.contains('\x1b') && !page.contains('\u{202e}'));
+    }
+
+    #[test]
+    fn base_64_is_that_of_the_standard() {
+        // RFC 4648, section 10.
+        for (text, want) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+            assert_eq!(base64(text.as_bytes()), want);
+        }
+        assert_eq!(script_hash().len(), 44);
+        // A closing tag or a line of another system would change what is run and not what is hashed.
+        assert!(!SCRIPT.contains("</") && !SCRIPT.contains('\r'));
     }
 
     #[test]
@@ -201,7 +267,7 @@ mod tests {
         small.rows.truncate(1);
         small.columns.truncate(3);
         insta::assert_snapshot!(table(&small), @r##"
-        <div class="scroll">
+        <div class="scroll" tabindex="0" role="group" aria-label="Layouts that fit">
         <table>
         <caption>Layouts that fit</caption>
         <thead><tr><th scope="col">Layout</th><th scope="col" class="n">Devices</th><th scope="col" class="n">Step time <small>s</small></th></tr></thead>

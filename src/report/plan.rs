@@ -1,10 +1,11 @@
 //! A plan as a document: the answer first, then where it comes from.
 
 mod bill;
+mod charts;
 pub mod json;
 mod page;
 
-use super::{Block, Cell, Column, Document, KeyValue, Kind, Span, Table, Warning};
+use super::{Block, Cell, Column, Document, KeyValue, Kind, Span, Table, Warning, opening};
 use crate::bill::Way;
 use crate::catalog::Cause;
 use crate::kernel::Evidence;
@@ -46,8 +47,10 @@ pub fn document(plan: &Plan, detail: Detail) -> Document {
         }
         Detail::Page => {
             let says = vec![Span::strong("Layout: "), Span::plain(format!("{layout}; {}.", ties(plan)))];
-            blocks.insert(1, Block::Paragraph(says));
-            blocks.insert(2, Block::Warnings(warnings(plan)));
+            let mut opening = opening::blocks(plan);
+            opening.push(Block::Paragraph(says));
+            opening.push(Block::Warnings(warnings(plan)));
+            blocks.splice(1..1, opening);
             blocks.extend(page::blocks(plan));
         }
     }
@@ -57,7 +60,11 @@ pub fn document(plan: &Plan, detail: Detail) -> Document {
         title: plan.scenario.name.clone(),
         subtitle: subtitle(&plan.scenario),
         blocks,
-        provenance: provenance_line(&plan.provenance),
+        provenance: match detail {
+            // A screen has no room for more; a report has it all at its beginning.
+            Detail::Screen => format!("{}; an estimate, not a quote", provenance_line(&plan.provenance)),
+            Detail::Page => provenance_line(&plan.provenance),
+        },
     }
 }
 

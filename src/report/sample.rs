@@ -99,6 +99,7 @@ fn curve() -> Chart {
             ("H200".to_string(), points(0.82)),
             ("A100".to_string(), points(2.6)),
         ],
+        fill: false,
     })
 }
 
@@ -121,6 +122,7 @@ fn loss() -> Chart {
             log: false,
         },
         series: vec![("70 B".to_string(), points(1.7)), ("7 B".to_string(), points(1.9))],
+        fill: false,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The result of a search: for people as a document, for programs as `exaplan.search/1`.
 
 use super::svg::{Axis, Lines};
-use super::{Block, Cell, Chart, Column, Document, KeyValue, Kind, Span, Table, plan};
+use super::{Block, Cell, Chart, Column, Document, KeyValue, Kind, Span, Table, opening, plan};
 use crate::layout::Layout;
 use crate::plan::{Provenance, Scenario};
 use crate::search::{Candidate, Found, Objective};
@@ -98,6 +98,26 @@ pub fn document(shown: &Shown<'_>) -> Document {
         blocks,
         provenance: plan::provenance_line(shown.provenance),
     }
+}
+
+/// The same with the front as a picture.
+#[must_use]
+pub fn page(shown: &Shown<'_>) -> Document {
+    let mut out = document(shown);
+    let estimate = format!(
+        "{} Step times are of the planner's step model; bench or validate before relying on small differences.",
+        opening::class()
+    );
+    out.blocks.insert(1, opening::said(opening::ESTIMATE, &estimate));
+    let place = out.blocks.len().min(3);
+    out.blocks.splice(place..place, chart(shown.found).map(Block::Chart));
+    out
+}
+
+/// The best layouts as rows.
+#[must_use]
+pub fn rows(shown: &Shown<'_>) -> Table {
+    best(shown.found, shown.objectives)
 }
 
 fn summary(shown: &Shown<'_>) -> Vec<KeyValue> {
@@ -324,6 +344,7 @@ pub fn chart(found: &Found) -> Option<Chart> {
                 log: false,
             },
             series: vec![("front".to_string(), points(&found.pareto))],
+            fill: false,
         })
     })
 }

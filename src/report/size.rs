@@ -370,6 +370,7 @@ fn charts(best: &Best) -> Vec<Block> {
                 x: axis("devices", Kind::Plain(0)),
                 y: axis(title, kind),
                 series: vec![(title.to_lowercase(), points)],
+                fill: false,
             }))
         })
     };

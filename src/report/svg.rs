@@ -77,6 +77,8 @@ pub struct Lines {
     pub y: Axis,
     /// The lines; a point that is not finite makes a gap.
     pub series: Vec<Series>,
+    /// Whether the area between the first and the last line is filled: they are the ends of a range.
+    pub fill: bool,
 }
 
 /// Points of a quantity that is known twice, on logarithmic axes.

@@ -3,6 +3,7 @@
 pub mod map;
 #[cfg(feature = "parquet")]
 pub mod results;
+pub mod summary;
 
 use super::{Block, Cell, Column, Document, KeyValue, Kind, Table};
 use crate::study::sweep::row;

@@ -3,6 +3,7 @@
 //! A driver that is changed in the sheet changes the totals as the same `--set` would. What the step
 //! and the failures decide (hours) is worked out by the planner and stands as values.
 
+pub mod compare;
 mod drivers;
 mod expr;
 mod model;
@@ -10,14 +11,16 @@ mod page;
 mod pages;
 mod schedules;
 mod summary;
+#[cfg(feature = "parquet")]
+pub mod sweep;
 #[cfg(test)]
 mod tests;
 
 use crate::catalog::Catalog;
-use crate::error::{Diagnostic, Result};
+use crate::error::{Diagnostic, Error, Result};
 use crate::plan::Plan;
 use page::{Page, Written};
-use rust_xlsxwriter::{DocProperties, ExcelDateTime, Workbook};
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Workbook, XlsxError};
 
 /// When a book says it was made unless told otherwise: 2000-01-01. A clock would make two books of
 /// one plan differ.
@@ -28,19 +31,30 @@ pub const FIXED_EPOCH_S: i64 = 946_684_800;
 /// # Errors
 /// When the format cannot hold it.
 pub fn workbook(plan: &Plan, catalog: &Catalog, created_epoch_s: i64) -> Result<Vec<u8>> {
-    bytes(plan, catalog, created_epoch_s).map_err(|e| {
-        Diagnostic::new(format!("the workbook cannot be written: {e}"))
-            .help("write .html or .csv")
-            .into()
-    })
+    pages::all(plan, catalog)
+        .and_then(|pages| {
+            bound(
+                pages,
+                "Training plan: an estimate, not a quote",
+                &plan.provenance.program,
+                created_epoch_s,
+            )
+        })
+        .map_err(|e| unwritten(&e))
 }
 
-fn bytes(plan: &Plan, catalog: &Catalog, created_epoch_s: i64) -> Written<Vec<u8>> {
-    let pages = pages::all(plan, catalog)?;
+fn unwritten(error: &XlsxError) -> Error {
+    Diagnostic::new(format!("the workbook cannot be written: {error}"))
+        .help("write .html or .csv")
+        .into()
+}
+
+/// Sheets as the bytes of a book.
+fn bound(pages: Vec<Page>, title: &str, program: &str, created_epoch_s: i64) -> Written<Vec<u8>> {
     let mut book = Workbook::new();
     let properties = DocProperties::new()
-        .set_title("Training plan: an estimate, not a quote")
-        .set_author(plan.provenance.program.as_str())
+        .set_title(title)
+        .set_author(program)
         .set_creation_datetime(&ExcelDateTime::from_timestamp(created_epoch_s)?);
     book.set_properties(&properties);
     for (name, reference) in pages.iter().flat_map(|p| &p.names) {

@@ -120,6 +120,7 @@ fn request(args: &FitArgs) -> Result<Request> {
 /// Fit and show.
 pub fn run(args: &FitArgs, console: &Console) -> Done {
     args.target.format(console)?;
+    args.target.replace.writable(&args.save)?;
     let request = request(args)?;
     let budgets = args
         .at_flop

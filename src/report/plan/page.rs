@@ -1,6 +1,6 @@
 //! What a page has room for and a screen has not: charts, every stage, every line of the bill.
 
-use super::{bill, human, part_name, say};
+use super::{bill, charts, human, part_name, say};
 use crate::bill::Books;
 use crate::plan::{Plan, step_gantt};
 use crate::report::explain::timeline::{drawn, what_next as changes};
@@ -15,7 +15,9 @@ pub(super) fn blocks(plan: &Plan) -> Vec<Block> {
     if let Some(gantt) = step_gantt(plan) {
         out.extend(drawn(&gantt, &Critical::of(&gantt)));
     }
-    out.push(Block::Table(changes(&what_next(plan))));
+    let effects = what_next(plan);
+    out.extend(charts::effects(&effects));
+    out.push(Block::Table(changes(&effects)));
     out.push(Block::Heading("Memory".to_string()));
     out.push(Block::Table(memory(plan)));
     if plan.step.memory.len() > 1 {
@@ -26,9 +28,12 @@ pub(super) fn blocks(plan: &Plan) -> Vec<Block> {
     out.push(Block::Table(lost(plan)));
     out.push(Block::Heading("Bill".to_string()));
     out.push(Block::KeyValues(bill::key_values(plan)));
-    out.push(Block::Table(energy(plan)));
-    out.push(Block::Table(inventory(plan)));
+    out.extend(charts::breakdown(plan));
+    out.extend(charts::fan(plan));
     out.extend(money(plan).into_iter().map(Block::Table));
+    out.push(Block::Table(energy(plan)));
+    out.extend(charts::over_time(plan));
+    out.push(Block::Table(inventory(plan)));
     out.push(Block::Heading("Layout".to_string()));
     out.push(Block::KeyValues(layout(plan)));
     if !plan.ties.is_empty() {
@@ -118,6 +123,7 @@ fn memory_chart(plan: &Plan) -> Chart {
             ("activations".to_string(), points(|b| b.activations_bytes)),
             ("capacity".to_string(), points(|b| b.capacity_bytes)),
         ],
+        fill: false,
     })
 }
 

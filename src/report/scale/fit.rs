@@ -276,6 +276,7 @@ fn chart(shown: &Shown<'_>) -> Option<Lines> {
         x: axis("tokens", Kind::Si("tokens")),
         y: axis("loss", Kind::Plain(2)),
         series,
+        fill: false,
     })
 }
 

@@ -203,5 +203,6 @@ fn chart(asked: &Asked<'_>) -> Lines {
             ),
             ("irreducible".to_string(), floor),
         ],
+        fill: false,
     }
 }

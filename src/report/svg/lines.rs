@@ -61,10 +61,30 @@ pub(super) fn render(chart: &Lines) -> String {
         y,
     };
     body += &axes(&plot, &chart.x);
+    body += &area(chart, &plot);
     for (index, (name, points)) in chart.series.iter().enumerate() {
         body += &draw(index, name, points, chart, &plot);
     }
     frame::wrap(&chart.title, &describe(chart), plot.bottom + 2.0 * LINE + 4.0, &body)
+}
+
+/// The area between the first and the last line, where they are the ends of a range.
+fn area(chart: &Lines, plot: &Plot) -> String {
+    let (Some((_, first)), Some((_, last)), true) = (chart.series.first(), chart.series.last(), chart.fill) else {
+        return String::new();
+    };
+    let corners = first.iter().chain(last.iter().rev()).filter_map(|p| drawable(*p, chart));
+    let points: Vec<String> = corners
+        .map(|p| {
+            let (x, y) = plot.point(p);
+            format!("{x:.2},{y:.2}")
+        })
+        .collect();
+    format!(
+        "<polygon {} fill-opacity=\"0.18\" points=\"{}\"/>\n",
+        frame::fill(0),
+        points.join(" ")
+    )
 }
 
 fn drawable((x, y): (f64, f64), chart: &Lines) -> Option<(f64, f64)> {

@@ -51,6 +51,7 @@ fn lines(kind: Kind, log: (bool, bool), series: Vec<Vec<(f64, f64)>>) -> Chart {
         x: axis(log.0),
         y: axis(log.1),
         series,
+        fill: false,
     })
 }
 

@@ -34,7 +34,7 @@ fn number_format(unit: &str) -> &'static str {
 }
 
 impl Look {
-    fn format(self) -> Format {
+    pub(super) fn format(self) -> Format {
         let plain = Format::new().set_align(FormatAlign::VerticalCenter);
         match self {
             Look::Title => plain.set_bold().set_font_size(16),

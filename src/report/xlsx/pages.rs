@@ -276,13 +276,17 @@ impl Book<'_> {
         } else {
             p.overrides.join("; ")
         };
+        let seed = plan.drawn.as_ref().map_or_else(
+            || "none: nothing in this workbook is drawn at random".to_string(),
+            |d| format!("P10 and P90 of the summary: {}", d.note),
+        );
         for (key, text) in [
             ("Program", p.program.as_str()),
             ("Scenario", plan.scenario.name.as_str()),
             ("Digest of the scenario", &p.scenario_digest),
             ("Digest of the catalog", &p.catalog_digest),
             ("Overrides (--set)", &overrides),
-            ("Seed", "none: nothing in this workbook is drawn at random"),
+            ("Seed", &seed),
         ] {
             page.text(0, key, Look::Text)?;
             page.line_at(1, text)?;

@@ -4,7 +4,8 @@ use super::expr::Expr;
 use super::page::{Look, Page, Written};
 use super::pages::Book;
 use crate::bill::Way;
-use crate::plan::{Plan, ranges};
+use crate::plan::ranges;
+use crate::report::opening;
 use crate::report::plan::subtitle;
 use rust_xlsxwriter::Formula;
 
@@ -14,14 +15,7 @@ impl Book<'_> {
         let mut page = Page::new("Summary", &[44.0, 24.0, 20.0, 20.0, 60.0])?;
         page.line(&plan.scenario.name, Look::Strong)?;
         page.line(&subtitle(&plan.scenario), Look::Text)?;
-        page.line(
-            if plan.scenario.terms.tax_fraction > 0.0 {
-                "An estimate, not a quote. Taxes as declared."
-            } else {
-                "An estimate, not a quote. Taxes are not included."
-            },
-            Look::Strong,
-        )?;
+        page.line(&format!("{} {}", opening::ESTIMATE, opening::taxes(plan)), Look::Strong)?;
         page.row += 1;
         page.head(&["Answer", "P50", "P10", "P90", "What it is"])?;
         let spread = ranges(plan);
@@ -122,44 +116,14 @@ impl Book<'_> {
     }
 
     fn rests_on(&self) -> Vec<String> {
-        let s = &self.plan.scenario;
-        let price = match (&s.offer, s.owned) {
-            (Some(o), false) => format!(
-                "Price: {} USD per device-hour, {} ({}).",
-                o.usd_per_device_hour.base_usd, o.name, o.as_of
-            ),
-            (_, true) => "Price: the cluster is owned; the run pays its share.".to_string(),
-            _ => "Price: none is known for renting.".to_string(),
-        };
-        let drawn = self.plan.drawn.as_ref().map(|d| format!("Range: P10 and P90 of {}.", d.note));
-        let range = s.band.as_ref().map_or("Range: none yet for this class of runs.".to_string(), |b| {
-            format!(
-                "Range: 8 cases of 10 by the step-time error of left-out runs, class {} ({} runs of {} families); prices, failures and grids are held.",
-                b.name, b.n_runs, b.n_families
-            )
-        });
+        let plan = self.plan;
         vec![
-            "Estimate class: AACE 18R-97 class 5 (concept; -50 % to +100 %): list prices, no quotations.".to_string(),
-            price,
-            drawn.unwrap_or(range),
-            format!("Step time: stack {}, device {}, by the planner's step model.", s.stack.name, s.accelerator.name),
-            not_in_it(self.plan),
+            opening::class(),
+            opening::price(plan),
+            opening::range(plan),
+            opening::step_time(plan),
+            opening::not_in_it(plan),
             "Change yellow cells of Assumptions; every formula follows. Hours come from the planner: another machine or layout needs another plan.".to_string(),
         ]
     }
-}
-
-/// What the scenario did not declare, and what nobody counts here.
-fn not_in_it(plan: &Plan) -> String {
-    let t = &plan.scenario.terms;
-    let open = [
-        ("taxes", t.tax_fraction),
-        ("licences of data", t.licences_usd),
-        ("experiments", t.experiments_fraction),
-        ("failed runs", t.failed_runs_fraction),
-        ("data transfer out", t.egress_bytes),
-    ];
-    let mut words: Vec<&str> = open.iter().filter(|(_, v)| *v <= 0.0).map(|(w, _)| *w).collect();
-    words.extend(["research staff", "insurance"]);
-    format!("Not in it: {}.", words.join(", "))
 }

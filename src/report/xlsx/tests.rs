@@ -177,3 +177,140 @@ fn a_machine_without_prices_has_a_book_without_totals() {
     assert!(book.defined_names().iter().all(|(n, _)| n != "total_usd"));
     assert!(!book.sheet_names().contains(&"Sensitivity".to_string()));
 }
+
+/// P10 and P90 of the answers of a sheet, by label.
+fn ends(book: &mut Xlsx<Cursor<Vec<u8>>>, label: &str) -> [f64; 3] {
+    let range = book.worksheet_range("Summary").unwrap();
+    let row = range.rows().find(|r| r[0] == Data::String(label.to_string())).unwrap();
+    [1, 2, 3].map(|i| match row[i] {
+        Data::Float(v) => v,
+        ref other => panic!("{label}: {other:?}"),
+    })
+}
+
+#[test]
+fn ranges_of_the_sheet_are_those_of_the_plan() {
+    let none: &[&str] = &[];
+    let transfer: &[&str] = &["cost.egress=\"120 TB\"", "cost.data_licences=\"3 MUSD\""];
+    for overrides in [none, &["cost.owned=true"], transfer] {
+        let (plan, catalog) = planned(overrides);
+        let spread = crate::plan::ranges(&plan).unwrap();
+        let mut book = book(&plan, &catalog);
+        let cost = spread.cost_usd.unwrap();
+        for (label, q, unit) in [
+            ("Time to train, days", spread.wall_s, 86_400.0),
+            ("Cost, USD", cost, 1.0),
+            ("Energy at the meter, MWh", spread.energy_j, 3.6e9),
+        ] {
+            let seen = ends(&mut book, label);
+            for (value, want) in seen.iter().zip([q.p50, q.p10, q.p90]) {
+                let near = (value * unit / want - 1.0).abs() < 1e-6;
+                assert!(near, "{overrides:?} {label}: {} against {want}", value * unit);
+            }
+        }
+    }
+}
+
+/// A number that the planner has worked out, with all its digits: the step model may change it.
+fn masked(text: &str) -> String {
+    let mut out = String::new();
+    let mut run = String::new();
+    for c in text.chars().chain(['\0']) {
+        if c.is_ascii_digit() || (c == '.' && !run.is_empty()) {
+            run.push(c);
+            continue;
+        }
+        let digits = run.chars().filter(char::is_ascii_digit).count();
+        out += if digits >= 6 && run.contains('.') { "#" } else { run.as_str() };
+        run.clear();
+        out.push(c);
+    }
+    out.trim_end_matches('\0').to_string()
+}
+
+/// Every cell that holds words or a formula; computed numbers are held against the plan elsewhere.
+fn cells(book: &mut Xlsx<Cursor<Vec<u8>>>) -> String {
+    let mut out = String::new();
+    for sheet in book.sheet_names() {
+        // Words of assumptions and of provenance are those of the plan's report.
+        let words = !["Audit", "Assumptions"].contains(&sheet.as_str());
+        let (values, formulas) = (book.worksheet_range(&sheet).unwrap(), book.worksheet_formula(&sheet).unwrap());
+        out += &format!("[{sheet}]\n");
+        for (row, column, formula) in formulas.used_cells().filter(|(.., f)| !f.is_empty()) {
+            let (top, left) = formulas.start().unwrap();
+            let at = format!(
+                "{}{}",
+                char::from(b'A' + u8::try_from(left as usize + column).unwrap()),
+                top as usize + row + 1
+            );
+            out += &format!("{at} ={}\n", masked(formula));
+        }
+        for (row, column, cell) in values.used_cells() {
+            let (top, left) = values.start().unwrap();
+            let at = format!(
+                "{}{}",
+                char::from(b'A' + u8::try_from(left as usize + column).unwrap()),
+                top as usize + row + 1
+            );
+            let told: String = match cell {
+                Data::String(text) if words => text.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect(),
+                Data::String(text) if column < 2 && sheet == "Assumptions" => text.clone(),
+                _ => continue,
+            };
+            out += &format!("{at} {told}\n");
+        }
+    }
+    let names: Vec<String> = book.defined_names().iter().map(|(name, at)| format!("{name} {at}")).collect();
+    out + &names.join("\n")
+}
+
+#[test]
+fn the_cells_are_those_of_the_golden_book() {
+    let (plan, catalog) = planned(&["cost.owned=true"]);
+    insta::assert_snapshot!(cells(&mut book(&plan, &catalog)));
+}
+
+mod comparison {
+    use super::*;
+    use crate::report::compare::{Case, Comparison};
+    use crate::report::xlsx::compare::workbook;
+
+    #[test]
+    fn totals_and_causes_are_those_of_the_plans() {
+        let sets: [&[&str]; 3] = [
+            &[],
+            &["cluster.nodes=1024", "layout.data=64", "cost.tax_fraction=0.1"],
+            &["cost.owned=true"],
+        ];
+        let cases = sets.iter().zip('A'..).map(|(s, letter)| Case {
+            letter,
+            asked: s.join(","),
+            plan: planned(s).0,
+            study: None,
+        });
+        let shown = Comparison::new(cases.collect(), Vec::new());
+        let bytes = workbook(&shown, FIXED_EPOCH_S).unwrap();
+        assert_eq!(bytes, workbook(&shown, FIXED_EPOCH_S).unwrap());
+        let mut book: Xlsx<Cursor<Vec<u8>>> = Xlsx::new(Cursor::new(bytes)).unwrap();
+        assert_eq!(book.sheet_names(), ["Summary", "Cost", "Causes", "Assumptions", "Audit"]);
+        for sheet in book.sheet_names() {
+            for (_, _, cell) in book.worksheet_range(&sheet).unwrap().used_cells() {
+                assert!(
+                    !matches!(cell, Data::Error(_)) && cell != &Data::String("CHECK".to_string()),
+                    "{sheet}: {cell:?}"
+                );
+            }
+        }
+        let summary = book.worksheet_range("Summary").unwrap();
+        let row = summary.rows().find(|r| r[0] == Data::String("Cost, USD".to_string())).unwrap();
+        for (cell, case) in row[1..4].iter().zip(&shown.cases) {
+            let Data::Float(usd) = cell else { panic!("{cell:?}") };
+            assert!((usd - case.plan.bill.cost.total_usd.unwrap()).abs() < 0.01, "{usd}");
+        }
+        assert!(
+            summary
+                .used_cells()
+                .any(|(.., c)| matches!(c, Data::String(t) if t.contains("estimate, not a quote")))
+        );
+    }
+}
