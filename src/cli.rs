@@ -177,6 +177,14 @@ impl Over {
     /// The words of a command that plans a scenario with these changes.
     fn again(&self, scenario: &str) -> Vec<String> {
         let mut words: Vec<String> = ["exaplan", "plan", scenario].map(str::to_string).to_vec();
+        words.extend(self.flags());
+        words.extend(self.set.iter().flat_map(|set| ["--set".to_string(), set.clone()]));
+        words
+    }
+
+    /// These changes as flags, without `--set`.
+    fn flags(&self) -> Vec<String> {
+        let mut words: Vec<String> = Vec::new();
         let mut flag = |name: &str, value: String| words.extend([name.to_string(), value]);
         for dir in &self.layers.catalog {
             flag("--catalog", dir.display().to_string());
@@ -186,9 +194,6 @@ impl Over {
         }
         if let Some(path) = &self.hf {
             flag("--hf", path.display().to_string());
-        }
-        for set in &self.set {
-            flag("--set", set.clone());
         }
         words
     }
@@ -242,7 +247,7 @@ enum Command {
     /// Measure this machine
     #[command(subcommand)]
     Bench(bench::BenchCommand),
-    /// Show plans in the terminal, side by side
+    /// Compare plans in the terminal, see causes, turn knobs
     #[cfg(feature = "tui")]
     Tui(tui::TuiArgs),
     /// Print version, features, paths and built-in scenarios
