@@ -54,12 +54,14 @@ fn limits(plan: &Plan) -> Vec<Warning> {
     let over = limits.cost_usd.zip(plan.bill.cost.total_usd).filter(|(most, cost)| cost > most);
     if let Some((most, cost)) = over {
         let text = format!("the run costs {}, the budget is {}", units::si(cost, "USD"), units::si(most, "USD"));
-        out.push(warn(
-            "budget",
-            text,
-            "look at another provider or commitment: --set cost.commitment=1-year",
-        )
-        .with("cost.commitment=1-year"));
+        out.push(
+            warn(
+                "budget",
+                text,
+                "look at another provider or commitment: --set cost.commitment=1-year",
+            )
+            .with("cost.commitment=1-year"),
+        );
     }
     let mean_w = plan.bill.energy.mean_w;
     if let Some(most) = limits.facility_w.filter(|l| mean_w > *l) {
@@ -80,12 +82,14 @@ fn limits(plan: &Plan) -> Vec<Warning> {
             units::si(peak_w, "W"),
             units::si(most, "W")
         );
-        out.push(warn(
-            "envelope",
-            text,
-            "cap the devices, for example --set power.device_cap=\"600 W\", or use fewer",
-        )
-        .with("power.device_cap=\"600 W\""));
+        out.push(
+            warn(
+                "envelope",
+                text,
+                "cap the devices, for example --set power.device_cap=\"600 W\", or use fewer",
+            )
+            .with("power.device_cap=\"600 W\""),
+        );
     }
     let carbon = plan.bill.carbon.total_location_kg_co2e;
     if let Some(most) = limits.carbon_kg_co2e.filter(|l| carbon > *l) {
@@ -112,12 +116,14 @@ fn format(plan: &Plan) -> Vec<Warning> {
         "{} has no {wanted} units: its math is timed in the next wider format",
         accelerator.title
     );
-    vec![warn(
-        "precision",
-        text,
-        "write precision = \"bf16\", or choose a device that has the format",
-    )
-    .with("training.precision=bf16")]
+    vec![
+        warn(
+            "precision",
+            text,
+            "write precision = \"bf16\", or choose a device that has the format",
+        )
+        .with("training.precision=bf16"),
+    ]
 }
 
 fn memory(plan: &Plan) -> Vec<Warning> {
@@ -189,23 +195,27 @@ fn goodput(plan: &Plan) -> Vec<Warning> {
             "failures come faster than the job can recover (one each {})",
             units::duration(plan.run.job_mtbf_s)
         );
-        return vec![warn(
-            "thrashing",
-            text,
-            "spares, faster restarts (reliability.restart) or asynchronous checkpoints; the wall time is a floor",
-        )
-        .with("reliability.checkpoint=asynchronous")];
+        return vec![
+            warn(
+                "thrashing",
+                text,
+                "spares, faster restarts (reliability.restart) or asynchronous checkpoints; the wall time is a floor",
+            )
+            .with("reliability.checkpoint=asynchronous"),
+        ];
     }
     if plan.run.goodput >= 0.85 {
         return Vec::new();
     }
     let text = format!("only {:.0} % of the wall time trains", 100.0 * plan.run.goodput);
-    vec![warn(
-        "goodput",
-        text,
-        "faster storage (cluster.storage), asynchronous_checkpoint = true, or faster restarts",
-    )
-    .with("reliability.checkpoint=asynchronous")]
+    vec![
+        warn(
+            "goodput",
+            text,
+            "faster storage (cluster.storage), asynchronous_checkpoint = true, or faster restarts",
+        )
+        .with("reliability.checkpoint=asynchronous"),
+    ]
 }
 
 fn evidence(plan: &Plan) -> Vec<Warning> {

@@ -30,8 +30,7 @@ mod view;
 mod work;
 mod worker;
 
-/// For benches: a state without a terminal.
-pub mod bench_support;
+pub mod headless;
 
 pub use keys::markdown as keys_markdown;
 pub use theme::{Depth, NAMES as THEMES};
@@ -179,7 +178,12 @@ pub fn run(setup: Setup) -> Result<Option<i32>> {
         session::save(&state, path);
     }
     if quit == Quit::Leave {
-        let last = screen.terminal.draw(|frame| view::draw(&state, frame)).map_err(broken)?.buffer.clone();
+        let last = screen
+            .terminal
+            .draw(|frame| view::draw(&state, frame))
+            .map_err(broken)?
+            .buffer
+            .clone();
         drop(screen);
         Screen::print(&last).map_err(broken)?;
     }

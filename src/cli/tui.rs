@@ -17,11 +17,14 @@ Examples:
 
 /// What is compared where nothing is named: the published run on other machines and in other ways.
 const STARTERS: [(&str, &[&str]); 5] = [
-    ("on H200", &["cluster.node=dgx-h200"]),
-    ("on half as many B200", &["cluster.node=dgx-b200", "cluster.nodes=1024", "layout.data=64"]),
-    ("on MI300X", &["cluster.node=mi300x-ubb8", "layout={}"]),
-    ("in Stockholm", &["cluster.region=eu-north-1"]),
-    ("layout searched", &["layout={}"]),
+    ("405b on H200", &["cluster.node=dgx-h200"]),
+    (
+        "405b on half as many B200",
+        &["cluster.node=dgx-b200", "cluster.nodes=1024", "layout.data=64"],
+    ),
+    ("405b on MI300X", &["cluster.node=mi300x-ubb8", "layout={}"]),
+    ("405b in Stockholm", &["cluster.region=eu-north-1"]),
+    ("405b layout searched", &["layout={}"]),
 ];
 
 /// Compare plans in the terminal, see causes, turn knobs.
@@ -110,14 +113,21 @@ fn asked(args: &TuiArgs) -> Result<Vec<Asked>> {
     if args.scenarios.is_empty() {
         for name in source::embedded_scenarios() {
             out.push(one(name.clone(), name.clone(), &[]));
-            out.extend(STARTERS.iter().map(|(what, sets)| one(format!("{name} {what}"), name.clone(), sets)));
         }
+        let more = STARTERS
+            .iter()
+            .map(|(what, sets)| one((*what).to_string(), super::DEFAULT_SCENARIO.to_string(), sets));
+        out.extend(more);
         return Ok(out);
     }
     for name in &args.scenarios {
         if Path::new(name).is_dir() {
             for file in source::read_dir(Path::new(name))? {
-                let stem = Path::new(&file.name).file_stem().and_then(|s| s.to_str()).unwrap_or(&file.name).to_string();
+                let stem = Path::new(&file.name)
+                    .file_stem()
+                    .and_then(|s| s.to_str())
+                    .unwrap_or(&file.name)
+                    .to_string();
                 out.push(one(stem, file.name.clone(), &[]));
             }
             continue;
@@ -143,7 +153,11 @@ fn looks(args: &TuiArgs, console: &Console) -> Looks {
         (false, true) => Depth::Cube,
         _ => Depth::Sixteen,
     };
-    let theme = if console.colors(true) { args.theme.clone() } else { Some("mono".to_string()) };
+    let theme = if console.colors(true) {
+        args.theme.clone()
+    } else {
+        Some("mono".to_string())
+    };
     Looks {
         theme,
         depth,
@@ -158,6 +172,9 @@ fn looks(args: &TuiArgs, console: &Console) -> Looks {
 /// Where it is remembered how it looked.
 fn session() -> Option<PathBuf> {
     let home = || variable("HOME").map(|h| PathBuf::from(h).join(".local/state"));
-    let base = variable("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute()).or_else(home)?;
+    let base = variable("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .filter(|p| p.is_absolute())
+        .or_else(home)?;
     Some(base.join("exaplan").join("tui.toml"))
 }

@@ -84,7 +84,10 @@ impl Writing {
             }
         };
         source::write_whole(path, &bytes)?;
-        Ok(format!("wrote {name}, {} bytes", crate::units::count(f64::from(u32::try_from(bytes.len()).unwrap_or(u32::MAX)))))
+        Ok(format!(
+            "wrote {name}, {} bytes",
+            crate::units::count(f64::from(u32::try_from(bytes.len()).unwrap_or(u32::MAX)))
+        ))
     }
 }
 
@@ -102,13 +105,7 @@ fn bytes(name: &str, document: &Document, planned: Option<&Planned>) -> Result<V
         "md" => markdown::document(document),
         "html" => html::document(document),
         "csv" => csv::table(table(document).ok_or_else(|| none("table"))?)?,
-        "txt" => text::document(
-            document,
-            text::Options {
-                width: 100,
-                color: false,
-            },
-        ),
+        "txt" => text::document(document, text::Options { width: 100, color: false }),
         "svg" => chart(document).map(svg::render).ok_or_else(|| none("picture"))?,
         "xlsx" => return book(planned()?),
         _ => return Err(Diagnostic::new(format!("`{name}` tells no format; there are {ENDINGS}")).into()),
@@ -118,12 +115,18 @@ fn bytes(name: &str, document: &Document, planned: Option<&Planned>) -> Result<V
 
 /// The longest table.
 fn table(document: &Document) -> Option<&Table> {
-    let tables = document.blocks.iter().filter_map(|b| if let Block::Table(t) = b { Some(t) } else { None });
+    let tables = document
+        .blocks
+        .iter()
+        .filter_map(|b| if let Block::Table(t) = b { Some(t) } else { None });
     tables.max_by_key(|t| t.rows.len())
 }
 
 fn chart(document: &Document) -> Option<&crate::report::Chart> {
-    document.blocks.iter().find_map(|b| if let Block::Chart(c) = b { Some(c) } else { None })
+    document
+        .blocks
+        .iter()
+        .find_map(|b| if let Block::Chart(c) = b { Some(c) } else { None })
 }
 
 #[cfg(feature = "xlsx")]

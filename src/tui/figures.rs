@@ -60,7 +60,10 @@ fn headroom(plan: &Plan) -> Option<f64> {
 }
 
 fn usd_per_mtoken(plan: &Plan) -> Option<f64> {
-    plan.bill.cost.total_usd.map(|usd| usd / (plan.scenario.workload.total_tokens / 1e6))
+    plan.bill
+        .cost
+        .total_usd
+        .map(|usd| usd / (plan.scenario.workload.total_tokens / 1e6))
 }
 
 const GIB: (Unit, f64) = (Unit::Bytes, crate::units::GIB_BYTES);
@@ -70,37 +73,127 @@ const PERCENT: (Unit, f64) = (Unit::Fraction, 0.01);
 
 /// All of them, in the order of the comparison.
 pub const FIGURES: [Figure; 21] = [
-    figure(("devices", "devices", "/scenario/n_devices"), Kind::Plain(0), (Unit::One, 1.0), Change::Absolute, |p| Some(p.step.n_devices)),
-    figure(("step", "step time", "/step/time_s"), Kind::Duration, SECONDS, Change::Less, |p| Some(p.step.time_s)),
-    figure(("tokens", "tokens/s/device", "/step/tokens_per_s_per_device"), Kind::Plain(0), (Unit::One, 1.0), Change::More, |p| {
-        Some(p.step.tokens_per_s_per_device())
+    figure(
+        ("devices", "devices", "/scenario/n_devices"),
+        Kind::Plain(0),
+        (Unit::One, 1.0),
+        Change::Absolute,
+        |p| Some(p.step.n_devices),
+    ),
+    figure(("step", "step time", "/step/time_s"), Kind::Duration, SECONDS, Change::Less, |p| {
+        Some(p.step.time_s)
     }),
-    figure(("mfu", "MFU", "/step/mfu"), Kind::Percent, PERCENT, Change::Points, |p| Some(p.step.mfu)),
-    figure(("hfu", "HFU", "/step/hfu"), Kind::Percent, PERCENT, Change::Points, |p| Some(p.step.hfu)),
-    figure(("mem", "peak memory", "/memory/peak_bytes"), Kind::Bytes, GIB, Change::Absolute, |p| {
-        fullest(&p.step.memory).map(|b| b.peak_bytes())
+    figure(
+        ("tokens", "tokens/s/device", "/step/tokens_per_s_per_device"),
+        Kind::Plain(0),
+        (Unit::One, 1.0),
+        Change::More,
+        |p| Some(p.step.tokens_per_s_per_device()),
+    ),
+    figure(("mfu", "MFU", "/step/mfu"), Kind::Percent, PERCENT, Change::Points, |p| {
+        Some(p.step.mfu)
     }),
+    figure(("hfu", "HFU", "/step/hfu"), Kind::Percent, PERCENT, Change::Points, |p| {
+        Some(p.step.hfu)
+    }),
+    figure(
+        ("mem", "peak memory", "/memory/peak_bytes"),
+        Kind::Bytes,
+        GIB,
+        Change::Absolute,
+        |p| fullest(&p.step.memory).map(|b| b.peak_bytes()),
+    ),
     figure(("free", "headroom", ""), Kind::Bytes, GIB, Change::Absolute, headroom),
-    figure(("goodput", "goodput", "/run/goodput"), Kind::Percent, PERCENT, Change::Points, |p| Some(p.run.goodput)),
-    figure(("failures", "failures expected", "/run/expected_failures"), Kind::Plain(0), (Unit::One, 1.0), Change::Absolute, |p| {
-        Some(p.run.expected_failures)
+    figure(
+        ("goodput", "goodput", "/run/goodput"),
+        Kind::Percent,
+        PERCENT,
+        Change::Points,
+        |p| Some(p.run.goodput),
+    ),
+    figure(
+        ("failures", "failures expected", "/run/expected_failures"),
+        Kind::Plain(0),
+        (Unit::One, 1.0),
+        Change::Absolute,
+        |p| Some(p.run.expected_failures),
+    ),
+    figure(
+        ("checkpoint", "checkpoint every", "/run/checkpoint_every_s"),
+        Kind::Duration,
+        SECONDS,
+        Change::Absolute,
+        |p| Some(p.run.checkpoint_every_s),
+    ),
+    figure(("days", "time", "/run/wall_s"), Kind::Duration, DAYS, Change::Less, |p| {
+        Some(p.run.wall_s)
     }),
-    figure(("checkpoint", "checkpoint every", "/run/checkpoint_every_s"), Kind::Duration, SECONDS, Change::Absolute, |p| {
-        Some(p.run.checkpoint_every_s)
+    figure(
+        ("musd", "cost", "/bill/cost_usd/total"),
+        Kind::Usd,
+        (Unit::Usd, 1e6),
+        Change::Less,
+        |p| p.bill.cost.total_usd,
+    ),
+    figure(
+        ("usd_per_mtoken", "USD per Mtoken", ""),
+        Kind::Rate(""),
+        (Unit::One, 1.0),
+        Change::Less,
+        usd_per_mtoken,
+    ),
+    figure(
+        ("mwh", "energy", "/bill/energy_j/total"),
+        Kind::Energy,
+        (Unit::J, 3.6e9),
+        Change::Less,
+        |p| Some(p.bill.energy.facility_j),
+    ),
+    figure(
+        ("tco2e", "carbon", "/bill/carbon_kg_co2e/total"),
+        Kind::Carbon,
+        (Unit::KgCo2e, 1e3),
+        Change::Less,
+        |p| Some(p.bill.carbon.total_location_kg_co2e),
+    ),
+    figure(
+        ("water", "water", "/bill/water_l"),
+        Kind::Si("L"),
+        (Unit::One, 1e3),
+        Change::Less,
+        |p| Some(p.bill.water_l),
+    ),
+    figure(
+        ("power", "mean power", "/bill/power_w/mean"),
+        Kind::Si("W"),
+        (Unit::W, 1.0),
+        Change::Less,
+        |p| Some(p.bill.energy.mean_w),
+    ),
+    figure(
+        ("bubble", "bubble", "/step/parts/bubble_s"),
+        Kind::Duration,
+        SECONDS,
+        Change::Less,
+        |p| Some(p.step.parts.bubble_s),
+    ),
+    figure(("math", "math", "/step/parts/math_s"), Kind::Duration, SECONDS, Change::Less, |p| {
+        Some(p.step.parts.math_s)
     }),
-    figure(("days", "time", "/run/wall_s"), Kind::Duration, DAYS, Change::Less, |p| Some(p.run.wall_s)),
-    figure(("musd", "cost", "/bill/cost_usd/total"), Kind::Usd, (Unit::Usd, 1e6), Change::Less, |p| p.bill.cost.total_usd),
-    figure(("usd_per_mtoken", "USD per Mtoken", ""), Kind::Rate("USD"), (Unit::One, 1.0), Change::Less, usd_per_mtoken),
-    figure(("mwh", "energy", "/bill/energy_j/total"), Kind::Energy, (Unit::J, 3.6e9), Change::Less, |p| Some(p.bill.energy.facility_j)),
-    figure(("tco2e", "carbon", "/bill/carbon_kg_co2e/total"), Kind::Carbon, (Unit::KgCo2e, 1e3), Change::Less, |p| {
-        Some(p.bill.carbon.total_location_kg_co2e)
-    }),
-    figure(("water", "water", "/bill/water_l"), Kind::Si("L"), (Unit::One, 1e3), Change::Less, |p| Some(p.bill.water_l)),
-    figure(("power", "mean power", "/bill/power_w/mean"), Kind::Si("W"), (Unit::W, 1.0), Change::Less, |p| Some(p.bill.energy.mean_w)),
-    figure(("bubble", "bubble", "/step/parts/bubble_s"), Kind::Duration, SECONDS, Change::Less, |p| Some(p.step.parts.bubble_s)),
-    figure(("math", "math", "/step/parts/math_s"), Kind::Duration, SECONDS, Change::Less, |p| Some(p.step.parts.math_s)),
-    figure(("params", "parameters", "/model/params_total"), Kind::Params, (Unit::One, 1.0), Change::Absolute, |p| Some(p.counts.params_total)),
-    figure(("loss", "lost time", "/run/lost/total_s"), Kind::Duration, DAYS, Change::Less, |p| Some(p.run.lost.total_s())),
+    figure(
+        ("params", "parameters", "/model/params_total"),
+        Kind::Params,
+        (Unit::One, 1.0),
+        Change::Absolute,
+        |p| Some(p.counts.params_total),
+    ),
+    figure(
+        ("loss", "lost time", "/run/lost/total_s"),
+        Kind::Duration,
+        DAYS,
+        Change::Less,
+        |p| Some(p.run.lost.total_s()),
+    ),
 ];
 
 /// The figure of a field.
@@ -145,7 +238,12 @@ pub fn evidence(plan: &Plan) -> &'static str {
 #[must_use]
 pub fn short_layout(layout: &crate::layout::Layout) -> String {
     let mut out = format!("t{}", layout.tensor);
-    for (letter, n) in [('c', layout.context), ('p', layout.pipeline), ('v', layout.virtual_stages), ('e', layout.expert)] {
+    for (letter, n) in [
+        ('c', layout.context),
+        ('p', layout.pipeline),
+        ('v', layout.virtual_stages),
+        ('e', layout.expert),
+    ] {
         if n > 1 {
             out += &format!(" {letter}{n}");
         }

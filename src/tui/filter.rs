@@ -81,7 +81,11 @@ fn term(text: &str) -> Result<Vec<Term>, String> {
     if text.is_empty() {
         return Ok(Vec::new());
     }
-    let Some((at, sign, op)) = OPS.iter().filter_map(|(sign, op)| text.find(sign).map(|at| (at, *sign, *op))).min_by_key(|(at, sign, _)| (*at, std::cmp::Reverse(sign.len()))) else {
+    let Some((at, sign, op)) = OPS
+        .iter()
+        .filter_map(|(sign, op)| text.find(sign).map(|at| (at, *sign, *op)))
+        .min_by_key(|(at, sign, _)| (*at, std::cmp::Reverse(sign.len())))
+    else {
         let word = |w: &str| match w.strip_prefix('!') {
             Some(rest) => Term::Word(rest.to_lowercase(), false),
             None => Term::Word(w.to_lowercase(), true),
@@ -92,7 +96,10 @@ fn term(text: &str) -> Result<Vec<Term>, String> {
     let Some(figure) = by_field(name) else {
         let names = FIGURES.iter().map(|f| f.field);
         let guess = nearest(name, names.clone()).map_or_else(String::new, |n| format!("did you mean `{n}`? "));
-        return Err(format!("no field `{name}`; {guess}there are {}", names.collect::<Vec<_>>().join(", ")));
+        return Err(format!(
+            "no field `{name}`; {guess}there are {}",
+            names.collect::<Vec<_>>().join(", ")
+        ));
     };
     let (unit, factor) = figure.unit;
     if value.is_empty() {

@@ -73,7 +73,9 @@ impl Key {
 #[must_use]
 pub fn find(state: &State, event: &KeyEvent) -> Option<&'static Key> {
     let panel = super::view::focused(state);
-    let hits = KEYS.iter().filter(|k| k.here(state.screen, panel) && k.chords.iter().any(|c| c.is(event)));
+    let hits = KEYS
+        .iter()
+        .filter(|k| k.here(state.screen, panel) && k.chords.iter().any(|c| c.is(event)));
     hits.max_by_key(|k| (k.panel.is_some(), !k.screens.is_empty()))
 }
 
@@ -133,6 +135,7 @@ pub fn disabled(state: &State, command: Command) -> Option<&'static str> {
             !state.step.details.value.as_ref().is_some_and(|d| d.is_some()),
             "this step cannot be drawn bar by bar",
         ),
+        Command::Metric(_) if state.screen == Screen::Plans => none(!state.large(), "the bars need a window of 120x36"),
         Command::Unknowns => none(state.planned().is_none(), "there is no plan yet"),
         _ => None,
     }
@@ -145,7 +148,18 @@ pub fn hints(state: &State) -> Vec<(String, &'static str, bool)> {
     let mut out: Vec<(String, &'static str, bool)> = Vec::new();
     let own = KEYS.iter().filter(|k| !k.screens.is_empty());
     let global = KEYS.iter().filter(|k| k.screens.is_empty());
-    for key in own.chain(global).filter(|k| !k.hint.is_empty() && k.here(state.screen, panel)) {
+    let lists = matches!(state.screen, Screen::Plans | Screen::Layouts);
+    let idle = |c: Command| match c {
+        Command::Filter | Command::Sort | Command::Reference | Command::Difference => {
+            !lists || (c == Command::Reference && state.screen != Screen::Plans)
+        }
+        Command::Mark => !lists && state.screen != Screen::Memory,
+        _ => false,
+    };
+    for key in own
+        .chain(global)
+        .filter(|k| !k.hint.is_empty() && k.here(state.screen, panel) && !idle(k.command))
+    {
         let name = key.chords.first().map_or_else(String::new, |c| c.name());
         let dead = disabled(state, key.command).is_some();
         match out.last_mut().filter(|(_, hint, _)| *hint == key.hint) {
@@ -162,10 +176,15 @@ pub fn help(screen: Screen, filter: &str) -> Vec<String> {
     let filter = filter.to_lowercase();
     let mut out = Vec::new();
     for (title, own) in [(format!("{} only", screen.name()), true), ("everywhere".to_string(), false)] {
-        let rows = KEYS.iter().filter(|k| k.screens.is_empty() != own && (!own || k.screens.contains(&screen)));
+        let rows = KEYS
+            .iter()
+            .filter(|k| k.screens.is_empty() != own && (!own || k.screens.contains(&screen)));
         let lines: Vec<String> = rows
             .map(|k| {
-                let shadowed = own && KEYS.iter().any(|g| g.screens.is_empty() && g.chords.iter().any(|c| k.chords.contains(c)));
+                let shadowed = own
+                    && KEYS
+                        .iter()
+                        .any(|g| g.screens.is_empty() && g.chords.iter().any(|c| k.chords.contains(c)));
                 let panel = k.panel.map_or("", |_| " (while its panel listens)");
                 let note = if shadowed && k.panel.is_none() { " (here only)" } else { panel };
                 format!("{:<22} {}{note}", k.names(), k.help)

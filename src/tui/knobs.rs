@@ -52,6 +52,17 @@ const fn number(
     show: Kind,
     small: f64,
 ) -> Knob {
+    tracked(name, path, of, write, show, (small, (0.25, 4.0)))
+}
+
+const fn tracked(
+    name: &'static str,
+    path: fn(&Scenario) -> String,
+    of: fn(&Plan) -> Option<f64>,
+    write: fn(f64) -> String,
+    show: Kind,
+    (small, track): (f64, (f64, f64)),
+) -> Knob {
     Knob {
         name,
         kind: KnobKind::Number(Number {
@@ -60,7 +71,7 @@ const fn number(
             write,
             show,
             small,
-            track: (0.25, 4.0),
+            track,
         }),
     }
 }
@@ -159,13 +170,13 @@ pub const KNOBS: [Knob; 17] = [
         Kind::Rate("USD/h"),
         1.1,
     ),
-    number(
+    tracked(
         "PUE",
         |s| format!("region.{}.pue", s.region.name),
         |p| Some(p.scenario.region.pue),
         |v| plain(round(v.max(1.0))),
         Kind::Plain(2),
-        1.05,
+        (1.05, (0.8, 2.0)),
     ),
     number(
         "grid, kg CO2e/kWh",
@@ -225,6 +236,14 @@ pub fn numbers() -> impl Iterator<Item = (&'static str, &'static Number)> {
     })
 }
 
+impl Number {
+    /// What people read, as short as it can be.
+    #[must_use]
+    pub fn human(&self, value: f64) -> String {
+        self.show.human(value).replace(" tokens", "")
+    }
+}
+
 impl Knob {
     /// The path of it.
     #[must_use]
@@ -239,7 +258,7 @@ impl Knob {
     #[must_use]
     pub fn human(&self, plan: &Plan) -> String {
         match &self.kind {
-            KnobKind::Number(n) => (n.of)(plan).map_or_else(|| "-".to_string(), |v| n.show.human(v)),
+            KnobKind::Number(n) => (n.of)(plan).map_or_else(|| "-".to_string(), |v| n.human(v)),
             KnobKind::Choice { of, .. } => of(plan),
         }
     }
@@ -287,7 +306,9 @@ pub fn changes(path: &str, value: &str, plan: &Plan) -> Result<Vec<(String, Stri
     };
     let data = f64::from(plan.layout.data) * nodes / f64::from(plan.scenario.cluster.n_nodes);
     if data < 1.0 || data.fract() != 0.0 {
-        return Err(format!("with {nodes} nodes layout.data would be {data}: press a to search the layout again"));
+        return Err(format!(
+            "with {nodes} nodes layout.data would be {data}: press a to search the layout again"
+        ));
     }
     out.push(("layout.data".to_string(), format!("{data}")));
     Ok(out)
@@ -299,7 +320,11 @@ pub fn memory_tries(plan: &Plan) -> Vec<(String, Vec<String>)> {
     let l = &plan.layout;
     let mut out: Vec<(String, Vec<String>)> = Vec::new();
     let mut add = |name: String, sets: &[String]| out.push((name, sets.to_vec()));
-    for (name, way) in [("none", Recompute::None), ("selective", Recompute::Selective), ("full", Recompute::Full)] {
+    for (name, way) in [
+        ("none", Recompute::None),
+        ("selective", Recompute::Selective),
+        ("full", Recompute::Full),
+    ] {
         if l.recompute != way {
             add(format!("recompute {name}"), &[format!("layout.recompute={name}")]);
         }
@@ -316,8 +341,14 @@ pub fn memory_tries(plan: &Plan) -> Vec<(String, Vec<String>)> {
     }
     if l.data % 2 == 0 {
         let data = format!("layout.data={}", l.data / 2);
-        add(format!("context parallel {}", l.context * 2), &[format!("layout.context={}", l.context * 2), data.clone()]);
-        add(format!("pipeline {}", l.pipeline * 2), &[format!("layout.pipeline={}", l.pipeline * 2), data]);
+        add(
+            format!("context parallel {}", l.context * 2),
+            &[format!("layout.context={}", l.context * 2), data.clone()],
+        );
+        add(
+            format!("pipeline {}", l.pipeline * 2),
+            &[format!("layout.pipeline={}", l.pipeline * 2), data],
+        );
     }
     add("offload activations".to_string(), &["layout.offload=activations".to_string()]);
     out.truncate(8);

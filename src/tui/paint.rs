@@ -83,7 +83,12 @@ impl Paint<'_> {
         let title = fit(title, room.saturating_sub(1));
         if !title.is_empty() && room > 4 {
             let title = format!(" {title} ");
-            self.text((left + 2, top), &title, columns(&title), if focus { Role::Focus } else { Role::Strong });
+            self.text(
+                (left + 2, top),
+                &title,
+                columns(&title),
+                if focus { Role::Focus } else { Role::Strong },
+            );
         }
         let free = room.saturating_sub(title.width() + 4);
         if !right.is_empty() && right.width() + 2 <= free {

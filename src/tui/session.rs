@@ -30,7 +30,15 @@ pub fn text(state: &State) -> String {
         state.sweep.y,
         state.sweep.metric,
         state.sweep.log,
-        state.history.iter().rev().take(50).rev().map(|h| raw::quoted(h)).collect::<Vec<_>>().join(", "),
+        state
+            .history
+            .iter()
+            .rev()
+            .take(50)
+            .rev()
+            .map(|h| raw::quoted(h))
+            .collect::<Vec<_>>()
+            .join(", "),
     )
 }
 
@@ -102,10 +110,19 @@ fn list<'a>(tree: &'a Tree, key: &str) -> &'a [raw::Item] {
 }
 
 fn texts(tree: &Tree, key: &str) -> Vec<String> {
-    list(tree, key).iter().filter_map(|i| if let Value::Text(t) = &i.value { Some(t.clone()) } else { None }).collect()
+    list(tree, key)
+        .iter()
+        .filter_map(|i| if let Value::Text(t) = &i.value { Some(t.clone()) } else { None })
+        .collect()
 }
 
 fn places(tree: &Tree, key: &str) -> Vec<usize> {
-    let number = |i: &raw::Item| if let Value::Integer(n) = i.value { usize::try_from(n).ok() } else { None };
+    let number = |i: &raw::Item| {
+        if let Value::Integer(n) = i.value {
+            usize::try_from(n).ok()
+        } else {
+            None
+        }
+    };
     list(tree, key).iter().filter_map(number).collect()
 }

@@ -231,7 +231,10 @@ fn copy(state: &mut State, effects: &mut Vec<Effect>) {
     let line = entry.command(&state.about.flags);
     let width = usize::from(state.size.0.saturating_sub(8)).max(20);
     let mut lines = wrapped(&line, width);
-    lines.extend([String::new(), "It was sent to the clipboard of the terminal, if that lets programs write to it.".to_string()]);
+    lines.extend([
+        String::new(),
+        "It was sent to the clipboard of the terminal, if that lets programs write to it.".to_string(),
+    ]);
     effects.push(Effect::Copy(line));
     state.overlay = Some(Overlay::Popup {
         title: "The same plan on the command line".to_string(),

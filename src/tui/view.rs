@@ -69,7 +69,11 @@ pub fn areas(state: &State) -> Vec<(usize, Rect)> {
 pub fn focused(state: &State) -> usize {
     let wanted = state.focus[state.screen.index()];
     let reach = reachable(state);
-    if reach.contains(&wanted) { wanted } else { reach.first().copied().unwrap_or(0) }
+    if reach.contains(&wanted) {
+        wanted
+    } else {
+        reach.first().copied().unwrap_or(0)
+    }
 }
 
 /// Panels that can listen.
@@ -80,7 +84,9 @@ pub fn reachable(state: &State) -> Vec<usize> {
         return (0..n).collect();
     }
     let list = screens::rects(state, body(state));
-    (0..n).filter(|i| list.get(*i).is_some_and(|a| a.width > 1 && a.height > 1)).collect()
+    (0..n)
+        .filter(|i| list.get(*i).is_some_and(|a| a.width > 1 && a.height > 1))
+        .collect()
 }
 
 fn labels(state: &State) -> Vec<String> {

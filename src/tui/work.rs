@@ -1,9 +1,7 @@
 //! What the lanes compute: calls into the library, nothing of their own.
 
 use super::knobs;
-use super::state::jobs::{
-    Answer, Details, Elsewhere, Failure, Grid, GridAxes, Job, Outcome, Planned, Search, Swing, Swings, Try,
-};
+use super::state::jobs::{Answer, Details, Elsewhere, Failure, Grid, GridAxes, Job, Outcome, Planned, Search, Swing, Swings, Try};
 use super::worker::Stop;
 use crate::bench;
 use crate::catalog::{Catalog, Kind, Region, source};
@@ -95,17 +93,20 @@ impl Work {
 
     fn planned(&self, name: &str, sets: Vec<String>, epoch: u64) -> Answer {
         let start = Instant::now();
-        let answer = self.template(name, epoch).and_then(|t| t.build(&sets)).and_then(|(scenario, catalog)| {
-            let plan = plan(&scenario, &catalog)?;
-            Ok(Planned {
-                source: name.to_string(),
-                sets,
-                warnings: lint::warnings(&plan),
-                plan,
-                catalog,
-                took_s: start.elapsed().as_secs_f64(),
-            })
-        });
+        let answer = self
+            .template(name, epoch)
+            .and_then(|t| t.build(&sets))
+            .and_then(|(scenario, catalog)| {
+                let plan = plan(&scenario, &catalog)?;
+                Ok(Planned {
+                    source: name.to_string(),
+                    sets,
+                    warnings: lint::warnings(&plan),
+                    plan,
+                    catalog,
+                    took_s: start.elapsed().as_secs_f64(),
+                })
+            });
         answer.map(Arc::new).map_err(|e| failure(&e))
     }
 
@@ -160,9 +161,11 @@ impl Work {
         };
         if breadth != Breadth::Usual
             && let Ok(first) = search(Breadth::Usual)
-            && (!part(Outcome::Searched(Box::new(first), false)) || stop.stopped())
         {
-            return Outcome::Failed("stopped before the wider search began".to_string());
+            if stop.stopped() {
+                return Outcome::Searched(Box::new(first), true);
+            }
+            part(Outcome::Searched(Box::new(first), false));
         }
         match search(breadth) {
             Ok(all) => Outcome::Searched(Box::new(all), true),
@@ -189,7 +192,7 @@ impl Work {
             let both = |m: &Metric| Some([m.of(low)?, m.of(high)?]);
             out.list.push(Swing {
                 name: name.to_string(),
-                range: format!("{} to {}", ends[0], ends[1]),
+                range: format!("{} to {}", number.human(value * 0.9), number.human(value * 1.1)),
                 ends: Metric::ALL.iter().map(both).collect(),
                 known: false,
             });
@@ -209,10 +212,19 @@ impl Work {
                 output.influences.iter().find(|f| f.input == i).map(|f| f.ends)
             };
             let q = &input.quantiles;
-            let name = if input.path == uncertain::STEP_TIME { "step time, by past errors" } else { &input.path };
+            let name = if input.path == uncertain::STEP_TIME {
+                "step time, by past errors"
+            } else {
+                &input.path
+            };
             Swing {
                 name: name.to_string(),
-                range: format!("{} to {} {}", crate::units::significant(q.p10), crate::units::significant(q.p90), input.unit),
+                range: format!(
+                    "{} to {} {}",
+                    crate::units::significant(q.p10),
+                    crate::units::significant(q.p90),
+                    input.unit
+                ),
                 ends: Metric::ALL.iter().map(ends).collect(),
                 known: true,
             }
@@ -279,7 +291,8 @@ fn value_of(text: &str) -> Value {
 
 /// The study of a grid: the layout is searched in every case.
 fn study_of(of: &Planned, axes: &GridAxes) -> Study {
-    let axis = |(path, list): &(String, Vec<(f64, String)>)| Axis::new(vec![path.clone()], list.iter().map(|(_, v)| vec![value_of(v)]).collect());
+    let axis =
+        |(path, list): &(String, Vec<(f64, String)>)| Axis::new(vec![path.clone()], list.iter().map(|(_, v)| vec![value_of(v)]).collect());
     Study {
         name: "sweep".to_string(),
         scenario: of.source.clone(),
@@ -367,16 +380,32 @@ fn places(of: &Planned) -> Vec<Elsewhere> {
             region,
             owned: false,
         };
-        let sets = vec![format!("cost.offer={}", offer.name), format!("cluster.region={}", region.name), "cost.owned=false".to_string()];
+        let sets = vec![
+            format!("cost.offer={}", offer.name),
+            format!("cluster.region={}", region.name),
+            "cost.owned=false".to_string(),
+        ];
         let usd = offer.usd_per_device_hour.base_usd;
-        out.push(line(&market, offer.provider.clone(), offer.commitment.name().to_string(), Some(usd), sets));
+        out.push(line(
+            &market,
+            offer.provider.clone(),
+            offer.commitment.name().to_string(),
+            Some(usd),
+            sets,
+        ));
     }
     let bought = Market {
         offer: None,
         region: &scenario.region,
         owned: true,
     };
-    out.push(line(&bought, "own".to_string(), "bought".to_string(), None, vec!["cost.owned=true".to_string()]));
+    out.push(line(
+        &bought,
+        "own".to_string(),
+        "bought".to_string(),
+        None,
+        vec!["cost.owned=true".to_string()],
+    ));
     out.sort_by(|a, b| {
         let key = |e: &Elsewhere| e.cost_usd.unwrap_or(f64::INFINITY);
         key(a).total_cmp(&key(b))
@@ -426,7 +455,10 @@ fn failure(error: &Error) -> Failure {
         }
         Error::NoFeasibleLayout { nearest, rejected } => {
             let near = nearest.iter().map(|n| format!("nearest: {n}"));
-            near.chain(rejected.iter().map(|(reason, n)| format!("{n} fell: {reason}"))).collect()
+            let mut list: Vec<_> = rejected.iter().collect();
+            list.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+            near.chain(list.into_iter().map(|(reason, n)| format!("{n} fell: {reason}")))
+                .collect()
         }
         _ => Vec::new(),
     };
@@ -439,5 +471,8 @@ fn failure(error: &Error) -> Failure {
 
 fn one_line(error: &Error) -> String {
     let f = failure(error);
-    crate::report::text::shorten(&f.help.first().map_or_else(|| f.message.clone(), |h| format!("{}; {h}", f.message)), 300)
+    crate::report::text::shorten(
+        &f.help.first().map_or_else(|| f.message.clone(), |h| format!("{}; {h}", f.message)),
+        300,
+    )
 }

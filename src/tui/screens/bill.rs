@@ -139,25 +139,50 @@ fn cost(state: &State, paint: &mut Paint<'_>, plan: &Plan, area: Rect, focus: bo
         y += 1;
     };
     if let Some(usd) = total {
-        add(paint, "USD per Mtoken", crate::units::significant(usd / (plan.scenario.workload.total_tokens / 1e6)), String::new());
+        add(
+            paint,
+            "USD per Mtoken",
+            crate::units::significant(usd / (plan.scenario.workload.total_tokens / 1e6)),
+            String::new(),
+        );
     }
     if let Some(offer) = plan.scenario.offer.as_ref().filter(|_| state.bill.basis < 2) {
         let note = format!("{}, {} {}", offer.name, offer.commitment.name(), offer.as_of);
-        add(paint, "USD per device-hour", crate::units::significant(offer.usd_per_device_hour.base_usd), note);
+        add(
+            paint,
+            "USD per device-hour",
+            crate::units::significant(offer.usd_per_device_hour.base_usd),
+            note,
+        );
     }
     let hours = plan.step.n_devices * plan.run.wall_s / 3600.0;
     add(paint, "device-hours", crate::units::si(hours, ""), String::new());
     let other = |v: Option<f64>| v.map_or("-".to_string(), |v| Kind::Usd.human(v));
     let owned = plan.bill.cost.owned.as_ref();
-    add(paint, "bought instead", other(owned.map(|o| o.total_usd)), owned.map_or_else(String::new, |o| format!("to buy: {}", Kind::Usd.human(o.purchase_usd))));
-    add(paint, "rented instead", other(plan.bill.cost.cloud.as_ref().map(|c| c.total_usd)), String::new());
+    add(
+        paint,
+        "bought instead",
+        other(owned.map(|o| o.total_usd)),
+        owned.map_or_else(String::new, |o| format!("to buy: {}", Kind::Usd.human(o.purchase_usd))),
+    );
+    add(
+        paint,
+        "rented instead",
+        other(plan.bill.cost.cloud.as_ref().map(|c| c.total_usd)),
+        String::new(),
+    );
     if let Some(even) = plan.bill.cost.break_even_utilization_fraction {
         add(paint, "buying pays above", format!("{:.0} % use", 100.0 * even), String::new());
     }
     if let Some(range) = crate::plan::ranges(plan).and_then(|r| r.cost_usd) {
         let scale = Kind::Usd.scale(range.p90);
         let n = |v| Kind::Usd.number(v, &scale);
-        add(paint, "8 cases of 10", format!("{} .. {} {}", n(range.p10), n(range.p90), scale.unit), String::new());
+        add(
+            paint,
+            "8 cases of 10",
+            format!("{} .. {} {}", n(range.p10), n(range.p90), scale.unit),
+            String::new(),
+        );
     }
 }
 
@@ -182,8 +207,16 @@ fn energy(state: &State, paint: &mut Paint<'_>, plan: &Plan, area: Rect, focus: 
     add(paint, "mean power", Kind::Si("W").human(e.mean_w));
     add(paint, "power to provide", Kind::Si("W").human(e.peak_w));
     add(paint, "swing in a step", Kind::Si("W").human(e.swing_it_w));
-    add(paint, "J per token", crate::units::significant(e.facility_j / plan.scenario.workload.total_tokens));
-    let limit = plan.scenario.limits.facility_w.map_or("none".to_string(), |w| Kind::Si("W").human(w));
+    add(
+        paint,
+        "J per token",
+        crate::units::significant(e.facility_j / plan.scenario.workload.total_tokens),
+    );
+    let limit = plan
+        .scenario
+        .limits
+        .facility_w
+        .map_or("none".to_string(), |w| Kind::Si("W").human(w));
     add(paint, "limit", limit);
     if state.large() {
         add(paint, "TDP convention", Kind::Energy.human(e.tdp_convention_j));
@@ -201,9 +234,14 @@ fn carbon(state: &State, paint: &mut Paint<'_>, plan: &Plan, area: Rect, focus: 
         _ => c.operational_marginal_kg_co2e,
     };
     let name = CARBON[state.bill.carbon % 3];
-    let right = operational.map_or("not known".to_string(), |o| shown(state, plan, o + c.embodied_kg_co2e, Kind::Carbon));
+    let right = operational.map_or("not known".to_string(), |o| {
+        shown(state, plan, o + c.embodied_kg_co2e, Kind::Carbon)
+    });
     let inner = paint.panel(area, &format!("Carbon, by {name}"), &right, focus);
-    let list = [("operation".to_string(), operational.unwrap_or(0.0)), ("making servers".to_string(), c.embodied_kg_co2e)];
+    let list = [
+        ("operation".to_string(), operational.unwrap_or(0.0)),
+        ("making servers".to_string(), c.embodied_kg_co2e),
+    ];
     let mut y = bars(state, paint, inner, plan, (&list, Kind::Carbon));
     if operational.is_none() {
         inner.put(paint, (1, y), &format!("no {name} factor is published for this place"), Role::Warn);
@@ -213,7 +251,11 @@ fn carbon(state: &State, paint: &mut Paint<'_>, plan: &Plan, area: Rect, focus: 
     let region = &plan.scenario.region;
     let water = Kind::Si("L").human(plan.bill.water_l);
     let grid = format!("{} kg/kWh", crate::units::significant(c.location_kg_co2e_per_kwh));
-    for (key, value) in [("grid", format!("{}, {grid}", region.grid.name)), ("water", water), ("keys", "c basis   y grid and its source".to_string())] {
+    for (key, value) in [
+        ("grid", format!("{}, {grid}", region.grid.name)),
+        ("water", water),
+        ("keys", "c basis   y grid and its source".to_string()),
+    ] {
         inner.put(paint, (1, y), key, Role::Dim);
         inner.put(paint, (9, y), &value, Role::Text);
         y += 1;
@@ -223,12 +265,19 @@ fn carbon(state: &State, paint: &mut Paint<'_>, plan: &Plan, area: Rect, focus: 
 /// The list that is shown: prices, or places at the plan's own price.
 fn elsewhere(state: &State) -> Vec<&Elsewhere> {
     let list = state.bill.places.value.as_deref();
-    list.into_iter().flatten().filter(|e| (e.offer == "as planned") == state.bill.regions).collect()
+    list.into_iter()
+        .flatten()
+        .filter(|e| (e.offer == "as planned") == state.bill.regions)
+        .collect()
 }
 
 fn places(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     let list = elsewhere(state);
-    let title = if state.bill.regions { "Elsewhere: places" } else { "Elsewhere: prices" };
+    let title = if state.bill.regions {
+        "Elsewhere: places"
+    } else {
+        "Elsewhere: prices"
+    };
     let inner = paint.panel(area, title, &format!("{}   o other", list.len()), focus);
     if state.bill.places.value.is_none() {
         inner.put(paint, (1, 0), "working out ...", Role::Dim);
@@ -236,7 +285,10 @@ fn places(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     }
     let wide = inner.width() >= 70;
     let head = if wide {
-        format!("{:<16}{:<12}{:<11}{:>7}{:>9}{:>9}{:>7}{:>6}", "place", "provider", "terms", "USD/h", "cost M", "MWh", "tCO2e", "days")
+        format!(
+            "{:<16}{:<12}{:<11}{:>7}{:>9}{:>9}{:>7}{:>6}",
+            "place", "provider", "terms", "USD/h", "cost M", "MWh", "tCO2e", "days"
+        )
     } else {
         format!("{:<12}{:<9}{:>7}{:>8}", "place", "terms", "MUSD", "tCO2e")
     };
@@ -251,7 +303,12 @@ fn places(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
             let price = e.usd_per_device_hour.map_or("-".to_string(), crate::units::significant);
             let mwh = crate::units::count((e.energy_j / 3.6e9).round());
             let days = format!("{:.1}", e.wall_s / crate::units::DAY_S);
-            format!("{:<16}{:<12}{:<11}{price:>7}{musd:>9}{mwh:>9}{carbon:>7}{days:>6}", fit(&e.region, 15), fit(&e.offer, 11), fit(&e.terms, 10))
+            format!(
+                "{:<16}{:<12}{:<11}{price:>7}{musd:>9}{mwh:>9}{carbon:>7}{days:>6}",
+                fit(&e.region, 15),
+                fit(&e.offer, 11),
+                fit(&e.terms, 10)
+            )
         } else {
             let terms = if e.terms.is_empty() { &e.offer } else { &e.terms };
             format!("{:<12}{:<9}{musd:>7}{carbon:>8}", fit(&e.region, 11), fit(terms, 8))
@@ -265,10 +322,20 @@ fn places(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
 
 /// What is going on.
 pub fn status(state: &State) -> String {
-    let Some(planned) = state.planned() else { return "no plan yet".to_string() };
+    let Some(planned) = state.planned() else {
+        return "no plan yet".to_string();
+    };
     let plan = &planned.plan;
-    let price = plan.scenario.offer.as_ref().map_or("no price".to_string(), |o| format!("price as of {}", o.as_of));
-    let lost = plan.bill.cost.goodput_loss_usd.map_or_else(String::new, |v| format!("; {} of it is lost work", Kind::Usd.human(v)));
+    let price = plan
+        .scenario
+        .offer
+        .as_ref()
+        .map_or("no price".to_string(), |o| format!("price as of {}", o.as_of));
+    let lost = plan
+        .bill
+        .cost
+        .goodput_loss_usd
+        .map_or_else(String::new, |v| format!("; {} of it is lost work", Kind::Usd.human(v)));
     format!("{price}, grid {}{lost}", plan.scenario.region.grid.name)
 }
 
@@ -277,13 +344,25 @@ pub fn blocks(state: &State) -> Vec<Block> {
     let Some(planned) = state.planned() else { return Vec::new() };
     let plan = &planned.plan;
     let (list, total) = cost_lines(state, plan);
-    let mut values: Vec<KeyValue> = list.iter().map(|(n, v)| KeyValue::new(n.clone(), Cell::quantity(*v, Kind::Usd))).collect();
-    values.push(KeyValue::new("total", total.map_or(Cell::Missing, |v| Cell::quantity(v, Kind::Usd))));
+    let mut values: Vec<KeyValue> = list
+        .iter()
+        .map(|(n, v)| KeyValue::new(n.clone(), Cell::quantity(*v, Kind::Usd)))
+        .collect();
+    values.push(KeyValue::new(
+        "total",
+        total.map_or(Cell::Missing, |v| Cell::quantity(v, Kind::Usd)),
+    ));
     values.push(KeyValue::new("energy", Cell::quantity(plan.bill.energy.facility_j, Kind::Energy)));
-    values.push(KeyValue::new("carbon", Cell::quantity(plan.bill.carbon.total_location_kg_co2e, Kind::Carbon)));
+    values.push(KeyValue::new(
+        "carbon",
+        Cell::quantity(plan.bill.carbon.total_location_kg_co2e, Kind::Carbon),
+    ));
     values.push(KeyValue::new("water", Cell::quantity(plan.bill.water_l, Kind::Si("L"))));
     let names = ["Place", "Provider", "Terms", "Price", "Cost", "Energy", "Carbon", "Time"];
-    let columns = names.iter().enumerate().map(|(i, n)| if i < 3 { Column::words(*n) } else { Column::numbers(*n) });
+    let columns = names
+        .iter()
+        .enumerate()
+        .map(|(i, n)| if i < 3 { Column::words(*n) } else { Column::numbers(*n) });
     let mut table = Table::new("Elsewhere", columns.collect());
     let maybe = |v: Option<f64>, kind: Kind| v.map_or(Cell::Missing, |v| Cell::quantity(v, kind));
     table.rows = elsewhere(state)

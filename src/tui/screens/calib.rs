@@ -59,12 +59,16 @@ fn device(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
             }
         }
     }
-    let kept = if state.calib.accepted { "kept for a profile (W writes it)" } else { "A keeps them for a profile" };
-    for line in ["protocol  warm-up, repeats until the interval", "          of the median is narrow; results checked", kept] {
+    let kept = if state.calib.accepted {
+        "kept for a profile (W writes it)"
+    } else {
+        "A keeps them for a profile"
+    };
+    for line in ["repeats until the median is sure,", "results checked before they are timed", kept] {
         inner.put(paint, (1, y), line, Role::Dim);
         y += 1;
     }
-    inner.put(paint, (1, y), "space measures, enter switches a suite", Role::Dim);
+    inner.put(paint, (1, y), "space measures, enter switches", Role::Dim);
 }
 
 fn rate(m: &Measurement) -> String {
@@ -81,7 +85,12 @@ fn progress(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     let width = inner.width().saturating_sub(10).clamp(8, 60);
     #[allow(clippy::cast_precision_loss)]
     let share = done as f64 / all.max(1) as f64;
-    inner.put(paint, (1, 0), &format!("{} {:3.0} %", gauge(share, width), 100.0 * share), Role::Text);
+    inner.put(
+        paint,
+        (1, 0),
+        &format!("{} {:3.0} %", gauge(share, width), 100.0 * share),
+        Role::Text,
+    );
     let state_of = match (state.calib.bench.waiting, done) {
         (true, _) => "measuring; space or esc stops and keeps what is there",
         (false, 0) => "not measured yet: space starts",
@@ -94,7 +103,14 @@ fn progress(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     for (y, m) in (3..).zip(list.iter().skip(list.len().saturating_sub(room))) {
         let threads = format!("{} thr", m.n_threads);
         if inner.width() >= 70 {
-            let text = format!("{:<10} {:<24}{threads:>7}{:>16}{:>10}  n {}", m.op, fit(&m.shape, 23), rate(m), spread(m), m.sample.n);
+            let text = format!(
+                "{:<10} {:<24}{threads:>7}{:>16}{:>10}  n {}",
+                m.op,
+                fit(&m.shape, 23),
+                rate(m),
+                spread(m),
+                m.sample.n
+            );
             inner.put(paint, (1, y), &text, Role::Text);
         } else {
             inner.put(paint, (1, y), &format!("{:<10}{threads:>6}{:>14}", m.op, rate(m)), Role::Text);
@@ -104,7 +120,11 @@ fn progress(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
 
 /// Accelerators with predictions, by name.
 fn devices(list: &[Prediction]) -> Vec<String> {
-    let mut out: Vec<String> = list.iter().filter(|p| p.relative_error().is_some()).map(|p| p.accelerator.clone()).collect();
+    let mut out: Vec<String> = list
+        .iter()
+        .filter(|p| p.relative_error().is_some())
+        .map(|p| p.accelerator.clone())
+        .collect();
     out.sort();
     out.dedup();
     out
@@ -112,21 +132,33 @@ fn devices(list: &[Prediction]) -> Vec<String> {
 
 /// Predictions of the accelerator that was chosen.
 fn chosen(state: &State) -> (String, Vec<&Prediction>) {
-    let Some(list) = state.calib.validation.value.as_deref() else { return ("all devices".to_string(), Vec::new()) };
+    let Some(list) = state.calib.validation.value.as_deref() else {
+        return ("all devices".to_string(), Vec::new());
+    };
     let name = state.calib.device.and_then(|i| devices(list).get(i).cloned());
-    let kept = list.iter().filter(|p| p.relative_error().is_some() && name.as_ref().is_none_or(|n| *n == p.accelerator)).collect();
+    let kept = list
+        .iter()
+        .filter(|p| p.relative_error().is_some() && name.as_ref().is_none_or(|n| *n == p.accelerator))
+        .collect();
     (name.unwrap_or_else(|| "all devices".to_string()), kept)
 }
 
 fn scatter(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     let (name, list) = chosen(state);
-    let inner = paint.panel(area, "Published runs: tokens/s per device", &format!("{name}, {}", list.len()), focus);
+    let inner = paint.panel(
+        area,
+        "Published runs: tokens/s per device",
+        &format!("{name}, {}", list.len()),
+        focus,
+    );
     if state.calib.validation.value.is_none() {
         inner.put(paint, (1, 0), "predicting published runs ...", Role::Dim);
         return;
     }
-    let points: Vec<(f64, f64)> =
-        list.iter().filter_map(|p| Some((p.measured_tokens_per_s_per_device?, p.predicted_tokens_per_s_per_device?))).collect();
+    let points: Vec<(f64, f64)> = list
+        .iter()
+        .filter_map(|p| Some((p.measured_tokens_per_s_per_device?, p.predicted_tokens_per_s_per_device?)))
+        .collect();
     diagonal(paint, inner, &points);
 }
 
@@ -139,7 +171,10 @@ fn diagonal(paint: &mut Paint<'_>, inner: Inner, points: &[(f64, f64)]) {
         return;
     }
     let margin = 8;
-    let (width, height) = (inner.width().saturating_sub(margin + 2).min(120), inner.height().saturating_sub(2).min(40));
+    let (width, height) = (
+        inner.width().saturating_sub(margin + 2).min(120),
+        inner.height().saturating_sub(2).min(40),
+    );
     let place = |v: f64, n: u16| {
         let share = ((v / low).ln() / (high / low).ln()).clamp(0.0, 1.0);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -147,7 +182,12 @@ fn diagonal(paint: &mut Paint<'_>, inner: Inner, points: &[(f64, f64)]) {
         x
     };
     let dot = |paint: &mut Paint<'_>, x: f64, y: f64, mark: &str, role: Role| {
-        inner.put(paint, (margin + 1 + place(x, width), height.saturating_sub(1) - place(y, height)), mark, role);
+        inner.put(
+            paint,
+            (margin + 1 + place(x, width), height.saturating_sub(1) - place(y, height)),
+            mark,
+            role,
+        );
     };
     for i in 0..width {
         let v = low * (high / low).powf(f64::from(i) / f64::from(width.max(2) - 1));
@@ -168,10 +208,20 @@ fn diagonal(paint: &mut Paint<'_>, inner: Inner, points: &[(f64, f64)]) {
     for y in 0..height {
         inner.put(paint, (margin, y), "│", Role::Border);
     }
-    inner.put(paint, (margin, height), &format!("└{}", "─".repeat(usize::from(width))), Role::Border);
+    inner.put(
+        paint,
+        (margin, height),
+        &format!("└{}", "─".repeat(usize::from(width))),
+        Role::Border,
+    );
     inner.right(paint, (margin, 0), &units::significant(high), Role::Dim);
     inner.right(paint, (margin, height.saturating_sub(1)), &units::significant(low), Role::Dim);
-    inner.put(paint, (1, height + 1), "up predicted, across measured; o one, O some, @ many; on the dots they agree", Role::Dim);
+    inner.put(
+        paint,
+        (1, height + 1),
+        "up predicted, across measured; o one, O some, @ many; on the dots they agree",
+        Role::Dim,
+    );
 }
 
 fn errors(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
@@ -185,18 +235,32 @@ fn errors(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     if state.calib.validation.value.is_some() {
         let s = summary(list.iter().copied());
         let percent = |v: f64| format!("{:.1} %", 100.0 * v);
-        for (name, value) in [("bias", s.bias), ("median |error|", s.median_ape), ("mean |error|", s.mean_ape), ("9 of 10 below", s.p90_ape)] {
+        for (name, value) in [
+            ("bias", s.bias),
+            ("median |error|", s.median_ape),
+            ("mean |error|", s.mean_ape),
+            ("9 of 10 below", s.p90_ape),
+        ] {
             add(paint, &format!("{name:<16}{:>9}", percent(value)), Role::Text);
         }
         let fitted = list.iter().filter(|p| p.fitted).count();
         add(paint, &format!("{} rows, {fitted} of them fitted", list.len()), Role::Dim);
         if state.large() {
             let mut worst: Vec<&&Prediction> = list.iter().collect();
-            worst.sort_by(|a, b| b.relative_error().unwrap_or(0.0).abs().total_cmp(&a.relative_error().unwrap_or(0.0).abs()));
+            worst.sort_by(|a, b| {
+                b.relative_error()
+                    .unwrap_or(0.0)
+                    .abs()
+                    .total_cmp(&a.relative_error().unwrap_or(0.0).abs())
+            });
             add(paint, "", Role::Text);
             add(paint, "farthest off", Role::Dim);
             for p in worst.iter().take(6) {
-                add(paint, &format!("{:>7}  {}", percent(p.relative_error().unwrap_or(0.0)), p.id), Role::Text);
+                add(
+                    paint,
+                    &format!("{:>7}  {}", percent(p.relative_error().unwrap_or(0.0)), p.id),
+                    Role::Text,
+                );
             }
             add(paint, "", Role::Text);
         }
@@ -208,7 +272,11 @@ fn errors(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
         add(paint, &format!("data sheet > kernels of {name}"), Role::Dim);
         for field in ["step", "mfu", "days"] {
             if let Some(f) = by_field(field) {
-                add(paint, &format!("{:<10}{} > {}", f.name, f.human(&sheet.plan), f.human(&now.plan)), Role::Text);
+                add(
+                    paint,
+                    &format!("{:<10}{} > {}", f.name, f.human(&sheet.plan), f.human(&now.plan)),
+                    Role::Text,
+                );
             }
         }
     }
@@ -219,7 +287,12 @@ pub fn status(state: &State) -> String {
     if state.calib.bench.waiting {
         return "measuring this machine; predictions are not read while measuring".to_string();
     }
-    let n = state.calib.validation.value.as_ref().map_or(0, |l| l.iter().filter(|p| p.relative_error().is_some()).count());
+    let n = state
+        .calib
+        .validation
+        .value
+        .as_ref()
+        .map_or(0, |l| l.iter().filter(|p| p.relative_error().is_some()).count());
     format!("{n} published runs predicted; nothing that is measured reads a prediction")
 }
 
@@ -227,7 +300,10 @@ pub fn status(state: &State) -> String {
 pub fn blocks(state: &State) -> Vec<Block> {
     let (name, list) = chosen(state);
     let names = ["Run", "Device", "Measured", "Predicted", "Error"];
-    let columns = names.iter().enumerate().map(|(i, n)| if i < 2 { Column::words(*n) } else { Column::numbers(*n) });
+    let columns = names
+        .iter()
+        .enumerate()
+        .map(|(i, n)| if i < 2 { Column::words(*n) } else { Column::numbers(*n) });
     let mut table = Table::new(format!("Published runs, {name}"), columns.collect());
     let cell = |v: Option<f64>, kind: Kind| v.map_or(Cell::Missing, |v| Cell::quantity(v, kind));
     table.rows = list
@@ -242,7 +318,9 @@ pub fn blocks(state: &State) -> Vec<Block> {
             ]
         })
         .collect();
-    let machine = measured(state).iter().map(|m| KeyValue::new(m.op, Cell::Text(rate(m))).note(format!("{}, {} threads, {}", m.shape, m.n_threads, spread(m))));
+    let machine = measured(state)
+        .iter()
+        .map(|m| KeyValue::new(m.op, Cell::Text(rate(m))).note(format!("{}, {} threads, {}", m.shape, m.n_threads, spread(m))));
     vec![Block::KeyValues(machine.collect()), Block::Table(table)]
 }
 
@@ -297,7 +375,11 @@ pub fn update(state: &mut State, command: Command, effects: &mut Vec<Effect>) ->
         Command::Preview => state.calib.preview = !state.calib.preview,
         Command::Accept => {
             state.calib.accepted = !state.calib.accepted;
-            state.say(if state.calib.accepted { "kept: W writes a profile" } else { "not kept" });
+            state.say(if state.calib.accepted {
+                "kept: W writes a profile"
+            } else {
+                "not kept"
+            });
         }
         Command::SaveProfile if !state.calib.accepted => state.complain("A keeps the measurements first"),
         Command::SaveProfile => ask(state, Ask::SaveProfile, "this-machine.toml"),
@@ -308,7 +390,11 @@ pub fn update(state: &mut State, command: Command, effects: &mut Vec<Effect>) ->
 
 /// Write what was measured as a profile of the catalog, with its table beside it.
 pub fn save(state: &mut State, path: &str, effects: &mut Vec<Effect>) {
-    let name = std::path::Path::new(path).file_stem().and_then(|s| s.to_str()).unwrap_or("").to_string();
+    let name = std::path::Path::new(path)
+        .file_stem()
+        .and_then(|s| s.to_str())
+        .unwrap_or("")
+        .to_string();
     let system = format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH);
     match profile(&name, measured(state), &Environment::here(system)) {
         Ok(written) => effects.push(Effect::Write(Writing::profile(path, written))),

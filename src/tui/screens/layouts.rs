@@ -73,7 +73,11 @@ pub fn status(state: &State) -> String {
         };
         let rate = crate::units::si(n / p.since_s.max(1e-3), "/s");
         let width = if state.size.0 >= 120 { 42 } else { 20 };
-        return format!("{} {} layouts   {rate}{left}   esc stops, keeps what is found", gauge(share, width), crate::units::count(n));
+        return format!(
+            "{} {} layouts   {rate}{left}   esc stops, keeps what is found",
+            gauge(share, width),
+            crate::units::count(n)
+        );
     }
     search(state).map_or_else(
         || "no search yet".to_string(),
@@ -124,7 +128,7 @@ fn why_not(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     let most = list.first().map_or(1, |(_, n)| **n).max(1);
     let foot = 3;
     let room = usize::from(inner.height().saturating_sub(foot + 1));
-    let bar_width = inner.width() / 5;
+    let bar_width = if inner.width() < 50 { 3 } else { inner.width() / 5 };
     let first = first_line(state.layouts.why, list.len(), room);
     for (y, (i, (reason, n))) in (0..).zip(list.iter().enumerate().skip(first).take(room)) {
         let end = inner.width().saturating_sub(bar_width + 2);
@@ -140,7 +144,10 @@ fn why_not(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     let y = inner.height().saturating_sub(foot);
     let end = inner.width().saturating_sub(bar_width + 2);
     let fits = if s.found.n_bounded > 0 { "timed" } else { "fit" };
-    for (i, (name, n)) in [(fits, s.found.n_evaluated), ("on the front", s.found.pareto.len() as u64)].into_iter().enumerate() {
+    for (i, (name, n)) in [(fits, s.found.n_evaluated), ("on the front", s.found.pareto.len() as u64)]
+        .into_iter()
+        .enumerate()
+    {
         let y = y + u16::try_from(i).unwrap_or(0);
         inner.put(paint, (1, y), name, Role::Strong);
         inner.right(paint, (end, y), &count(n), Role::Strong);
@@ -151,17 +158,28 @@ fn why_not(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
 
 fn candidates(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     let list = state.layouts.list();
-    let sort = if state.layouts.sort == 0 { "step" } else { AXES[state.layouts.sort].name() };
-    let right = format!("{} shown   sort: {sort}", crate::units::count(f64::from(u32::try_from(list.len()).unwrap_or(0))));
+    let sort = if state.layouts.sort == 0 {
+        "step"
+    } else {
+        AXES[state.layouts.sort].name()
+    };
+    let right = format!(
+        "{} shown   sort: {sort}",
+        crate::units::count(f64::from(u32::try_from(list.len()).unwrap_or(0)))
+    );
     let inner = paint.panel(area, "Candidates", &right, focus);
     let Some(s) = search(state) else {
         waiting(state, paint, inner);
         return;
     };
-    let filter = if state.layouts.filter.is_empty() { String::new() } else { format!("  /{}", state.layouts.filter) };
+    let filter = if state.layouts.filter.is_empty() {
+        String::new()
+    } else {
+        format!("  /{}", state.layouts.filter)
+    };
     let wide = inner.width() >= 110;
     let head = header(wide);
-    inner.put(paint, (0, 0), &format!("   {head}{filter}"), Role::Dim);
+    inner.put(paint, (0, 0), &format!("    {head}{filter}"), Role::Dim);
     let room = usize::from(inner.height().saturating_sub(1));
     let cursor = state.layouts.cursor.min(list.len().saturating_sub(1));
     let first = first_line(cursor, list.len(), room);
@@ -179,13 +197,17 @@ fn candidates(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
         let text = line(c, s, wide);
         let role = if front { Role::Strong } else { Role::Text };
         inner.put(paint, (0, y), &format!("{here}{mark}{kind}"), Role::Accent);
-        inner.put(paint, (3, y), &text, role);
+        inner.put(paint, (4, y), &text, role);
         if i == cursor {
             inner.select(paint, y);
         }
     }
     if list.is_empty() {
-        let text = if state.layouts.filter.is_empty() { "no layout fits" } else { "nothing matches; esc" };
+        let text = if state.layouts.filter.is_empty() {
+            "no layout fits"
+        } else {
+            "nothing matches; esc"
+        };
         inner.put(paint, (3, 1), text, Role::Warn);
         if let Some(near) = &s.found.nearest {
             inner.put(paint, (3, 2), &format!("nearest: {near}"), Role::Text);
@@ -200,7 +222,10 @@ fn header(wide: bool) -> String {
             "layout", "schedule", "recompute", "shard", "mb", "step", "tok/s/d", "mem", "free", "cost", "energy", "carbon"
         )
     } else {
-        format!("{:<22}{:>3} {:<6}{:>9}{:>8}{:>10}{:>12}", "layout", "mb", "shard", "step", "tok/s/d", "mem", "cost")
+        format!(
+            "{:<22}{:>3} {:<6}{:>9}{:>8}{:>10}{:>12}",
+            "layout", "mb", "shard", "step", "tok/s/d", "mem", "cost"
+        )
     }
 }
 
@@ -212,7 +237,12 @@ fn line(c: &Candidate, s: &Search, wide: bool) -> String {
     let total = |v: Option<f64>, kind: Kind| v.map_or_else(|| "-".to_string(), |v| kind.human(v));
     let cost = total(c.totals.and_then(|t| t.cost_usd), Kind::Usd);
     if !wide {
-        return format!("{:<22}{:>3} {:<6}{step:>9}{tokens:>8}{mem:>10}{cost:>12}", fit(&short_layout(l), 21), l.micro_batch_seqs, l.sharding.name());
+        return format!(
+            "{:<22}{:>3} {:<6}{step:>9}{tokens:>8}{mem:>10}{cost:>12}",
+            fit(&short_layout(l), 21),
+            l.micro_batch_seqs,
+            l.sharding.name()
+        );
     }
     let free = Kind::Bytes.human(s.of.plan.scenario.accelerator.memory_bytes - c.peak_bytes);
     let recompute = match l.recompute {
@@ -231,7 +261,10 @@ fn line(c: &Candidate, s: &Search, wide: bool) -> String {
 }
 
 fn chosen(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
-    let title = state.layouts.under_cursor().map_or_else(|| "Chosen".to_string(), |(_, l)| format!("Chosen: {}", short_layout(&l)));
+    let title = state
+        .layouts
+        .under_cursor()
+        .map_or_else(|| "Chosen".to_string(), |(_, l)| format!("Chosen: {}", short_layout(&l)));
     let inner = paint.panel(area, &title, "", focus);
     let (Some((search, layout)), Some(Ok(planned))) = (state.layouts.under_cursor(), state.layouts.chosen.value.as_deref()) else {
         return;
@@ -249,7 +282,9 @@ fn chosen(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     y += 1;
     for field in ["step", "mfu", "mem", "goodput", "days", "musd", "mwh", "tco2e"] {
         let Some(f) = crate::tui::figures::by_field(field) else { continue };
-        let (Some(now), Some(was)) = ((f.of)(plan), (f.of)(base)) else { continue };
+        let (Some(now), Some(was)) = ((f.of)(plan), (f.of)(base)) else {
+            continue;
+        };
         let (difference, better) = f.difference(now, was);
         inner.put(paint, (1, y), f.name, Role::Text);
         inner.right(paint, (30, y), &f.kind.human(now), Role::Strong);
@@ -258,13 +293,27 @@ fn chosen(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
             Some(false) => Role::Bad,
             None => Role::Dim,
         };
-        let text = if f.change == crate::tui::figures::Change::Absolute { format!("plan has {}", f.kind.human(was)) } else { difference };
+        let text = if f.change == crate::tui::figures::Change::Absolute {
+            format!("plan has {}", f.kind.human(was))
+        } else {
+            difference
+        };
         inner.put(paint, (33, y), &text, role);
         y += 1;
     }
     y += 1;
-    for (name, s) in plan.step.parts.list().iter().filter(|(n, s)| *s > 0.0 && matches!(*n, "tensor_s" | "context_s" | "expert_s" | "pipeline_s" | "data_s")) {
-        let text = format!("{} {:.1} % exposed", crate::report::plan::part_name(name), 100.0 * s / plan.step.time_s);
+    for (name, s) in plan
+        .step
+        .parts
+        .list()
+        .iter()
+        .filter(|(n, s)| *s > 0.0 && matches!(*n, "tensor_s" | "context_s" | "expert_s" | "pipeline_s" | "data_s"))
+    {
+        let text = format!(
+            "{} {:.1} % exposed",
+            crate::report::plan::part_name(name),
+            100.0 * s / plan.step.time_s
+        );
         inner.put(paint, (1, y), &text, Role::Dim);
         y += 1;
     }
@@ -274,7 +323,10 @@ fn chosen(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
 pub fn blocks(state: &State) -> Vec<Block> {
     let Some(s) = search(state) else { return Vec::new() };
     let names = ["Layout", "Step", "Tokens/s per device", "Memory", "Cost", "Energy", "Carbon"];
-    let columns = names.iter().enumerate().map(|(i, n)| if i == 0 { Column::words(*n) } else { Column::numbers(*n) });
+    let columns = names
+        .iter()
+        .enumerate()
+        .map(|(i, n)| if i == 0 { Column::words(*n) } else { Column::numbers(*n) });
     let mut table = Table::new("Candidates", columns.collect());
     let maybe = |v: Option<f64>, kind: Kind| v.map_or(Cell::Missing, |v| Cell::quantity(v, kind));
     table.rows = state
@@ -294,7 +346,10 @@ pub fn blocks(state: &State) -> Vec<Block> {
         })
         .collect();
     let chart = crate::report::search::chart(&s.found).map(Block::Chart);
-    [Block::Table(table), Block::Table(rejected(&s.found, true))].into_iter().chain(chart).collect()
+    [Block::Table(table), Block::Table(rejected(&s.found, true))]
+        .into_iter()
+        .chain(chart)
+        .collect()
 }
 
 /// What keys do.
@@ -368,12 +423,19 @@ fn use_it(state: &mut State) {
 fn reasons(state: &mut State) {
     let Some(s) = search(state) else { return };
     let mut lines = vec!["The nearest miss:".to_string()];
-    lines.extend(fold(s.found.nearest.as_deref().unwrap_or("none is known"), 76).into_iter().map(|l| format!("  {l}")));
+    lines.extend(
+        fold(s.found.nearest.as_deref().unwrap_or("none is known"), 76)
+            .into_iter()
+            .map(|l| format!("  {l}")),
+    );
     lines.push(String::new());
     let mut list: Vec<_> = s.found.rejected.iter().collect();
     list.sort_by(|a, b| b.1.cmp(a.1));
     #[allow(clippy::cast_precision_loss)]
-    lines.extend(list.iter().map(|(reason, n)| format!("{:>12}  {reason}", crate::units::count(**n as f64))));
+    lines.extend(
+        list.iter()
+            .map(|(reason, n)| format!("{:>12}  {reason}", crate::units::count(**n as f64))),
+    );
     popup(state, "Why the others fell", lines);
 }
 
@@ -385,12 +447,20 @@ fn explain(state: &mut State) {
     };
     let (base, plan) = (&search.of.plan, &planned.plan);
     let names = ["Part", "Plan", "Candidate", "Difference"];
-    let columns = names.iter().enumerate().map(|(i, n)| if i == 0 { Column::words(*n) } else { Column::numbers(*n) });
-    let mut table = Table::new(format!("{} against the plan's {}", short_layout(&layout), short_layout(&base.layout)), columns.collect());
+    let columns = names
+        .iter()
+        .enumerate()
+        .map(|(i, n)| if i == 0 { Column::words(*n) } else { Column::numbers(*n) });
+    let mut table = Table::new(
+        format!("{} against the plan's {}", short_layout(&layout), short_layout(&base.layout)),
+        columns.collect(),
+    );
     let cell = |s: f64| Cell::quantity(s, Kind::Duration);
     for ((key, a), (_, b)) in base.step.parts.list().iter().zip(plan.step.parts.list()) {
         if *a > 0.0 || b > 0.0 {
-            table.rows.push(vec![crate::report::plan::part_name(key).into(), cell(*a), cell(b), cell(b - a)]);
+            table
+                .rows
+                .push(vec![crate::report::plan::part_name(key).into(), cell(*a), cell(b), cell(b - a)]);
         }
     }
     let (a, b) = (base.step.time_s, plan.step.time_s);
@@ -406,7 +476,9 @@ pub fn click(state: &mut State, panel: usize, area: Rect, (x, y): (u16, u16), _:
             let n = state.layouts.list().len();
             let room = usize::from(area.height.saturating_sub(3));
             let first = first_line(state.layouts.cursor.min(n.saturating_sub(1)), n, room);
-            let Some(line) = usize::from(y.saturating_sub(area.top() + 1)).checked_sub(1) else { return false };
+            let Some(line) = usize::from(y.saturating_sub(area.top() + 1)).checked_sub(1) else {
+                return false;
+            };
             if first + line < n {
                 state.layouts.cursor = first + line;
             }

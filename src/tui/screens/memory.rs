@@ -67,24 +67,43 @@ fn stacks(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
         missing(state, paint, inner);
         return;
     };
-    let inner = paint.panel(area, "Memory per device, by pipeline stage", &Kind::Bytes.human(own.capacity_bytes), focus);
+    let inner = paint.panel(
+        area,
+        "Memory per device, by pipeline stage",
+        &Kind::Bytes.human(own.capacity_bytes),
+        focus,
+    );
     let stages = &plan.step.memory;
     let most = stages.iter().map(|b| b.peak_bytes().max(b.capacity_bytes)).fold(0.0, f64::max);
     let width = inner.width().saturating_sub(18);
-    let high = if stages.len() * 2 + 3 <= usize::from(inner.height()) { 2 } else { 1 };
+    let high = if stages.len() * 2 + 3 <= usize::from(inner.height()) {
+        2
+    } else {
+        1
+    };
     let room = usize::from(inner.height().saturating_sub(3)) / high;
     let cursor = state.memory.stage.min(stages.len().saturating_sub(1));
     let first = first_line(cursor, stages.len(), room);
     for (i, b) in stages.iter().enumerate().skip(first).take(room) {
         let y = u16::try_from((i - first) * high).unwrap_or(0);
         let here = i == cursor;
-        inner.put(paint, (0, y), &format!("{}s{}", if here { ">" } else { " " }, b.stage), if here { Role::Strong } else { Role::Text });
+        inner.put(
+            paint,
+            (0, y),
+            &format!("{}s{}", if here { ">" } else { " " }, b.stage),
+            if here { Role::Strong } else { Role::Text },
+        );
         let list = parts(b);
         let bytes: Vec<f64> = list.iter().map(|(_, _, v)| *v).collect();
         let wide = cells(&bytes, most, usize::from(width));
         let mut x = 5;
         for (k, ((letter, ..), n)) in list.iter().zip(&wide).enumerate() {
-            inner.put(paint, (x, y), &letter.to_string().repeat(*n), Role::Series(u8::try_from(k).unwrap_or(0)));
+            inner.put(
+                paint,
+                (x, y),
+                &letter.to_string().repeat(*n),
+                Role::Series(u8::try_from(k).unwrap_or(0)),
+            );
             x += u16::try_from(*n).unwrap_or(0);
         }
         let limit = cells(&[b.capacity_bytes], most, usize::from(width))[0];
@@ -94,7 +113,12 @@ fn stacks(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
         }
         inner.put(paint, (limit, y), "│", Role::Strong);
         let role = if b.headroom_bytes() < 0.0 { Role::Bad } else { Role::Text };
-        inner.right(paint, (inner.width().saturating_sub(1), y), &format!("{} GiB", gib(b.peak_bytes())), role);
+        inner.right(
+            paint,
+            (inner.width().saturating_sub(1), y),
+            &format!("{} GiB", gib(b.peak_bytes())),
+            role,
+        );
     }
     let y = inner.height().saturating_sub(2);
     inner.put(paint, (5, y), "0", Role::Dim);
@@ -112,11 +136,18 @@ fn list(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     let inner = paint.panel(area, &format!("Stage {} at its peak", b.stage), "GiB", focus);
     let precision = &plan.scenario.workload.precision;
     let layout = &plan.layout;
-    let params = params_by_stage(plan).get(usize::try_from(b.stage).unwrap_or(0)).copied().unwrap_or(0.0);
+    let params = params_by_stage(plan)
+        .get(usize::try_from(b.stage).unwrap_or(0))
+        .copied()
+        .unwrap_or(0.0);
     let notes = [
         format!("{}, {} B each", Kind::Params.human(params), precision.weight_bytes),
         format!("{} B each", precision.gradient_bytes),
-        if layout.sharding == crate::layout::Sharding::None { "not shared".to_string() } else { format!("{}, shared by {} ranks", layout.sharding.name(), layout.data) },
+        if layout.sharding == crate::layout::Sharding::None {
+            "not shared".to_string()
+        } else {
+            format!("{}, shared by {} ranks", layout.sharding.name(), layout.data)
+        },
         format!("recompute {}", layout.recompute.name()),
         String::new(),
         "context, fragments".to_string(),
@@ -129,11 +160,26 @@ fn list(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     let percent = 100.0 * b.headroom_bytes() / b.capacity_bytes;
     inner.put(paint, (1, 6), "total", Role::Strong);
     inner.right(paint, (20, 6), &gib(b.peak_bytes()), Role::Strong);
-    inner.put(paint, (22, 6), &format!("free {} ({percent:.0} %)", gib(b.headroom_bytes())), Role::Text);
+    inner.put(
+        paint,
+        (22, 6),
+        &format!("free {} ({percent:.0} %)", gib(b.headroom_bytes())),
+        Role::Text,
+    );
     if b.host_bytes > 0.0 {
-        inner.put(paint, (1, 7), &format!("host: {} of {}", gib(b.host_bytes), gib(b.host_capacity_bytes)), Role::Text);
+        inner.put(
+            paint,
+            (1, 7),
+            &format!("host: {} of {}", gib(b.host_bytes), gib(b.host_capacity_bytes)),
+            Role::Text,
+        );
     }
-    inner.put(paint, (1, 9), &format!("as a framework reports it: {} GiB allocated", gib(b.allocated_bytes())), Role::Dim);
+    inner.put(
+        paint,
+        (1, 9),
+        &format!("as a framework reports it: {} GiB allocated", gib(b.allocated_bytes())),
+        Role::Dim,
+    );
 }
 
 /// The line of a change: name, memory, time and the rest.
@@ -164,13 +210,18 @@ fn tries(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
         return;
     };
     let wide = inner.width() >= 66;
-    let head = if wide { "memory    step       MFU     days     MUSD" } else { "GiB     step" };
-    inner.put(paint, (27, 0), &format!("{:>}", head), Role::Dim);
+    let head = if wide {
+        " memory      step     MFU     days     MUSD"
+    } else {
+        "    GiB      step"
+    };
+    let (name, from) = if wide { (22, 26) } else { (15, 20) };
+    inner.put(paint, (from, 0), head, Role::Dim);
     for (y, (i, one)) in (1..).zip(list.iter().enumerate()) {
         let mark = if state.memory.marked.contains(&i) { "*" } else { " " };
-        inner.put(paint, (0, y), &format!("{mark}{} {}", i + 1, fit(&one.name, 22)), Role::Text);
+        inner.put(paint, (0, y), &format!("{mark}{} {}", i + 1, fit(&one.name, name)), Role::Text);
         let (text, role) = effect(plan, one, wide);
-        inner.put(paint, (26, y), &text, role);
+        inner.put(paint, (from, y), &text, role);
         if focus && i == state.memory.cursor {
             inner.select(paint, y);
         }
@@ -183,16 +234,33 @@ fn tries(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
 
 /// What is going on.
 pub fn status(state: &State) -> String {
-    let Some((plan, _)) = budget(state) else { return "no plan yet".to_string() };
+    let Some((plan, _)) = budget(state) else {
+        return "no plan yet".to_string();
+    };
     fullest(&plan.step.memory).map_or_else(String::new, |b| {
-        format!("stage {} is fullest: {} of {}", b.stage, Kind::Bytes.human(b.peak_bytes()), Kind::Bytes.human(b.capacity_bytes))
+        format!(
+            "stage {} is fullest: {} of {}",
+            b.stage,
+            Kind::Bytes.human(b.peak_bytes()),
+            Kind::Bytes.human(b.capacity_bytes)
+        )
     })
 }
 
 /// What an export holds.
 pub fn blocks(state: &State) -> Vec<Block> {
     let Some((plan, _)) = budget(state) else { return Vec::new() };
-    let names = ["Stage", "Weights", "Gradients", "Optimizer", "Activations", "Buffers", "Reserve", "Peak", "Capacity"];
+    let names = [
+        "Stage",
+        "Weights",
+        "Gradients",
+        "Optimizer",
+        "Activations",
+        "Buffers",
+        "Reserve",
+        "Peak",
+        "Capacity",
+    ];
     let mut table = Table::new("Memory per device", names.map(Column::numbers).to_vec());
     for b in &plan.step.memory {
         let mut row = vec![Cell::Count(f64::from(b.stage))];
@@ -200,13 +268,26 @@ pub fn blocks(state: &State) -> Vec<Block> {
         row.extend(all.map(|v| Cell::quantity(v, Kind::Bytes)));
         table.rows.push(row);
     }
-    let mut tried = Table::new("What if", vec![Column::words("Change"), Column::numbers("Peak"), Column::numbers("Step"), Column::words("Set")]);
+    let mut tried = Table::new(
+        "What if",
+        vec![
+            Column::words("Change"),
+            Column::numbers("Peak"),
+            Column::numbers("Step"),
+            Column::words("Set"),
+        ],
+    );
     for one in state.memory.tries.value.as_deref().into_iter().flatten() {
         let (peak, step) = match &one.plan {
-            Ok(p) => (fullest(&p.step.memory).map_or(Cell::Missing, |b| Cell::quantity(b.peak_bytes(), Kind::Bytes)), Cell::quantity(p.step.time_s, Kind::Duration)),
+            Ok(p) => (
+                fullest(&p.step.memory).map_or(Cell::Missing, |b| Cell::quantity(b.peak_bytes(), Kind::Bytes)),
+                Cell::quantity(p.step.time_s, Kind::Duration),
+            ),
             Err(_) => (Cell::Missing, Cell::Missing),
         };
-        tried.rows.push(vec![Cell::Text(one.name.clone()), peak, step, Cell::Text(one.sets.join(" "))]);
+        tried
+            .rows
+            .push(vec![Cell::Text(one.name.clone()), peak, step, Cell::Text(one.sets.join(" "))]);
     }
     vec![Block::Table(table), Block::Table(tried)]
 }
@@ -232,7 +313,11 @@ pub fn update(state: &mut State, command: Command, _: &mut Vec<Effect>) -> bool 
         }
         Command::Try(i) => apply(state, &[usize::from(i)]),
         Command::Enter if panel == 2 => {
-            let list = if state.memory.marked.is_empty() { vec![state.memory.cursor] } else { state.memory.marked.clone() };
+            let list = if state.memory.marked.is_empty() {
+                vec![state.memory.cursor]
+            } else {
+                state.memory.marked.clone()
+            };
             apply(state, &list);
         }
         Command::Enter => state.screen = Screen::WhatIf,

@@ -50,7 +50,10 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, panel: usize, area: Rect, focu
 pub fn status(state: &State) -> String {
     let waiting = state.entries.iter().filter(|e| e.now.waiting).count();
     let changed = state.entries.iter().filter(|e| !e.edits.is_empty()).count();
-    let last = state.plans.last_run_s.map_or_else(String::new, |s| format!("   last run {}", crate::units::duration(s)));
+    let last = state
+        .plans
+        .last_run_s
+        .map_or_else(String::new, |s| format!("   last run {}", crate::units::duration(s)));
     format!("{} plans, {waiting} being planned, {changed} changed{last}", state.entries.len())
 }
 
@@ -148,14 +151,22 @@ fn sort(state: &mut State) {
     state.plans.cursor = at.unwrap_or(0);
     let text = match state.plans.sort {
         None => "in the order they came".to_string(),
-        Some(field) => format!("sorted by {field}, {} first", if state.plans.descending { "largest" } else { "least" }),
+        Some(field) => format!(
+            "sorted by {field}, {} first",
+            if state.plans.descending { "largest" } else { "least" }
+        ),
     };
     state.say(text);
 }
 
 fn clone(state: &mut State) {
     let Some(entry) = state.current() else { return };
-    let mut copy = Entry::new(state.last_id + 1, &format!("{} copy", entry.name), entry.source.clone(), entry.sets.clone());
+    let mut copy = Entry::new(
+        state.last_id + 1,
+        &format!("{} copy", entry.name),
+        entry.source.clone(),
+        entry.sets.clone(),
+    );
     copy.edits.clone_from(&entry.edits);
     state.last_id += 1;
     state.entries.push(copy);
@@ -246,7 +257,13 @@ fn assumptions(state: &mut State) {
     let Some(planned) = state.planned().cloned() else { return };
     let scenario = &planned.plan.scenario;
     let mut table = Table::new("Assumptions", ["Key", "Value", "Source"].map(Column::words).to_vec());
-    let unknown = |u: &crate::plan::Unknown| vec![Cell::Text(u.path.clone()), u.shape.name().into(), "the scenario's [unknowns]".into()];
+    let unknown = |u: &crate::plan::Unknown| {
+        vec![
+            Cell::Text(u.path.clone()),
+            u.shape.name().into(),
+            "the scenario's [unknowns]".into(),
+        ]
+    };
     table.rows.extend(scenario.unknowns.iter().map(unknown));
     let row = |a: &crate::plan::Assumption| [&a.key, &a.value, &a.source].map(|t| Cell::Text(t.clone())).to_vec();
     table.rows.extend(scenario.assumptions.iter().map(row));

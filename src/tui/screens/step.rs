@@ -36,7 +36,10 @@ fn details(state: &State) -> Option<&Details> {
 
 /// Bars of compute of a stage.
 fn compute(gantt: &Gantt, stage: usize) -> Vec<&Bar> {
-    gantt.stages.get(stage).map_or_else(Vec::new, |s| s.iter().filter(|b| b.lane == Lane::Compute).collect())
+    gantt
+        .stages
+        .get(stage)
+        .map_or_else(Vec::new, |s| s.iter().filter(|b| b.lane == Lane::Compute).collect())
 }
 
 fn cursor_bar(state: &State) -> Option<&Bar> {
@@ -76,7 +79,9 @@ fn parts(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     }
     for (i, (key, s)) in shown {
         let share = s / step.time_s;
-        let name = part_name(key).replace("-parallel communication", " comm").replace(" and memory-bound kernels", "");
+        let name = part_name(key)
+            .replace("-parallel communication", " comm")
+            .replace(" and memory-bound kernels", "");
         inner.put(paint, (1, y), &fit(&name, 16), Role::Text);
         inner.right(paint, (25, y), &Kind::Duration.number(*s, &scale), Role::Text);
         inner.right(paint, (31, y), &format!("{:.0} %", 100.0 * share), Role::Dim);
@@ -89,11 +94,17 @@ fn parts(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
         inner.right(paint, (25, y + 1), &Kind::Duration.number(step.time_s, &scale), Role::Strong);
         inner.put(paint, (26, y + 1), &scale.unit, Role::Strong);
         if let Some(d) = details(state) {
-            let hidden: Vec<String> = d.gantt.totals().iter().filter(|t| t.lane != Lane::Compute).map(|t| {
-                #[allow(clippy::cast_precision_loss)]
-                let stages = d.gantt.stages.len().max(1) as f64;
-                format!("{} {}", t.lane.name(), seconds(t.busy_s / stages))
-            }).collect();
+            let hidden: Vec<String> = d
+                .gantt
+                .totals()
+                .iter()
+                .filter(|t| t.lane != Lane::Compute)
+                .map(|t| {
+                    #[allow(clippy::cast_precision_loss)]
+                    let stages = d.gantt.stages.len().max(1) as f64;
+                    format!("{} {}", t.lane.name(), seconds(t.busy_s / stages))
+                })
+                .collect();
             inner.put(paint, (1, y + 2), &format!("busy per stage: {}", hidden.join(", ")), Role::Dim);
         }
     }
@@ -108,7 +119,11 @@ fn slot(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     let inner = paint.panel(area, &format!("Stage {}{mb}", state.step.stage), bar.name, focus);
     let mut lines = vec![
         format!("{} .. {}", seconds(bar.start_s), seconds(bar.end_s)),
-        format!("takes {}{}", seconds(bar.end_s - bar.start_s), bar.chunk.map_or_else(String::new, |c| format!(", chunk {c}"))),
+        format!(
+            "takes {}{}",
+            seconds(bar.end_s - bar.start_s),
+            bar.chunk.map_or_else(String::new, |c| format!(", chunk {c}"))
+        ),
         format!("on the critical path: {}", if bar.critical { "yes" } else { "no" }),
     ];
     if let Some(d) = details(state) {
@@ -116,10 +131,18 @@ fn slot(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
         let at = state.step.bar.min(list.len().saturating_sub(1));
         let gap = |a: &Bar, b: &Bar| b.start_s - a.end_s;
         if let Some(before) = at.checked_sub(1).and_then(|i| list.get(i)) {
-            lines.push(format!("before: {}, then {} of bubble", name(before), seconds(gap(before, bar).max(0.0))));
+            lines.push(format!(
+                "before: {}, then {} of bubble",
+                name(before),
+                seconds(gap(before, bar).max(0.0))
+            ));
         }
         if let Some(next) = list.get(at + 1) {
-            lines.push(format!("next:   {}, after {} of bubble", name(next), seconds(gap(bar, next).max(0.0))));
+            lines.push(format!(
+                "next:   {}, after {} of bubble",
+                name(next),
+                seconds(gap(bar, next).max(0.0))
+            ));
         }
         for (lane_name, lane) in Lane::ALL.iter().filter(|(_, l)| *l != Lane::Compute) {
             let busy: f64 = d.gantt.stages[state.step.stage.min(d.gantt.stages.len() - 1)]
@@ -139,7 +162,8 @@ fn slot(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
 }
 
 fn name(bar: &Bar) -> String {
-    bar.micro_batch.map_or_else(|| bar.name.to_string(), |m| format!("{} {m}", bar.name))
+    bar.micro_batch
+        .map_or_else(|| bar.name.to_string(), |m| format!("{} {m}", bar.name))
 }
 
 fn longest(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
@@ -150,11 +174,26 @@ fn longest(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     let room = inner.height().saturating_sub(if effects.is_some() { 7 } else { 1 });
     for p in d.critical.parts.iter().take(usize::from(room)) {
         let share = 100.0 * p.time_s / d.gantt.time_s.max(f64::MIN_POSITIVE);
-        inner.put(paint, (1, y), &format!("{} x {} ({})", p.n_spans, p.name, p.lane.name()), Role::Text);
-        inner.right(paint, (inner.width().saturating_sub(1), y), &format!("{} {share:4.0} %", seconds(p.time_s)), Role::Text);
+        inner.put(
+            paint,
+            (1, y),
+            &format!("{} x {} ({})", p.n_spans, p.name, p.lane.name()),
+            Role::Text,
+        );
+        inner.right(
+            paint,
+            (inner.width().saturating_sub(1), y),
+            &format!("{} {share:4.0} %", seconds(p.time_s)),
+            Role::Text,
+        );
         y += 1;
     }
-    inner.put(paint, (1, y), &format!("between its bars {}", seconds(d.critical.between_s)), Role::Dim);
+    inner.put(
+        paint,
+        (1, y),
+        &format!("between its bars {}", seconds(d.critical.between_s)),
+        Role::Dim,
+    );
     y += 1;
     let Some(effects) = effects else { return };
     y += 1;
@@ -162,17 +201,32 @@ fn longest(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     for e in effects.iter().take(usize::from(inner.height().saturating_sub(y + 1))) {
         y += 1;
         inner.put(paint, (1, y), &format!("  {}", e.term), Role::Text);
-        inner.right(paint, (inner.width().saturating_sub(1), y), &format!("{:+.2} %", 100.0 * e.step_time_change_fraction), Role::Text);
+        inner.right(
+            paint,
+            (inner.width().saturating_sub(1), y),
+            &format!("{:+.2} %", 100.0 * e.step_time_change_fraction),
+            Role::Text,
+        );
     }
 }
 
 /// What is going on.
 pub fn status(state: &State) -> String {
     let Some(d) = details(state) else {
-        return if state.step.details.waiting { "simulating the step ...".to_string() } else { "this step cannot be drawn bar by bar".to_string() };
+        return if state.step.details.waiting {
+            "simulating the step ...".to_string()
+        } else {
+            "this step cannot be drawn bar by bar".to_string()
+        };
     };
-    let first: Vec<String> = path(&d.gantt).iter().take(3).map(|(stage, b)| format!("s{stage} {}", name(b))).collect();
-    let last = path(&d.gantt).last().map_or_else(String::new, |(stage, b)| format!("s{stage} {}", name(b)));
+    let first: Vec<String> = path(&d.gantt)
+        .iter()
+        .take(3)
+        .map(|(stage, b)| format!("s{stage} {}", name(b)))
+        .collect();
+    let last = path(&d.gantt)
+        .last()
+        .map_or_else(String::new, |(stage, b)| format!("s{stage} {}", name(b)));
     let cell = state.step.seen_fraction() * d.gantt.time_s / f64::from(chart::time_columns(state).max(1));
     format!("longest path: {} .. {last}   1 column = {}", first.join(" > "), seconds(cell))
 }
@@ -181,7 +235,10 @@ pub fn status(state: &State) -> String {
 fn table(state: &State) -> Option<Table> {
     let d = details(state)?;
     let names = ["Lane", "What", "Micro-batch", "Chunk", "From", "Takes", "Critical"];
-    let columns = names.iter().enumerate().map(|(i, n)| if i < 2 || i == 6 { Column::words(*n) } else { Column::numbers(*n) });
+    let columns = names
+        .iter()
+        .enumerate()
+        .map(|(i, n)| if i < 2 || i == 6 { Column::words(*n) } else { Column::numbers(*n) });
     let mut table = Table::new(format!("Stage {}", state.step.stage), columns.collect());
     let count = |n: Option<u32>| n.map_or(Cell::Missing, |n| Cell::Count(f64::from(n)));
     table.rows = d
@@ -207,13 +264,22 @@ fn table(state: &State) -> Option<Table> {
 /// What an export holds.
 pub fn blocks(state: &State) -> Vec<Block> {
     let Some(planned) = state.planned() else { return Vec::new() };
-    let mut parts = Table::new("Where a step goes", vec![Column::words("Part"), Column::numbers("Time"), Column::numbers("Share")]);
+    let mut parts = Table::new(
+        "Where a step goes",
+        vec![Column::words("Part"), Column::numbers("Time"), Column::numbers("Share")],
+    );
     let step = &planned.plan.step;
     parts.rows = step
         .parts
         .list()
         .iter()
-        .map(|(key, s)| vec![part_name(key).into(), Cell::quantity(*s, Kind::Duration), Cell::quantity(s / step.time_s, Kind::Percent)])
+        .map(|(key, s)| {
+            vec![
+                part_name(key).into(),
+                Cell::quantity(*s, Kind::Duration),
+                Cell::quantity(s / step.time_s, Kind::Percent),
+            ]
+        })
         .collect();
     let mut out = vec![Block::Table(parts)];
     if let Some(d) = details(state) {
@@ -244,7 +310,11 @@ pub fn update(state: &mut State, command: Command, _: &mut Vec<Effect>) -> bool 
             let mb = cursor_bar(state).and_then(|b| b.micro_batch);
             state.step.follow = if state.step.follow == mb { None } else { mb };
             state.say(mb.map_or("this bar belongs to no micro-batch".to_string(), |m| {
-                if state.step.follow.is_some() { format!("following micro-batch {m}") } else { "following none".to_string() }
+                if state.step.follow.is_some() {
+                    format!("following micro-batch {m}")
+                } else {
+                    "following none".to_string()
+                }
             }));
         }
         Command::Lanes => state.step.lanes = !state.step.lanes,
@@ -292,7 +362,9 @@ fn moved(state: &mut State, to: Move) {
 fn follow_cursor(state: &mut State) {
     let Some(d) = details(state) else { return };
     let total = d.gantt.time_s.max(f64::MIN_POSITIVE);
-    let Some(at) = cursor_bar(state).map(|b| b.start_s / total) else { return };
+    let Some(at) = cursor_bar(state).map(|b| b.start_s / total) else {
+        return;
+    };
     let seen = state.step.seen_fraction();
     if at < state.step.from_fraction || at > state.step.from_fraction + 0.95 * seen {
         state.step.from_fraction = (at - seen / 4.0).clamp(0.0, 1.0 - seen);

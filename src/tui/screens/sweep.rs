@@ -79,7 +79,7 @@ fn axis_name(which: usize) -> &'static str {
 fn shown(which: usize, v: f64) -> String {
     let list: Vec<_> = knobs::numbers().collect();
     let (_, n) = list[which % list.len()];
-    n.show.human(v)
+    n.human(v)
 }
 
 /// Least and most of the metric over the grid.
@@ -101,7 +101,10 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, panel: usize, area: Rect, focu
 
 /// Columns and lines of a cell.
 fn cell_size(area: Rect, g: &Grid) -> (u16, u16) {
-    let (nx, ny) = (u16::try_from(g.axes.x.1.len()).unwrap_or(1).max(1), u16::try_from(g.axes.y.1.len()).unwrap_or(1).max(1));
+    let (nx, ny) = (
+        u16::try_from(g.axes.x.1.len()).unwrap_or(1).max(1),
+        u16::try_from(g.axes.y.1.len()).unwrap_or(1).max(1),
+    );
     let wide = (area.width.saturating_sub(3 + MARGIN) / nx).clamp(1, 8);
     let high = (area.height.saturating_sub(6) / ny).clamp(1, 3);
     (wide, high)
@@ -140,15 +143,27 @@ fn map(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
             };
             let mut style = paint.theme.style(Role::Text);
             if let Some(color) = share.and_then(|s| paint.theme.heat(s)) {
-                style = style.bg(color).fg(if share.is_some_and(|s| s > 0.6) { ratatui::style::Color::Black } else { ratatui::style::Color::White });
+                style = style.bg(color).fg(if share.is_some_and(|s| s > 0.6) {
+                    ratatui::style::Color::Black
+                } else {
+                    ratatui::style::Color::White
+                });
             }
             let here = (x, y) == (cx, cy);
             for dy in 0..high {
                 let mut text = mark.repeat(usize::from(wide));
                 if here && dy == high / 2 {
-                    text = if wide >= 3 { format!("[{}]", mark.repeat(usize::from(wide) - 2)) } else { "O".repeat(usize::from(wide)) };
+                    text = if wide >= 3 {
+                        format!("[{}]", mark.repeat(usize::from(wide) - 2))
+                    } else {
+                        "O".repeat(usize::from(wide))
+                    };
                 }
-                let style = if here { style.add_modifier(Modifier::BOLD | Modifier::REVERSED) } else { style };
+                let style = if here {
+                    style.add_modifier(Modifier::BOLD | Modifier::REVERSED)
+                } else {
+                    style
+                };
                 inner.styled(paint, (left, top + dy), &text, style);
             }
         }
@@ -158,12 +173,22 @@ fn map(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     for (x, (v, _)) in g.axes.x.1.iter().enumerate() {
         let every = (12 / wide.max(1)).max(1);
         if u16::try_from(x).unwrap_or(0) % every == 0 {
-            inner.put(paint, (MARGIN + u16::try_from(x).unwrap_or(0) * wide, y), &fit(&shown(state.sweep.x, *v), usize::from(wide * every) - 1), Role::Dim);
+            inner.put(
+                paint,
+                (MARGIN + u16::try_from(x).unwrap_or(0) * wide, y),
+                &fit(&shown(state.sweep.x, *v), usize::from(wide * every) - 1),
+                Role::Dim,
+            );
         }
     }
     if let Some((low, high)) = range {
         let how = if state.sweep.log { "log" } else { "even" };
-        let text = format!("{} '{}' {}   {how}   x no layout fits", kind.human(low), RAMP.concat(), kind.human(high));
+        let text = format!(
+            "{} '{}' {}   {how}   x no layout fits",
+            kind.human(low),
+            RAMP.concat(),
+            kind.human(high)
+        );
         inner.put(paint, (1, inner.height().saturating_sub(1)), &text, Role::Dim);
     }
 }
@@ -172,20 +197,33 @@ fn share(v: f64, low: f64, high: f64, log: bool) -> f64 {
     if high <= low {
         return 0.5;
     }
-    let s = if log && low > 0.0 { (v / low).ln() / (high / low).ln() } else { (v - low) / (high - low) };
+    let s = if log && low > 0.0 {
+        (v / low).ln() / (high / low).ln()
+    } else {
+        (v - low) / (high - low)
+    };
     s.clamp(0.0, 1.0)
 }
 
 /// Between two neighbours on both sides of the plan's own value lies the line.
 fn contours(state: &State, paint: &mut Paint<'_>, inner: Inner, g: &Grid, (wide, high): (u16, u16)) {
-    let Some((column, _)) = state.sweep.contour.checked_sub(1).and_then(|i| CONTOURS.get(i)) else { return };
-    let Some(level) = own(g).and_then(|c| value(Some(c), column)) else { return };
+    let Some((column, _)) = state.sweep.contour.checked_sub(1).and_then(|i| CONTOURS.get(i)) else {
+        return;
+    };
+    let Some(level) = own(g).and_then(|c| value(Some(c), column)) else {
+        return;
+    };
     let ny = g.axes.y.1.len();
     for (y, line) in g.rows.iter().enumerate() {
         for x in 1..line.len() {
-            let (Some(a), Some(b)) = (value(line[x - 1].as_ref(), column), value(line[x].as_ref(), column)) else { continue };
+            let (Some(a), Some(b)) = (value(line[x - 1].as_ref(), column), value(line[x].as_ref(), column)) else {
+                continue;
+            };
             if (a < level) != (b < level) {
-                let at = (MARGIN + u16::try_from(x).unwrap_or(0) * wide, 1 + u16::try_from(ny - 1 - y).unwrap_or(0) * high);
+                let at = (
+                    MARGIN + u16::try_from(x).unwrap_or(0) * wide,
+                    1 + u16::try_from(ny - 1 - y).unwrap_or(0) * high,
+                );
                 inner.put(paint, at, "│", Role::Strong);
             }
         }
@@ -226,11 +264,17 @@ fn here(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
                 add(paint, name, &v, Role::Strong);
             }
             if let Some(c) = case {
-                let degrees: Vec<String> = [("t", "tensor"), ("c", "context"), ("p", "pipeline"), ("v", "virtual_stages"), ("d", "data")]
-                    .iter()
-                    .map(|(l, k)| format!("{l}{}", text(c, k)))
-                    .filter(|t| !t.ends_with('1') || t.len() > 2)
-                    .collect();
+                let degrees: Vec<String> = [
+                    ("t", "tensor"),
+                    ("c", "context"),
+                    ("p", "pipeline"),
+                    ("v", "virtual_stages"),
+                    ("d", "data"),
+                ]
+                .iter()
+                .map(|(l, k)| format!("{l}{}", text(c, k)))
+                .filter(|t| !t.ends_with('1') || t.len() > 2)
+                .collect();
                 add(paint, "layout", &degrees.join(" "), Role::Text);
             }
         }
@@ -263,8 +307,22 @@ fn curves(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     let inner = paint.panel(area, "Row and column", name, focus);
     let Some(g) = grid(state) else { return };
     let (x, y) = cursor(state, g);
-    let across: Vec<(f64, Option<f64>)> = g.axes.x.1.iter().zip(&g.rows[y]).map(|((v, _), c)| (*v, value(c.as_ref(), column))).collect();
-    let up: Vec<(f64, Option<f64>)> = g.axes.y.1.iter().zip(&g.rows).map(|((v, _), l)| (*v, value(l[x].as_ref(), column))).collect();
+    let across: Vec<(f64, Option<f64>)> = g
+        .axes
+        .x
+        .1
+        .iter()
+        .zip(&g.rows[y])
+        .map(|((v, _), c)| (*v, value(c.as_ref(), column)))
+        .collect();
+    let up: Vec<(f64, Option<f64>)> = g
+        .axes
+        .y
+        .1
+        .iter()
+        .zip(&g.rows)
+        .map(|((v, _), l)| (*v, value(l[x].as_ref(), column)))
+        .collect();
     let mut top = 0;
     for (which, list, at) in [(state.sweep.x, across, x), (state.sweep.y, up, y)] {
         inner.put(paint, (1, top), &format!("along {}", axis_name(which)), Role::Dim);
@@ -299,10 +357,30 @@ fn run(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
         (_, true) => "stopped",
         _ => "done",
     };
-    inner.put(paint, (1, 0), &format!("{} {} of {all} cases, {} fit nowhere   {how}", gauge(share, width), g.n_done, g.n_done - fits), Role::Text);
-    inner.put(paint, (1, 1), &format!("{rate:.0} cases/s on all cores but one; the layout is searched in each", ), Role::Dim);
+    inner.put(
+        paint,
+        (1, 0),
+        &format!(
+            "{} {} of {all} cases, {} fit nowhere   {how}",
+            gauge(share, width),
+            g.n_done,
+            g.n_done - fits
+        ),
+        Role::Text,
+    );
+    inner.put(
+        paint,
+        (1, 1),
+        &format!("{rate:.0} cases/s on all cores but one; the layout is searched in each",),
+        Role::Dim,
+    );
     if state.large() {
-        inner.put(paint, (1, 2), "more points, more axes, shards on a cluster: S, then exaplan sweep run | submit | map", Role::Dim);
+        inner.put(
+            paint,
+            (1, 2),
+            "more points, more axes, shards on a cluster: S, then exaplan sweep run | submit | map",
+            Role::Dim,
+        );
     }
 }
 
@@ -310,8 +388,17 @@ fn run(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
 pub fn status(state: &State) -> String {
     let (_, name, _) = metric(state);
     let log = if state.sweep.log { "log" } else { "even" };
-    let contour = state.sweep.contour.checked_sub(1).and_then(|i| CONTOURS.get(i)).map_or("off", |(_, n)| n);
-    format!("metric {name}   axes {}, {}   colour {log}   contour {contour}", axis_name(state.sweep.x), axis_name(state.sweep.y))
+    let contour = state
+        .sweep
+        .contour
+        .checked_sub(1)
+        .and_then(|i| CONTOURS.get(i))
+        .map_or("off", |(_, n)| n);
+    format!(
+        "metric {name}   axes {}, {}   colour {log}   contour {contour}",
+        axis_name(state.sweep.x),
+        axis_name(state.sweep.y)
+    )
 }
 
 /// What an export holds.
@@ -324,7 +411,11 @@ pub fn blocks(state: &State) -> Vec<Block> {
     for (y, line) in g.rows.iter().enumerate() {
         for (x, case) in line.iter().enumerate().filter_map(|(x, c)| Some((x, c.as_ref()?))) {
             let mut row = vec![Cell::Text(g.axes.x.1[x].1.clone()), Cell::Text(g.axes.y.1[y].1.clone())];
-            row.extend(METRICS.iter().map(|(c, _, k)| value(Some(case), c).map_or(Cell::Missing, |v| Cell::quantity(v, *k))));
+            row.extend(
+                METRICS
+                    .iter()
+                    .map(|(c, _, k)| value(Some(case), c).map_or(Cell::Missing, |v| Cell::quantity(v, *k))),
+            );
             row.push(case.outcome.as_ref().err().map_or(Cell::Missing, |e| Cell::Text(e.clone())));
             table.rows.push(row);
         }
@@ -350,7 +441,13 @@ pub fn update(state: &mut State, command: Command, effects: &mut Vec<Effect>) ->
                 state.sweep.y = (state.sweep.y + 1) % n_axes;
             }
         }
-        Command::Zoom(by) => state.sweep.reach = if by > 0 { (state.sweep.reach / 2).max(2) } else { (state.sweep.reach * 2).min(64) },
+        Command::Zoom(by) => {
+            state.sweep.reach = if by > 0 {
+                (state.sweep.reach / 2).max(2)
+            } else {
+                (state.sweep.reach * 2).min(64)
+            }
+        }
         Command::Best => {
             let column = metric(state).0;
             match grid(state).and_then(|g| best(g, column)) {
@@ -368,7 +465,9 @@ pub fn update(state: &mut State, command: Command, effects: &mut Vec<Effect>) ->
 }
 
 fn moved(state: &mut State, to: Move) {
-    let Some((nx, ny)) = grid(state).map(|g| (g.axes.x.1.len(), g.axes.y.1.len())) else { return };
+    let Some((nx, ny)) = grid(state).map(|g| (g.axes.x.1.len(), g.axes.y.1.len())) else {
+        return;
+    };
     let (x, y) = &mut state.sweep.cursor;
     (*x, *y) = ((*x).min(nx - 1), (*y).min(ny - 1));
     match to {
@@ -386,7 +485,9 @@ fn moved(state: &mut State, to: Move) {
 
 /// The case under the cursor as a plan of its own, or why it has none.
 fn open(state: &mut State) {
-    let Some((g, at)) = grid(state).map(|g| (g.clone(), cursor(state, g))) else { return };
+    let Some((g, at)) = grid(state).map(|g| (g.clone(), cursor(state, g))) else {
+        return;
+    };
     let (x, y) = at;
     if let Some(Err(why)) = g.rows[y][x].as_ref().map(|c| &c.outcome) {
         let lines = super::fold(why, usize::from(state.size.0.saturating_sub(8)).clamp(30, 100));
@@ -402,7 +503,9 @@ fn open(state: &mut State) {
     let name = format!("{} {} {}", entry.name, g.axes.x.1[x].1, g.axes.y.1[y].1);
     let source = entry.source.clone();
     state.last_id += 1;
-    state.entries.push(crate::tui::state::plans::Entry::new(state.last_id, &name, source, sets));
+    state
+        .entries
+        .push(crate::tui::state::plans::Entry::new(state.last_id, &name, source, sets));
     state.say("it is in the list of plans: 1");
 }
 
@@ -416,12 +519,16 @@ fn submit(state: &mut State, effects: &mut Vec<Effect>) {
 
 /// The mouse.
 pub fn click(state: &mut State, panel: usize, area: Rect, (x, y): (u16, u16), _: bool, _: &mut Vec<Effect>) -> bool {
-    let Some(g) = grid(state).filter(|_| panel == 0) else { return false };
+    let Some(g) = grid(state).filter(|_| panel == 0) else {
+        return false;
+    };
     let (wide, high) = cell_size(area, g);
     let (nx, ny) = (g.axes.x.1.len(), g.axes.y.1.len());
     let column = x.checked_sub(area.left() + 1 + MARGIN).map(|c| usize::from(c / wide));
     let line = y.checked_sub(area.top() + 2).map(|l| usize::from(l / high));
-    let (Some(column), Some(line)) = (column.filter(|c| *c < nx), line.filter(|l| *l < ny)) else { return false };
+    let (Some(column), Some(line)) = (column.filter(|c| *c < nx), line.filter(|l| *l < ny)) else {
+        return false;
+    };
     state.sweep.cursor = (column, ny - 1 - line);
     true
 }

@@ -34,7 +34,12 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, panel: usize, area: Rect, focu
         1 => result(state, paint, area, focus),
         _ => {
             let metric = Metric::ALL[state.whatif.metric % Metric::ALL.len()];
-            let inner = paint.panel(area, &format!("Swing of {}, each input alone", metric.name().to_lowercase()), "< > metric", focus);
+            let inner = paint.panel(
+                area,
+                &format!("Swing of {}, each input alone", metric.name().to_lowercase()),
+                "< > metric",
+                focus,
+            );
             tornado(state, paint, inner, metric);
         }
     }
@@ -51,7 +56,11 @@ fn knobs(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     let base = state.current().and_then(|e| e.before()).map(|p| &p.plan);
     let foot = foot(state, usize::from(inner.width()));
     let foot_lines = u16::try_from(foot.len()).unwrap_or(0).min(inner.height() / 2);
-    let high = if usize::from(inner.height().saturating_sub(foot_lines)) >= KNOBS.len() * 2 { 2 } else { 1 };
+    let high = if usize::from(inner.height().saturating_sub(foot_lines)) >= KNOBS.len() * 2 {
+        2
+    } else {
+        1
+    };
     let room = usize::from(inner.height().saturating_sub(foot_lines)) / high;
     let first = first_line(state.whatif.cursor, KNOBS.len(), room);
     for (i, knob) in KNOBS.iter().enumerate().skip(first).take(room) {
@@ -71,7 +80,9 @@ fn shown(state: &State) -> Option<&Plan> {
 }
 
 fn line(state: &State, paint: &mut Paint<'_>, (inner, y): (Inner, u16), knob: &Knob, (plan, base): (&Plan, Option<&Plan>), here: bool) {
-    let edited = state.current().is_some_and(|e| e.edits.iter().any(|edit| edit.path == knob.path(&plan.scenario)));
+    let edited = state
+        .current()
+        .is_some_and(|e| e.edits.iter().any(|edit| edit.path == knob.path(&plan.scenario)));
     let mark = if edited { "~" } else { " " };
     let head = format!("{}{mark}{}", if here { ">" } else { " " }, fit(knob.name, 21));
     inner.put(paint, (0, y), &head, if edited { Role::Strong } else { Role::Text });
@@ -93,9 +104,15 @@ fn ends(n: &Number, base: Option<&Plan>) -> Option<(f64, f64)> {
 
 /// `1.0 ----|--O---- 6.0`: the tick is what the scenario says.
 fn track(paint: &mut Paint<'_>, (inner, y): (Inner, u16), n: &Number, plan: &Plan, base: Option<&Plan>) {
-    let (Some((low, high)), Some(value)) = (ends(n, base), (n.of)(plan)) else { return };
+    let (Some((low, high)), Some(value)) = (ends(n, base), (n.of)(plan)) else {
+        return;
+    };
     let wide = inner.width() >= 80;
-    let (start, end) = if wide { (49, inner.width().saturating_sub(12)) } else { (38, inner.width().saturating_sub(1)) };
+    let (start, end) = if wide {
+        (49, inner.width().saturating_sub(12))
+    } else {
+        (38, inner.width().saturating_sub(1))
+    };
     if end <= start + 4 {
         return;
     }
@@ -107,11 +124,11 @@ fn track(paint: &mut Paint<'_>, (inner, y): (Inner, u16), n: &Number, plan: &Pla
         start + x
     };
     inner.put(paint, (start, y), &"─".repeat(usize::from(width)), Role::Border);
-    inner.put(paint, (place((low * high).sqrt()), y), "│", Role::Dim);
+    inner.put(paint, (place(low / n.track.0), y), "│", Role::Dim);
     inner.put(paint, (place(value), y), "O", Role::Accent);
     if wide {
-        inner.right(paint, (48, y), &n.show.human(low), Role::Dim);
-        inner.put(paint, (end + 1, y), &n.show.human(high), Role::Dim);
+        inner.right(paint, (48, y), &n.human(low), Role::Dim);
+        inner.put(paint, (end + 1, y), &n.human(high), Role::Dim);
     }
 }
 
@@ -120,7 +137,12 @@ fn foot(state: &State, width: usize) -> Vec<(String, Role)> {
     let Some(entry) = state.current() else { return Vec::new() };
     let auto = entry.edits.iter().any(|e| e.path == "layout");
     let mut out = vec![(
-        if auto { "layout   searched at each change (a fixes it)" } else { "layout   as the scenario says (a searches it)" }.to_string(),
+        if auto {
+            "layout   searched at each change (a fixes it)"
+        } else {
+            "layout   as the scenario says (a searches it)"
+        }
+        .to_string(),
         Role::Dim,
     )];
     if entry.edits.is_empty() {
@@ -152,11 +174,17 @@ fn result(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
         inner.put(paint, (1, 0), "computing ...", Role::Dim);
         return;
     };
-    let list: Vec<&str> = if state.large() { RESULT.to_vec() } else { RESULT.iter().copied().filter(|f| *f != "tokens").collect() };
+    let list: Vec<&str> = if state.large() {
+        RESULT.to_vec()
+    } else {
+        RESULT.iter().copied().filter(|f| *f != "tokens").collect()
+    };
     let mut y = 0;
     for field in list {
         let Some(f) = by_field(field) else { continue };
-        let (Some(a), Some(b)) = ((f.of)(&now.plan), (f.of)(&was.plan)) else { continue };
+        let (Some(a), Some(b)) = ((f.of)(&now.plan), (f.of)(&was.plan)) else {
+            continue;
+        };
         let scale = f.kind.scale(b);
         let (difference, better) = f.difference(a, b);
         let role = match better {
@@ -175,7 +203,12 @@ fn result(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
             inner.right(paint, (52, y), &f.kind.human(b), Role::Text);
             inner.right(paint, (66, y), &difference, role);
         } else {
-            inner.put(paint, (1, y), &format!("{} {}", short(f.name), scale.unit), Role::Text);
+            let name = if f.field == "tco2e" {
+                scale.unit.clone()
+            } else {
+                format!("{} {}", short(f.name), scale.unit)
+            };
+            inner.put(paint, (1, y), &fit(&name, 10), Role::Text);
             inner.right(paint, (16, y), &f.kind.number(a, &scale), Role::Strong);
             inner.right(paint, (23, y), &f.kind.number(b, &scale), Role::Text);
             inner.right(paint, (30, y), &difference, role);
@@ -185,15 +218,30 @@ fn result(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     y += 1;
     let n = now.warnings.len();
     let stale = if entry.now.waiting { "computing ..." } else { "" };
-    inner.put(paint, (1, y), &format!("fits; {n} warnings; {} {stale}", evidence(&now.plan)), Role::Text);
-    inner.put(paint, (1, y + 1), &format!("updated in {}", crate::units::duration(now.took_s)), Role::Dim);
+    inner.put(
+        paint,
+        (1, y),
+        &format!("fits; {n} warnings; {} {stale}", evidence(&now.plan)),
+        Role::Text,
+    );
+    inner.put(
+        paint,
+        (1, y + 1),
+        &format!("updated in {}", crate::units::duration(now.took_s)),
+        Role::Dim,
+    );
     if state.large() {
         inner.put(paint, (1, y + 2), &format!("layout {}", now.plan.layout), Role::Dim);
         let mut y = y + 4;
         if let Some(r) = crate::plan::ranges(&now.plan) {
             let q = r.wall_s;
             let scale = Kind::Duration.scale(q.p90);
-            let text = format!("8 cases of 10: {} .. {} {}", Kind::Duration.number(q.p10, &scale), Kind::Duration.number(q.p90, &scale), scale.unit);
+            let text = format!(
+                "8 cases of 10: {} .. {} {}",
+                Kind::Duration.number(q.p10, &scale),
+                Kind::Duration.number(q.p90, &scale),
+                scale.unit
+            );
             inner.put(paint, (1, y), &text, Role::Text);
             y += 2;
         }
@@ -237,7 +285,11 @@ pub fn tornado(state: &State, paint: &mut Paint<'_>, inner: Inner, metric: Metri
         return;
     };
     let list = sorted(&swings.list, at);
-    let far = list.iter().flat_map(|(_, e)| e.map(|v| (v - middle).abs())).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
+    let far = list
+        .iter()
+        .flat_map(|(_, e)| e.map(|v| (v - middle).abs()))
+        .fold(0.0, f64::max)
+        .max(f64::MIN_POSITIVE);
     let wide = inner.width() >= 110;
     let label: u16 = if wide { 62 } else { 25 };
     let tail: u16 = 20;
@@ -259,15 +311,29 @@ pub fn tornado(state: &State, paint: &mut Paint<'_>, inner: Inner, metric: Metri
         };
         let (left, right) = (cells((middle - low).max(0.0)), cells((high - middle).max(0.0)));
         let centre = label + half;
-        inner.put(paint, (centre - u16::try_from(left).unwrap_or(0).min(half), y), &"█".repeat(left), Role::Series(0));
+        inner.put(
+            paint,
+            (centre - u16::try_from(left).unwrap_or(0).min(half), y),
+            &"█".repeat(left),
+            Role::Series(0),
+        );
         inner.put(paint, (centre, y), "│", Role::Dim);
         inner.put(paint, (centre + 1, y), &"█".repeat(right), Role::Series(1));
         let text = format!("{} .. {} {}", kind.number(low, &scale), kind.number(high, &scale), scale.unit);
         inner.right(paint, (inner.width().saturating_sub(1), y), &text, Role::Text);
     }
     if wide {
-        let note = if swings.note.is_empty() { String::new() } else { format!("; others P10 to P90, {}", swings.note) };
-        inner.put(paint, (1, inner.height().saturating_sub(1)), &format!("* no distribution is known: a tenth down and up{note}"), Role::Dim);
+        let note = if swings.note.is_empty() {
+            String::new()
+        } else {
+            format!("; others P10 to P90, {}", swings.note)
+        };
+        inner.put(
+            paint,
+            (1, inner.height().saturating_sub(1)),
+            &format!("* no distribution is known: a tenth down and up{note}"),
+            Role::Dim,
+        );
     }
 }
 
@@ -289,8 +355,13 @@ pub fn status(state: &State) -> String {
 /// What an export holds.
 pub fn blocks(state: &State) -> Vec<Block> {
     let Some(entry) = state.current() else { return Vec::new() };
-    let (Some(now), Some(was)) = (entry.planned(), entry.before()) else { return Vec::new() };
-    let mut table = Table::new("What if", vec![Column::words("Figure"), Column::numbers("Now"), Column::numbers("Was")]);
+    let (Some(now), Some(was)) = (entry.planned(), entry.before()) else {
+        return Vec::new();
+    };
+    let mut table = Table::new(
+        "What if",
+        vec![Column::words("Figure"), Column::numbers("Now"), Column::numbers("Was")],
+    );
     for field in RESULT {
         let Some(f) = by_field(field) else { continue };
         let cell = |plan: &Plan| (f.of)(plan).map_or(Cell::Missing, |v| Cell::quantity(v, f.kind));
@@ -345,10 +416,13 @@ fn turn(state: &mut State, up: bool, large: bool) {
 }
 
 fn reset(state: &mut State) {
-    let Some(path) = shown(state).map(|p| KNOBS[state.whatif.cursor].path(&p.scenario)) else { return };
+    let Some(path) = shown(state).map(|p| KNOBS[state.whatif.cursor].path(&p.scenario)) else {
+        return;
+    };
     let Some(id) = state.current().map(|e| e.id) else { return };
     state.edit(id, |e| {
-        e.edits.retain(|edit| edit.path != path && !(path == "cluster.nodes" && edit.path == "layout.data"));
+        e.edits
+            .retain(|edit| edit.path != path && !(path == "cluster.nodes" && edit.path == "layout.data"));
     });
 }
 
@@ -372,7 +446,11 @@ pub fn click(state: &mut State, panel: usize, area: Rect, (x, y): (u16, u16), pr
     let width = area.width.saturating_sub(2);
     let height = area.height.saturating_sub(2);
     let foot_lines = u16::try_from(foot(state, usize::from(width)).len()).unwrap_or(0).min(height / 2);
-    let high = if usize::from(height.saturating_sub(foot_lines)) >= KNOBS.len() * 2 { 2 } else { 1 };
+    let high = if usize::from(height.saturating_sub(foot_lines)) >= KNOBS.len() * 2 {
+        2
+    } else {
+        1
+    };
     let room = usize::from(height.saturating_sub(foot_lines)) / high;
     let first = first_line(state.whatif.cursor, KNOBS.len(), room);
     let line = usize::from(y.saturating_sub(area.top() + 1)) / high;
@@ -380,19 +458,29 @@ pub fn click(state: &mut State, panel: usize, area: Rect, (x, y): (u16, u16), pr
         return false;
     }
     state.whatif.cursor = (first + line).min(KNOBS.len() - 1);
-    let (start, end) = if width >= 80 { (49, width.saturating_sub(12)) } else { (38, width.saturating_sub(1)) };
+    let (start, end) = if width >= 80 {
+        (49, width.saturating_sub(12))
+    } else {
+        (38, width.saturating_sub(1))
+    };
     let column = x.saturating_sub(area.left() + 1);
     if column < start || column >= end {
         return true;
     }
     let base = state.current().and_then(|e| e.before()).map(|p| p.plan.clone());
-    let KnobKind::Number(n) = &KNOBS[state.whatif.cursor].kind else { return true };
+    let KnobKind::Number(n) = &KNOBS[state.whatif.cursor].kind else {
+        return true;
+    };
     if let (Some(base), Some((low, high))) = (&base, ends(n, base.as_ref())) {
         let share = f64::from(column - start) / f64::from((end - start).saturating_sub(1).max(1));
         // What goes in powers of two does so here, too.
-        let middle = (low * high).sqrt();
+        let middle = low / n.track.0;
         let to = low * (high / low).powf(share);
-        let to = if n.small >= 2.0 { middle * 2.0_f64.powf((to / middle).log2().round()) } else { to };
+        let to = if n.small >= 2.0 {
+            middle * 2.0_f64.powf((to / middle).log2().round())
+        } else {
+            to
+        };
         crate::tui::update::set(state, &(n.path)(&base.scenario), &(n.write)(to));
     }
     let _ = view::focused(state);

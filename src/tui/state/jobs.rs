@@ -407,6 +407,9 @@ fn screen(state: &mut State, planned: &Arc<Planned>, out: &mut Vec<Effect>) {
             }
         }
         Screen::Bill => {
+            if large && let Some(n) = state.whatif.swings.ask(&key, &mut state.generation) {
+                out.push(Effect::Start(Place::Swings, n, Job::Swings(planned.clone())));
+            }
             if let Some(n) = state.bill.places.ask(&key, &mut state.generation) {
                 out.push(Effect::Start(Place::Places, n, Job::Places(planned.clone())));
             }
@@ -466,7 +469,10 @@ pub fn receive(state: &mut State, reply: Reply) -> bool {
         (Place::Chosen, Outcome::Planned(answer)) => state.layouts.chosen.take(n, *answer),
         (Place::Effect, Outcome::Planned(answer)) => state.calib.effect.take(n, *answer),
         (Place::Found, Outcome::Searched(search, last)) => state.layouts.take(n, *search, last),
-        (Place::Details, Outcome::Details(details)) => state.step.take(n, details.map(|d| *d)),
+        (Place::Details, Outcome::Details(details)) => {
+            let columns = state.size.0.saturating_sub(12);
+            state.step.take(n, details.map(|d| *d), columns)
+        }
         (Place::Effects, Outcome::Effects(list)) => state.step.effects.take(n, list),
         (Place::Tries, Outcome::Tries(list)) => state.memory.tries.take(n, list),
         (Place::Places, Outcome::Places(list)) => state.bill.places.take(n, list),

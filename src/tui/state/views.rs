@@ -6,6 +6,7 @@ use crate::bench::{self, Measurement};
 use crate::layout::{Breadth, Layout};
 use crate::plan::Plan;
 use crate::search::{Candidate, Objective};
+use crate::step::Lane;
 use crate::study::sensitivity;
 use crate::study::validate::Prediction;
 use crate::tui::knobs;
@@ -98,7 +99,7 @@ impl Default for Layouts {
             chosen: Slot::default(),
             cursor: 0,
             why: 0,
-            x: 1,
+            x: 2,
             y: 0,
             only_front: false,
             published: true,
@@ -115,7 +116,11 @@ impl Layouts {
     pub fn list(&self) -> Vec<Candidate> {
         let Some(search) = &self.found.value else { return Vec::new() };
         let filter = crate::tui::filter::Filter::parse(&self.filter).unwrap_or_default();
-        let from = if self.only_front { &search.found.pareto } else { &search.found.best };
+        let from = if self.only_front {
+            &search.found.pareto
+        } else {
+            &search.found.best
+        };
         let capacity = search.of.plan.scenario.accelerator.memory_bytes;
         let value = |c: &Candidate, field: &str| match field {
             "step" => Some(c.step_time_s),
@@ -160,6 +165,9 @@ impl Layouts {
     }
 }
 
+/// A step is stretched by this power of two at first, at most.
+const MOST_ZOOM: f64 = 6.0;
+
 /// Screen 3.
 #[derive(Clone, Default)]
 pub struct Step {
@@ -182,9 +190,25 @@ pub struct Step {
 }
 
 impl Step {
-    /// Take the bars of a step.
-    pub fn take(&mut self, generation: u64, details: Option<Details>) -> bool {
-        self.details.take(generation, details)
+    /// Take the bars of a step. Those of another plan are shown from the begin, a slot at least three of
+    /// `columns` wide.
+    pub fn take(&mut self, generation: u64, details: Option<Details>, columns: u16) -> bool {
+        let taken = self.details.take(generation, details);
+        if let Some(d) = self.details.value.as_ref().and_then(|d| d.as_ref().as_ref()).filter(|_| taken) {
+            let slots = d
+                .gantt
+                .stages
+                .iter()
+                .flatten()
+                .filter(|b| b.lane == Lane::Compute && b.micro_batch.is_some());
+            let shortest_s = slots.map(|b| b.end_s - b.start_s).fold(f64::INFINITY, f64::min);
+            let wanted = 3.0 * d.gantt.time_s / (shortest_s * f64::from(columns.max(1)));
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            let zoom = wanted.log2().ceil().clamp(0.0, MOST_ZOOM) as u32;
+            (self.zoom, self.from_fraction, self.bar) = (zoom, 0.0, 0);
+            self.stage = self.stage.min(d.gantt.stages.len().saturating_sub(1));
+        }
+        taken
     }
 
     /// Share of the step that is seen.
@@ -225,7 +249,7 @@ pub struct Bill {
 }
 
 /// Screen 6.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct WhatIf {
     /// Line of the knobs.
     pub cursor: usize,
@@ -235,6 +259,17 @@ pub struct WhatIf {
     pub metric: usize,
     /// Days after the last changes.
     pub history: Vec<(u64, f64)>,
+}
+
+impl Default for WhatIf {
+    fn default() -> Self {
+        WhatIf {
+            cursor: 0,
+            swings: Slot::default(),
+            metric: 1,
+            history: Vec::new(),
+        }
+    }
 }
 
 /// Changes whose result is remembered.

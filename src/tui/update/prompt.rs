@@ -26,10 +26,16 @@ pub fn proposals(state: &State, ask: &Ask, text: &str) -> Vec<(String, Does)> {
     match ask {
         Ask::Palette => {
             let panel = crate::tui::view::focused(state);
-            let rows = KEYS.iter().filter(|k| k.here(state.screen, panel) && disabled(state, k.command).is_none());
+            let rows = KEYS
+                .iter()
+                .filter(|k| k.here(state.screen, panel) && disabled(state, k.command).is_none());
             let words = ["set PATH=VALUE", "add FILE", "write FILE", "theme NAME", "ascii"].map(|w| (w.to_string(), Does::Text));
             let keys = rows.map(|k| (format!("{} [{}]", k.help, k.names()), Does::Run(k.command)));
-            words.into_iter().chain(keys).filter(|(label, _)| fuzzy(&label.to_lowercase(), &text)).collect()
+            words
+                .into_iter()
+                .chain(keys)
+                .filter(|(label, _)| fuzzy(&label.to_lowercase(), &text))
+                .collect()
         }
         Ask::Add => {
             let names = state.about.builtin.iter().filter(|n| n.contains(&text));

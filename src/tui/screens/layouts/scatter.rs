@@ -26,7 +26,9 @@ impl Scale {
         let at = |v: f64, (low, high): (f64, f64), n: u16| {
             let share = if high > low { (v - low) / (high - low) } else { 0.5 };
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-            (0.0..=1.0).contains(&share).then(|| (share * f64::from(n.saturating_sub(1))).round() as u16)
+            (0.0..=1.0)
+                .contains(&share)
+                .then(|| (share * f64::from(n.saturating_sub(1))).round() as u16)
         };
         let (column, line) = (at(x, self.x, self.width)?, at(y, self.y, self.height)?);
         Some((column, self.height - 1 - line))
@@ -53,7 +55,10 @@ fn scale(state: &State, list: &[Candidate], area: Rect) -> Scale {
         values.sort_by(f64::total_cmp);
         let low = values.first().copied().unwrap_or(0.0);
         // The worst of thousands would press the rest into a corner.
-        let high = values.get((values.len() * 9 / 10).min(values.len().saturating_sub(1))).copied().unwrap_or(1.0);
+        let high = values
+            .get((values.len() * 9 / 10).min(values.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or(1.0);
         (low, high.max(low))
     };
     Scale {
@@ -74,7 +79,12 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     };
     let list = points(state);
     if list.is_empty() {
-        inner.put(paint, (1, 0), &format!("nothing to draw by {} and {}; x y choose others", ax.name(), ay.name()), Role::Dim);
+        inner.put(
+            paint,
+            (1, 0),
+            &format!("nothing to draw by {} and {}; x y choose others", ax.name(), ay.name()),
+            Role::Dim,
+        );
         return;
     }
     let scale = scale(state, &list, area);
@@ -108,10 +118,20 @@ fn axes(state: &State, paint: &mut Paint<'_>, inner: Inner, scale: &Scale) {
     for line in 0..scale.height {
         inner.put(paint, (MARGIN, line), "│", Role::Border);
     }
-    inner.put(paint, (MARGIN, scale.height), &format!("└{}", "─".repeat(usize::from(scale.width))), Role::Border);
+    inner.put(
+        paint,
+        (MARGIN, scale.height),
+        &format!("└{}", "─".repeat(usize::from(scale.width))),
+        Role::Border,
+    );
     inner.right(paint, (MARGIN, 0), &ky.human(scale.y.1), Role::Dim);
     if scale.height > 4 {
-        inner.right(paint, (MARGIN, scale.height / 2), &ky.human((scale.y.0 + scale.y.1) / 2.0), Role::Dim);
+        inner.right(
+            paint,
+            (MARGIN, scale.height / 2),
+            &ky.human((scale.y.0 + scale.y.1) / 2.0),
+            Role::Dim,
+        );
     }
     inner.right(paint, (MARGIN, scale.height.saturating_sub(1)), &ky.human(scale.y.0), Role::Dim);
     let y = scale.height + 1;
@@ -139,12 +159,19 @@ pub fn walk(state: &mut State, to: Move) {
 pub fn click(state: &mut State, area: Rect, (x, y): (u16, u16)) -> bool {
     let list = points(state);
     let scale = scale(state, &list, area);
-    let (cx, cy) = (i32::from(x) - i32::from(area.left() + 1 + MARGIN + 1), i32::from(y) - i32::from(area.top() + 1));
+    let (cx, cy) = (
+        i32::from(x) - i32::from(area.left() + 1 + MARGIN + 1),
+        i32::from(y) - i32::from(area.top() + 1),
+    );
     let far = |c: &Candidate| {
         let (vx, vy) = value(state, c);
-        scale.place(vx, vy).map_or(i32::MAX, |(px, py)| (i32::from(px) - cx).pow(2) + 4 * (i32::from(py) - cy).pow(2))
+        scale
+            .place(vx, vy)
+            .map_or(i32::MAX, |(px, py)| (i32::from(px) - cx).pow(2) + 4 * (i32::from(py) - cy).pow(2))
     };
-    let Some(layout) = list.iter().min_by_key(|c| far(c)).map(|c| c.layout) else { return false };
+    let Some(layout) = list.iter().min_by_key(|c| far(c)).map(|c| c.layout) else {
+        return false;
+    };
     if let Some(i) = state.layouts.list().iter().position(|c| c.layout == layout) {
         state.layouts.cursor = i;
     }

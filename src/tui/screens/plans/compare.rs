@@ -46,7 +46,7 @@ const RANGE: Row = Row::Words("8 cases of 10", |p| {
         |r| {
             let scale = Kind::Duration.scale(r.wall_s.p90);
             let n = |v| Kind::Duration.number(v, &scale);
-            format!("{}..{} {}", n(r.wall_s.p10), n(r.wall_s.p90), scale.unit)
+            format!("{}..{} {}", n(r.wall_s.p10), n(r.wall_s.p90), scale.unit.replace("days", "d"))
         },
     )
 });
@@ -62,7 +62,9 @@ pub fn rows(state: &State) -> Vec<Row> {
             f("devices"),
             Some(LAYOUT),
             Some(Row::Words("micro-batch", |p| p.layout.micro_batch_seqs.to_string())),
-            Some(Row::Words("schedule", |p| p.layout.schedule_name().to_string())),
+            Some(Row::Words("schedule", |p| {
+                p.layout.schedule_name().replace("interleaved", "inter").to_string()
+            })),
             Some(Row::Blank),
             f("step"),
             f("tokens"),
@@ -76,7 +78,9 @@ pub fn rows(state: &State) -> Vec<Row> {
             Some(Row::Share("step.parts.expert_s", "expert comm", |p| p.expert_s)),
             Some(Row::Share("step.parts.pipeline_s", "pipeline comm", |p| p.pipeline_s)),
             Some(Row::Share("step.parts.data_s", "data comm", |p| p.data_s)),
-            Some(Row::Share("step.parts.other_s", "optimizer, other", |p| p.optimizer_s + p.host_s + p.other_s)),
+            Some(Row::Share("step.parts.other_s", "optimizer, other", |p| {
+                p.optimizer_s + p.host_s + p.other_s
+            })),
             Some(Row::Blank),
             f("mem"),
             f("free"),
@@ -139,7 +143,11 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
         };
         inner.right(paint, (end(i), 0), &text, Role::Strong);
     }
-    let bars = if state.large() && inner.height() > 44 { u16::try_from(list.len()).unwrap_or(0) + 3 } else { 0 };
+    let bars = if state.large() {
+        u16::try_from(list.len()).unwrap_or(0) + 3
+    } else {
+        0
+    };
     let room = usize::from(inner.height().saturating_sub(1 + bars));
     let all = rows(state);
     let from = first_line(state.plans.row, all.len(), room);
@@ -174,7 +182,10 @@ fn line(state: &State, paint: &mut Paint<'_>, (inner, y): (Inner, u16), row: Row
             Some(false) => Role::Bad,
             None => Role::Text,
         };
-        let text = crate::tui::paint::fit(&text, usize::from(width.saturating_sub(1)));
+        let room = usize::from(width.saturating_sub(1));
+        // Degrees of a layout can be read without spaces, too.
+        let text = if text.len() > room { text.replace(' ', "") } else { text };
+        let text = crate::tui::paint::fit(&text, room);
         inner.right(paint, (end, y), &text, role);
     }
 }
@@ -195,7 +206,9 @@ pub(super) fn cell(row: Row, plan: &Plan, against: Option<&Plan>, reference: Opt
         Row::Words(_, of) => (of(plan), None),
         Row::Share(_, _, of) => (format!("{:.0} %", 100.0 * of(&plan.step.parts) / plan.step.time_s), None),
         Row::Figure(f) => {
-            let Some(value) = (f.of)(plan) else { return ("-".to_string(), None) };
+            let Some(value) = (f.of)(plan) else {
+                return ("-".to_string(), None);
+            };
             if f.change == Change::Absolute {
                 return (f.kind.human(value), None);
             }
@@ -225,4 +238,3 @@ fn metric_bars(state: &State, paint: &mut Paint<'_>, inner: Inner, list: &[&supe
         inner.right(paint, (inner.width().saturating_sub(1), y), &figure.kind.human(v), Role::Text);
     }
 }
-

@@ -39,7 +39,11 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     let list = state.visible();
     let right = format!("{} of {}", list.len(), state.entries.len());
     let inner = paint.panel(area, "Scenarios", &right, focus);
-    let filter = if state.plans.filter.is_empty() { "/ filters".to_string() } else { format!("/{}", state.plans.filter) };
+    let filter = if state.plans.filter.is_empty() {
+        "/ filters".to_string()
+    } else {
+        format!("/{}", state.plans.filter)
+    };
     inner.put(paint, (3, 0), &filter, Role::Dim);
     if state.large() {
         inner.put(paint, (3, 2), "name", Role::Dim);
@@ -48,7 +52,14 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     }
     let (first, room) = window(state, area);
     for (y, (place, i)) in (head(state)..).zip(list.iter().enumerate().skip(first).take(room)) {
-        row(state, paint, inner, y, &state.entries[*i], place == state.plans.cursor.min(list.len().saturating_sub(1)));
+        row(
+            state,
+            paint,
+            inner,
+            y,
+            &state.entries[*i],
+            place == state.plans.cursor.min(list.len().saturating_sub(1)),
+        );
     }
     if list.is_empty() {
         inner.put(paint, (3, head(state)), "nothing matches; esc", Role::Warn);
@@ -59,7 +70,15 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     if let Some(entry) = state.current().filter(|_| n > 1) {
         let line = "─".repeat(usize::from(inner.width()));
         inner.put(paint, (0, from), &line, Role::Border);
-        inner.put(paint, (1, from), &fit(&format!(" {} {} ", state.letter(entry.id), entry.name), usize::from(inner.width()) - 2), Role::Strong);
+        inner.put(
+            paint,
+            (1, from),
+            &fit(
+                &format!(" {} {} ", state.letter(entry.id), entry.name),
+                usize::from(inner.width()) - 2,
+            ),
+            Role::Strong,
+        );
     }
     for (y, (key, value)) in (from + 1..inner.height()).zip(lines) {
         inner.put(paint, (1, y), &key, Role::Dim);
@@ -110,11 +129,19 @@ fn card(state: &State) -> Vec<(String, String)> {
         add("sequence", crate::units::count(w.seq_len_tokens));
         add("batch", crate::units::count(w.global_batch_seqs));
         add("precision", w.precision.compute.name().to_string());
-        add("cluster", format!("{} x {}", crate::units::count(f64::from(s.cluster.n_nodes)), s.cluster.node.name));
+        add(
+            "cluster",
+            format!("{} x {}", crate::units::count(f64::from(s.cluster.n_nodes)), s.cluster.node.name),
+        );
         if state.large() {
             add("fabric", format!("{}, {}", s.scale_up.name, s.scale_out.name));
             let price = s.offer.as_ref().map_or("none".to_string(), |o| {
-                format!("{} {} {}", Kind::Rate("USD/h").human(o.usd_per_device_hour.base_usd), o.commitment.name(), o.as_of)
+                format!(
+                    "{} {} {}",
+                    Kind::Rate("USD/h").human(o.usd_per_device_hour.base_usd),
+                    o.commitment.name(),
+                    o.as_of
+                )
             });
             add("offer", price);
             let grid = Kind::Rate("kg/kWh").human(s.region.grid.location_kg_co2e_per_kwh);
@@ -127,7 +154,13 @@ fn card(state: &State) -> Vec<(String, String)> {
     } else {
         add("from", entry.source.clone());
     }
-    for set in entry.sets.iter().chain(&entry.edits.iter().map(crate::tui::state::plans::Edit::assignment).collect::<Vec<_>>()) {
+    for set in entry.sets.iter().chain(
+        &entry
+            .edits
+            .iter()
+            .map(crate::tui::state::plans::Edit::assignment)
+            .collect::<Vec<_>>(),
+    ) {
         add("set", set.clone());
     }
     out

@@ -26,7 +26,9 @@ pub fn list(state: &State) -> Vec<(u64, lint::Warning)> {
 
 /// Parts of the step of the plan under the cursor.
 pub fn parts(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
-    let title = state.current().map_or_else(String::new, |e| format!("Where a step goes ({})", state.letter(e.id)));
+    let title = state
+        .current()
+        .map_or_else(String::new, |e| format!("Where a step goes ({})", state.letter(e.id)));
     let inner = paint.panel(area, &title, "", focus);
     let Some(planned) = state.planned() else {
         missing(state, paint, inner);
@@ -36,20 +38,38 @@ pub fn parts(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     let mut y = 0;
     for (i, (key, s)) in step.parts.list().iter().enumerate().filter(|(_, (_, s))| *s > 0.0) {
         let share = s / step.time_s;
-        let name = part_name(key).trim_end_matches(" communication").replace("-parallel", "").replace(" and memory-bound kernels", "");
-        inner.put(paint, (1, y), &name, Role::Text);
+        let name = part_name(key)
+            .trim_end_matches(" communication")
+            .replace("-parallel", "")
+            .replace(" and memory-bound kernels", "");
+        inner.put(paint, (1, y), &crate::tui::paint::fit(&name, 19), Role::Text);
         let width = inner.width().saturating_sub(30);
         inner.bar(paint, (21, y), width, share, Role::Series(u8::try_from(i).unwrap_or(0)));
-        inner.right(paint, (inner.width().saturating_sub(1), y), &format!("{:.1} %", 100.0 * share), Role::Text);
+        inner.right(
+            paint,
+            (inner.width().saturating_sub(1), y),
+            &format!("{:.1} %", 100.0 * share),
+            Role::Text,
+        );
         y += 1;
     }
     y += 1;
     inner.put(paint, (1, y), "evidence, by kernel time", Role::Dim);
     y += 1;
-    for grade in [Evidence::Measured, Evidence::Interpolated, Evidence::Extrapolated, Evidence::Datasheet] {
+    for grade in [
+        Evidence::Measured,
+        Evidence::Interpolated,
+        Evidence::Extrapolated,
+        Evidence::Datasheet,
+    ] {
         if let Some(share) = step.evidence.get(&grade).filter(|s| **s > 5e-4) {
             inner.put(paint, (3, y), grade.name(), Role::Text);
-            inner.right(paint, (inner.width().saturating_sub(1), y), &format!("{:.0} %", 100.0 * share), Role::Text);
+            inner.right(
+                paint,
+                (inner.width().saturating_sub(1), y),
+                &format!("{:.0} %", 100.0 * share),
+                Role::Text,
+            );
             y += 1;
         }
     }
@@ -66,7 +86,10 @@ pub fn parts(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
 
 fn ranges_note(plan: &crate::plan::Plan) -> String {
     match &plan.scenario.band {
-        Some(b) => format!("8 of 10 left-out runs like this took {:.2} to {:.2} times the predicted step ({})", b.low_ratio, b.high_ratio, b.name),
+        Some(b) => format!(
+            "8 of 10 left-out runs like this took {:.2} to {:.2} times the predicted step ({})",
+            b.low_ratio, b.high_ratio, b.name
+        ),
         None => "no range: no left-out runs like this".to_string(),
     }
 }

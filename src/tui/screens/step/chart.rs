@@ -18,7 +18,10 @@ const WIDEST: u16 = 240;
 /// Columns of time in the window as it is.
 #[must_use]
 pub fn time_columns(state: &State) -> u16 {
-    let area = view::areas(state).into_iter().find(|(p, _)| *p == 0).map_or(state.size.0, |(_, a)| a.width);
+    let area = view::areas(state)
+        .into_iter()
+        .find(|(p, _)| *p == 0)
+        .map_or(state.size.0, |(_, a)| a.width);
     area.saturating_sub(2 + MARGIN + 1).min(WIDEST)
 }
 
@@ -64,12 +67,21 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
         } else if state.step.details.waiting || state.step.details.value.is_none() {
             inner.put(paint, (1, 0), "simulating the step ...", Role::Dim);
         } else {
-            inner.put(paint, (1, 0), "The event engine cannot run this schedule: the parts below are of the closed form.", Role::Warn);
+            inner.put(
+                paint,
+                (1, 0),
+                "The event engine cannot run this schedule: the parts below are of the closed form.",
+                Role::Warn,
+            );
         }
         return;
     };
     let gantt = &d.gantt;
-    let what = if state.step.lanes { format!("lanes of stage {}", state.step.stage) } else { format!("{} stages", gantt.stages.len()) };
+    let what = if state.step.lanes {
+        format!("lanes of stage {}", state.step.stage)
+    } else {
+        format!("{} stages", gantt.stages.len())
+    };
     let inner = paint.panel(area, "Pipeline", &format!("step {}, {what}", seconds(gantt.time_s)), focus);
     let width = inner.width().saturating_sub(MARGIN + 1).min(WIDEST);
     let from_s = state.step.from_fraction * gantt.time_s;
@@ -77,7 +89,11 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     inner.put(paint, (MARGIN, 0), &seconds(from_s), Role::Dim);
     inner.right(paint, (MARGIN + width, 0), &seconds(from_s + seen_s), Role::Dim);
     let list = lines(state, gantt);
-    let high = if state.large() && !state.step.lanes && list.len() * 2 < usize::from(inner.height()) { 2 } else { 1 };
+    let high = if state.large() && !state.step.lanes && list.len() * 2 < usize::from(inner.height()) {
+        2
+    } else {
+        1
+    };
     let room = usize::from(inner.height().saturating_sub(3)) / high;
     let at = if state.step.lanes { 0 } else { state.step.stage };
     let first = first_line(at, list.len(), room);
@@ -110,6 +126,7 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
 /// One line. The start of a slot shows the last digit of its micro-batch.
 fn row(state: &State, paint: &mut Paint<'_>, (inner, y): (Inner, u16), bars: &[&Bar], (from_s, cell_s, width): (f64, f64, u16)) {
     let mut next = 0;
+    let mut before = f64::NEG_INFINITY;
     for x in 0..width {
         let (start_s, end_s) = (from_s + f64::from(x) * cell_s, from_s + f64::from(x + 1) * cell_s);
         while next < bars.len() && bars[next].end_s <= start_s {
@@ -130,7 +147,8 @@ fn row(state: &State, paint: &mut Paint<'_>, (inner, y): (Inner, u16), bars: &[&
         };
         let (kind, role) = letter(bar);
         // A slot that is two cells long or more has room for its number.
-        let starts = bar.start_s >= start_s && bar.end_s - bar.start_s >= 2.0 * cell_s;
+        let starts = bar.start_s > before && bar.start_s + cell_s > start_s && bar.end_s - bar.start_s >= 2.0 * cell_s;
+        before = bar.start_s;
         let shown = match bar.micro_batch {
             Some(m) if starts => char::from_digit(m % 10, 10).unwrap_or(kind),
             _ => kind,
@@ -177,7 +195,9 @@ pub fn click(state: &mut State, area: Rect, (x, y): (u16, u16)) -> bool {
     let Some(line) = y.checked_sub(area.top() + 2) else { return false };
     let stage = (first + usize::from(line) / high).min(n.saturating_sub(1));
     let width = area.width.saturating_sub(2 + MARGIN + 1).min(WIDEST);
-    let Some(column) = x.checked_sub(area.left() + 1 + MARGIN) else { return false };
+    let Some(column) = x.checked_sub(area.left() + 1 + MARGIN) else {
+        return false;
+    };
     let share = state.step.from_fraction + state.step.seen_fraction() * f64::from(column) / f64::from(width.max(1));
     let at_s = share * d.gantt.time_s;
     let bars = compute(&d.gantt, stage);

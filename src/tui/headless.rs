@@ -1,12 +1,12 @@
-//! The program without a terminal, for benches: the same state, updates, view and workers.
+//! The program without a terminal, for tests and benches: the same state, updates, view and workers.
 
+use super::action::Action;
 use super::state::State;
 use super::state::jobs::{self, Effect, Reply};
 use super::update::update;
 use super::work::Work;
 use super::worker::Worker;
 use super::{Setup, press, view};
-use super::action::Action;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -56,6 +56,11 @@ impl Headless {
         self.code(KeyCode::Esc);
     }
 
+    /// Press enter.
+    pub fn enter(&mut self) {
+        self.code(KeyCode::Enter);
+    }
+
     fn code(&mut self, code: KeyCode) {
         let effects = press(&mut self.state, &KeyEvent::new(code, KeyModifiers::NONE));
         self.perform(&effects);
@@ -96,6 +101,18 @@ impl Headless {
                 self.perform(&effects);
             }
         }
+    }
+
+    /// The plan under the cursor as `exaplan plan --json` has it, if there is one.
+    #[must_use]
+    pub fn json(&self) -> Option<String> {
+        self.state.planned().map(|p| crate::report::plan::json::plan(&p.plan).to_string())
+    }
+
+    /// The command line that makes it.
+    #[must_use]
+    pub fn command(&self) -> Option<String> {
+        self.state.current().map(|e| e.command(&self.state.about.flags))
     }
 
     /// What is on the screen, line by line.
