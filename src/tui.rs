@@ -268,7 +268,7 @@ type Ends<'a> = (&'a Sender<Event>, &'a Receiver<Event>);
 fn show(state: &mut State, screen: &mut Screen, worker: &Worker<Sender<Event>>, (events, inbox): Ends<'_>) -> Result<Quit> {
     let mut dirty = true;
     let (mut drawn, mut looked) = (Instant::now(), Instant::now());
-    for effect in state::jobs::derive(state) {
+    for effect in state::derive::derive(state) {
         worker.handle(&effect);
     }
     loop {
@@ -334,8 +334,9 @@ fn step(state: &mut State, action: Action, screen: &mut Screen, worker: &Worker<
                     let told = writing.write().map_err(|e| e.to_string());
                     let _ = to.send(Event::Told(told));
                 };
-                if std::thread::Builder::new().name("exaplan-export".to_string()).spawn(write).is_err() {
-                    state.complain("the system refuses a thread to write on");
+                match std::thread::Builder::new().name("exaplan-export".to_string()).spawn(write) {
+                    Ok(thread) => screen.exports.push(thread),
+                    Err(_) => state.complain("the system refuses a thread to write on"),
                 }
             }
             Effect::Crash => crash(),

@@ -220,11 +220,17 @@ impl Figure {
             Change::Absolute => (self.kind.human(value), None),
             Change::Points => (format!("{:+.1}", 100.0 * (value - reference)), better(true)),
             Change::Less | Change::More if reference == 0.0 => (self.kind.human(value), None),
-            Change::Less | Change::More => (
-                format!("{:+.1} %", 100.0 * (value / reference - 1.0)),
-                better(self.change == Change::More),
-            ),
+            Change::Less | Change::More => (percent(100.0 * (value / reference - 1.0)), better(self.change == Change::More)),
         }
+    }
+}
+
+/// `+12.3 %`, `+123 %`.
+fn percent(value: f64) -> String {
+    if value.abs() < 99.95 {
+        format!("{value:+.1} %")
+    } else {
+        format!("{value:+.0} %")
     }
 }
 

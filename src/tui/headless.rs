@@ -2,7 +2,8 @@
 
 use super::action::Action;
 use super::state::State;
-use super::state::jobs::{self, Effect, Reply};
+use super::state::derive;
+use super::state::jobs::{Effect, Reply};
 use super::update::update;
 use super::work::Work;
 use super::worker::Worker;
@@ -35,7 +36,7 @@ impl Headless {
             worker,
             inbox,
         };
-        let effects = jobs::derive(&mut out.state);
+        let effects = derive::derive(&mut out.state);
         out.perform(&effects);
         Some(out)
     }

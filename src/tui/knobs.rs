@@ -267,7 +267,7 @@ impl Knob {
     ///
     /// # Errors
     /// Why it cannot be turned.
-    pub fn turned(&self, plan: &Plan, up: bool, large: bool) -> Result<Vec<(String, String)>, String> {
+    pub fn turned(&self, plan: &Plan, free: bool, (up, large): (bool, bool)) -> Result<Vec<(String, String)>, String> {
         match &self.kind {
             KnobKind::Choice { path, options, of } => {
                 let now = of(plan);
@@ -287,20 +287,20 @@ impl Knob {
                 let now = (n.of)(plan).ok_or_else(|| format!("{} is not known; enter types a value", self.name))?;
                 let factor = if large { 2.0 } else { n.small };
                 let to = if up { now * factor } else { now / factor };
-                changes(&(n.path)(&plan.scenario), &(n.write)(to), plan)
+                changes(&(n.path)(&plan.scenario), &(n.write)(to), plan, free)
             }
         }
     }
 }
 
 /// The changes that set a path: nodes take the data degree with them where the scenario fixes it, so that
-/// the layout still has as many devices as there are.
+/// the layout still has as many devices as there are. `free` where the layout is searched anyway.
 ///
 /// # Errors
 /// When that degree would not be whole.
-pub fn changes(path: &str, value: &str, plan: &Plan) -> Result<Vec<(String, String)>, String> {
+pub fn changes(path: &str, value: &str, plan: &Plan, free: bool) -> Result<Vec<(String, String)>, String> {
     let mut out = vec![(path.to_string(), value.to_string())];
-    let nodes = value.trim().parse::<f64>().ok().filter(|_| path == "cluster.nodes");
+    let nodes = value.trim().parse::<f64>().ok().filter(|_| path == "cluster.nodes" && !free);
     let (Some(nodes), Some(_)) = (nodes, plan.scenario.choice.data) else {
         return Ok(out);
     };

@@ -1,5 +1,6 @@
 //! What the program knows and shows: plain data. It is changed by [`super::update`] and nothing else.
 
+pub mod derive;
 pub mod jobs;
 pub mod plans;
 pub mod views;

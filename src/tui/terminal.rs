@@ -18,6 +18,8 @@ type Hook = Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 pub struct Screen {
     /// What is drawn on.
     pub terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// Files that are being written; leaving waits for them.
+    pub exports: Vec<std::thread::JoinHandle<()>>,
     hook: Hook,
     mouse: bool,
 }
@@ -38,7 +40,12 @@ impl Screen {
                 before(info);
             }
         }));
-        let screen = Screen { terminal, hook, mouse };
+        let screen = Screen {
+            terminal,
+            exports: Vec::new(),
+            hook,
+            mouse,
+        };
         take(mouse)?;
         Ok(screen)
     }
@@ -90,6 +97,9 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        for export in self.exports.drain(..) {
+            let _ = export.join();
+        }
         restore();
         // A hook cannot be changed while panicking, and that panic has been printed.
         if !std::thread::panicking() {

@@ -6,6 +6,7 @@ mod random;
 mod script;
 
 use super::action::Action;
+use super::state::derive;
 use super::state::jobs::{self, Effect, Job, Outcome, Reply};
 use super::state::plans::Entry;
 use super::state::{About, Screen, State};
@@ -64,7 +65,7 @@ pub(super) fn rig(size: (u16, u16), theme: &str, ascii: bool) -> Rig {
         n_other: 0,
     };
     rig.state.still = true;
-    let effects = jobs::derive(&mut rig.state);
+    let effects = derive::derive(&mut rig.state);
     rig.perform(effects);
     rig
 }
@@ -98,7 +99,7 @@ impl Rig {
             Job::Plan(name, sets, _) => format!("{name}\n{}", sets.join("\n")),
             // Nothing is measured in tests, and all published runs take a while.
             Job::Bench(_) => return Outcome::Measured(Vec::new(), None),
-            Job::Validate => return Outcome::Validated(some_predictions()),
+            Job::Validate(_) => return Outcome::Validated(some_predictions()),
             other => {
                 // A grid is a hundred plans.
                 self.n_other += if matches!(other, Job::Grid(..)) { 20 } else { 1 };

@@ -10,7 +10,8 @@ use super::export;
 use super::field::{Field, Typed};
 use super::keys;
 use super::screens;
-use super::state::jobs::{self, Effect, Place};
+use super::state::derive;
+use super::state::jobs::{Effect, Place};
 use super::state::{Ask, Overlay, Quit, Screen, State};
 
 /// Change the state; what is to be done outside of it. The flag says whether anything on the screen may
@@ -28,7 +29,7 @@ pub fn update(state: &mut State, action: Action) -> (bool, Vec<Effect>) {
             state.size = (width, height);
             true
         }
-        Action::Reply(reply) => jobs::receive(state, reply),
+        Action::Reply(reply) => derive::receive(state, reply),
         Action::Progress(progress) => {
             let new = state.layouts.progress != progress;
             state.layouts.progress = progress;
@@ -51,7 +52,7 @@ pub fn update(state: &mut State, action: Action) -> (bool, Vec<Effect>) {
             false
         }
     };
-    effects.extend(jobs::derive(state));
+    effects.extend(derive::derive(state));
     (changed, effects)
 }
 

@@ -1,19 +1,22 @@
 //! What the lanes compute: calls into the library, nothing of their own.
 
+mod places;
+mod study;
+
 use super::knobs;
-use super::state::jobs::{Answer, Details, Elsewhere, Failure, Grid, GridAxes, Job, Outcome, Planned, Search, Swing, Swings, Try};
+use super::state::jobs::{Answer, Details, Failure, Grid, GridAxes, Job, Outcome, Planned, Search, Swing, Swings, Try};
 use super::worker::Stop;
 use crate::bench;
-use crate::catalog::{Catalog, Kind, Region, source};
+use crate::catalog::{Catalog, source};
 use crate::error::Error;
 use crate::layout::{Breadth, Choice, Layout};
 use crate::lint;
 use crate::plan::scenario::Template;
-use crate::plan::{Market, Plan, Scenario, evaluate, plan, run_and_bill_at, step_gantt};
+use crate::plan::{Plan, Scenario, evaluate, plan, step_gantt};
 use crate::report::timeline::Critical;
 use crate::search::{N_SIMULATED, Objective, Options, search_watched};
 use crate::study::metric::Metric;
-use crate::study::sweep::{Axis, Study, Sweep, Value, with_threads};
+use crate::study::sweep::{Sweep, with_threads};
 use crate::study::{sensitivity, uncertain, validate};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,8 +28,6 @@ const MOST_CANDIDATES: usize = 4_000;
 const FEW_CANDIDATES: usize = 400;
 /// The front of the whole space goes no further than this many best step times.
 const FRONT_FACTOR: f64 = 1.25;
-/// Prices that a list has.
-const MOST_PLACES: usize = 60;
 
 /// What jobs need: the catalog, and scenarios that were read.
 pub struct Work {
@@ -83,9 +84,9 @@ impl Work {
             })),
             Job::Effects(of) => Outcome::Effects(sensitivity::what_next(&of.plan)),
             Job::Tries(of, list) => Outcome::Tries(list.into_iter().map(|(name, sets)| self.tried(&of, name, sets)).collect()),
-            Job::Places(of) => Outcome::Places(places(&of)),
+            Job::Places(of) => Outcome::Places(places::places(&of)),
             Job::Swings(of) => Outcome::Swings(self.swings(&of)),
-            Job::Validate => self.validated(),
+            Job::Validate(file) => self.validated(file.as_deref()),
             Job::Bench(suites) => measured(suites, stop, part),
             Job::Grid(of, axes) => self.grid(&of, *axes, stop, part),
         }
@@ -233,9 +234,13 @@ impl Work {
         Some((list.collect(), note))
     }
 
-    fn validated(&self) -> Outcome {
+    fn validated(&self, own: Option<&str>) -> Outcome {
         let mut rows = Vec::new();
-        for file in source::published() {
+        let own = match own.map(|path| source::read(std::path::Path::new(path))).transpose() {
+            Ok(own) => own,
+            Err(error) => return Outcome::Failed(one_line(&error)),
+        };
+        for file in own.into_iter().chain(source::published()) {
             match crate::study::runs::read_rows(&file) {
                 Ok(read) => rows.extend(read.rows),
                 Err(error) => return Outcome::Failed(one_line(&error)),
@@ -247,14 +252,14 @@ impl Work {
 
     fn grid(&self, of: &Arc<Planned>, axes: GridAxes, stop: &Stop, part: &dyn Fn(Outcome) -> bool) -> Outcome {
         let start = Instant::now();
-        let study = study_of(of, &axes);
+        let study = study::study_of(of, &axes);
         let sweep = match Sweep::new(study, &of.source, self.catalog.clone()) {
             Ok(sweep) => sweep,
             Err(error) => return Outcome::Failed(one_line(&error)),
         };
         let (nx, ny) = (axes.x.1.len(), axes.y.1.len());
         let mut grid = Grid {
-            study: study_text(of, &axes),
+            study: study::study_text(of, &axes),
             axes,
             rows: vec![vec![None; nx]; ny],
             n_done: 0,
@@ -284,47 +289,6 @@ impl Work {
     }
 }
 
-fn value_of(text: &str) -> Value {
-    let integer = text.parse::<i64>().map(Value::Integer);
-    integer.unwrap_or_else(|_| text.parse::<f64>().map_or_else(|_| Value::Text(text.to_string()), Value::Number))
-}
-
-/// The study of a grid: the layout is searched in every case.
-fn study_of(of: &Planned, axes: &GridAxes) -> Study {
-    let axis =
-        |(path, list): &(String, Vec<(f64, String)>)| Axis::new(vec![path.clone()], list.iter().map(|(_, v)| vec![value_of(v)]).collect());
-    Study {
-        name: "sweep".to_string(),
-        scenario: of.source.clone(),
-        set: free(of),
-        axes: vec![axis(&axes.y), axis(&axes.x)],
-        filters: Vec::new(),
-        digest: String::new(),
-    }
-}
-
-fn free(of: &Planned) -> Vec<String> {
-    let mut set = of.sets.clone();
-    set.push("layout={}".to_string());
-    set
-}
-
-/// The same as a file that `exaplan sweep run` takes.
-fn study_text(of: &Planned, axes: &GridAxes) -> String {
-    let quoted = |text: &str| crate::catalog::raw::quoted(text);
-    let set: Vec<String> = free(of).iter().map(|s| quoted(s)).collect();
-    let mut out = format!(
-        "format = 1\nname = \"from the terminal\"\nscenario = {}\nset = [{}]\n",
-        quoted(&of.source),
-        set.join(", ")
-    );
-    for (path, list) in [&axes.y, &axes.x] {
-        let values: Vec<String> = list.iter().map(|(_, v)| value_of(v).literal()).collect();
-        out += &format!("\n[[axis]]\npath = {}\nvalues = [{}]\n", quoted(path), values.join(", "));
-    }
-    out
-}
-
 fn evaluated(of: &Arc<Planned>, layout: Layout) -> Arc<Planned> {
     let start = Instant::now();
     let plan = evaluate(&of.plan.scenario, &of.catalog, layout);
@@ -351,82 +315,6 @@ fn sheets(of: &Arc<Planned>) -> Answer {
         catalog: of.catalog.clone(),
         took_s: 0.0,
     }))
-}
-
-/// Every price of the device, and the places of its provider at the plan's own price.
-fn places(of: &Planned) -> Vec<Elsewhere> {
-    let (plan, catalog) = (&of.plan, &of.catalog);
-    let scenario = &plan.scenario;
-    let line = |market: &Market<'_>, offer: String, terms: String, usd: Option<f64>, sets: Vec<String>| {
-        let (run, bill) = run_and_bill_at(plan, market);
-        Elsewhere {
-            region: market.region.name.clone(),
-            offer,
-            terms,
-            usd_per_device_hour: usd,
-            cost_usd: bill.cost.total_usd,
-            energy_j: bill.energy.facility_j,
-            carbon_kg_co2e: bill.carbon.total_location_kg_co2e,
-            wall_s: run.wall_s,
-            sets,
-        }
-    };
-    let mut out = Vec::new();
-    for offer in catalog.offers_for(&scenario.accelerator.name).iter() {
-        let own: Option<Region> = offer.region.as_ref().and_then(|r| catalog.get(r).ok());
-        let region = own.as_ref().unwrap_or(&scenario.region);
-        let market = Market {
-            offer: Some(offer),
-            region,
-            owned: false,
-        };
-        let sets = vec![
-            format!("cost.offer={}", offer.name),
-            format!("cluster.region={}", region.name),
-            "cost.owned=false".to_string(),
-        ];
-        let usd = offer.usd_per_device_hour.base_usd;
-        out.push(line(
-            &market,
-            offer.provider.clone(),
-            offer.commitment.name().to_string(),
-            Some(usd),
-            sets,
-        ));
-    }
-    let bought = Market {
-        offer: None,
-        region: &scenario.region,
-        owned: true,
-    };
-    out.push(line(
-        &bought,
-        "own".to_string(),
-        "bought".to_string(),
-        None,
-        vec!["cost.owned=true".to_string()],
-    ));
-    out.sort_by(|a, b| {
-        let key = |e: &Elsewhere| e.cost_usd.unwrap_or(f64::INFINITY);
-        key(a).total_cmp(&key(b))
-    });
-    out.truncate(MOST_PLACES);
-    let names: Vec<String> = catalog.entries(Kind::Region).entries.keys().cloned().collect();
-    for name in names {
-        let Ok(region) = catalog.get::<Region>(&name) else { continue };
-        if region.provider != scenario.region.provider {
-            continue;
-        }
-        let market = Market {
-            offer: scenario.offer.as_ref(),
-            region: &region,
-            owned: scenario.owned,
-        };
-        let sets = vec![format!("cluster.region={name}")];
-        let usd = scenario.offer.as_ref().map(|o| o.usd_per_device_hour.base_usd);
-        out.push(line(&market, "as planned".to_string(), String::new(), usd, sets));
-    }
-    out
 }
 
 fn measured(suites: Vec<String>, stop: &Stop, part: &dyn Fn(Outcome) -> bool) -> Outcome {

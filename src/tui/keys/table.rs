@@ -215,7 +215,13 @@ pub const KEYS: &[Key] = &[
         "device",
         "published runs of the next accelerator, or of all",
     ),
-    own(&[Calib], &[c('i')], Command::Import, "import", "add measured steps from a CSV file"),
+    own(
+        &[Calib],
+        &[c('i')],
+        Command::Import,
+        "import",
+        "hold a CSV file of measured runs against predictions, too",
+    ),
     own(
         &[Calib],
         &[c('p')],

@@ -1,23 +1,22 @@
 //! 8 Sweep: the map of the space.
 
+mod map;
+
 use super::{columns, popup, rows};
 use crate::report::{Block, Cell, Column, Kind, Table};
 use crate::study::sweep::{Row, row};
 use crate::tui::action::{Command, Move};
 use crate::tui::export::Writing;
 use crate::tui::knobs;
-use crate::tui::paint::{Inner, Paint, bar, fit, gauge};
+use crate::tui::paint::{Paint, bar, fit, gauge};
 use crate::tui::state::State;
 use crate::tui::state::jobs::{Effect, Grid};
 use crate::tui::state::views::METRICS;
 use crate::tui::theme::Role;
 use ratatui::layout::{Constraint, Rect};
-use ratatui::style::Modifier;
 
 /// Its panels.
 pub const PANELS: [&str; 4] = ["Map", "Here", "Row and column", "Run"];
-/// From little to much.
-const RAMP: [&str; 10] = [" ", ".", ":", "-", "=", "+", "*", "#", "%", "@"];
 /// Columns of the labels on the left.
 const MARGIN: u16 = 13;
 /// Of which figure contours can be.
@@ -92,7 +91,7 @@ fn ends(g: &Grid, column: &str) -> Option<(f64, f64)> {
 /// Draw one.
 pub fn draw(state: &State, paint: &mut Paint<'_>, panel: usize, area: Rect, focus: bool) {
     match panel {
-        0 => map(state, paint, area, focus),
+        0 => map::draw(state, paint, area, focus),
         1 => here(state, paint, area, focus),
         2 => curves(state, paint, area, focus),
         _ => run(state, paint, area, focus),
@@ -108,126 +107,6 @@ fn cell_size(area: Rect, g: &Grid) -> (u16, u16) {
     let wide = (area.width.saturating_sub(3 + MARGIN) / nx).clamp(1, 8);
     let high = (area.height.saturating_sub(6) / ny).clamp(1, 3);
     (wide, high)
-}
-
-fn map(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
-    let (column, name, kind) = metric(state);
-    let (ax, ay) = (axis_name(state.sweep.x), axis_name(state.sweep.y));
-    let inner = paint.panel(area, &format!("{name} by {ax} and {ay}"), "", focus);
-    let Some(g) = grid(state) else {
-        if state.planned().is_none() {
-            super::missing(state, paint, inner);
-        } else {
-            inner.put(paint, (1, 0), "planning the grid ...", Role::Dim);
-        }
-        return;
-    };
-    inner.put(paint, (1, 0), ay, Role::Dim);
-    let range = ends(g, column);
-    let (wide, high) = cell_size(area, g);
-    let (cx, cy) = cursor(state, g);
-    let ny = g.axes.y.1.len();
-    for (y, line) in g.rows.iter().enumerate() {
-        // The largest is on top.
-        let top = 1 + u16::try_from(ny - 1 - y).unwrap_or(0) * high;
-        inner.right(paint, (MARGIN - 1, top), &shown(state.sweep.y, g.axes.y.1[y].0), Role::Dim);
-        for (x, case) in line.iter().enumerate() {
-            let left = MARGIN + u16::try_from(x).unwrap_or(0) * wide;
-            let v = value(case.as_ref(), column);
-            let share = v.zip(range).map(|(v, (low, high))| share(v, low, high, state.sweep.log));
-            let mark = match (case, share) {
-                (None, _) => "·",
-                (Some(_), None) => "x",
-                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-                (_, Some(s)) => RAMP[((s * 10.0) as usize).min(9)],
-            };
-            let mut style = paint.theme.style(Role::Text);
-            if let Some(color) = share.and_then(|s| paint.theme.heat(s)) {
-                style = style.bg(color).fg(if share.is_some_and(|s| s > 0.6) {
-                    ratatui::style::Color::Black
-                } else {
-                    ratatui::style::Color::White
-                });
-            }
-            let here = (x, y) == (cx, cy);
-            for dy in 0..high {
-                let mut text = mark.repeat(usize::from(wide));
-                if here && dy == high / 2 {
-                    text = if wide >= 3 {
-                        format!("[{}]", mark.repeat(usize::from(wide) - 2))
-                    } else {
-                        "O".repeat(usize::from(wide))
-                    };
-                }
-                let style = if here {
-                    style.add_modifier(Modifier::BOLD | Modifier::REVERSED)
-                } else {
-                    style
-                };
-                inner.styled(paint, (left, top + dy), &text, style);
-            }
-        }
-    }
-    contours(state, paint, inner, g, (wide, high));
-    let y = 1 + u16::try_from(ny).unwrap_or(0) * high;
-    for (x, (v, _)) in g.axes.x.1.iter().enumerate() {
-        let every = (12 / wide.max(1)).max(1);
-        if u16::try_from(x).unwrap_or(0) % every == 0 {
-            inner.put(
-                paint,
-                (MARGIN + u16::try_from(x).unwrap_or(0) * wide, y),
-                &fit(&shown(state.sweep.x, *v), usize::from(wide * every) - 1),
-                Role::Dim,
-            );
-        }
-    }
-    if let Some((low, high)) = range {
-        let how = if state.sweep.log { "log" } else { "even" };
-        let text = format!(
-            "{} '{}' {}   {how}   x no layout fits",
-            kind.human(low),
-            RAMP.concat(),
-            kind.human(high)
-        );
-        inner.put(paint, (1, inner.height().saturating_sub(1)), &text, Role::Dim);
-    }
-}
-
-fn share(v: f64, low: f64, high: f64, log: bool) -> f64 {
-    if high <= low {
-        return 0.5;
-    }
-    let s = if log && low > 0.0 {
-        (v / low).ln() / (high / low).ln()
-    } else {
-        (v - low) / (high - low)
-    };
-    s.clamp(0.0, 1.0)
-}
-
-/// Between two neighbours on both sides of the plan's own value lies the line.
-fn contours(state: &State, paint: &mut Paint<'_>, inner: Inner, g: &Grid, (wide, high): (u16, u16)) {
-    let Some((column, _)) = state.sweep.contour.checked_sub(1).and_then(|i| CONTOURS.get(i)) else {
-        return;
-    };
-    let Some(level) = own(g).and_then(|c| value(Some(c), column)) else {
-        return;
-    };
-    let ny = g.axes.y.1.len();
-    for (y, line) in g.rows.iter().enumerate() {
-        for x in 1..line.len() {
-            let (Some(a), Some(b)) = (value(line[x - 1].as_ref(), column), value(line[x].as_ref(), column)) else {
-                continue;
-            };
-            if (a < level) != (b < level) {
-                let at = (
-                    MARGIN + u16::try_from(x).unwrap_or(0) * wide,
-                    1 + u16::try_from(ny - 1 - y).unwrap_or(0) * high,
-                );
-                inner.put(paint, at, "│", Role::Strong);
-            }
-        }
-    }
 }
 
 /// The case of the plan itself: in the middle of both axes.

@@ -68,6 +68,13 @@ impl Entry {
         self.sets.iter().cloned().chain(edits).collect()
     }
 
+    /// Whether its layout is searched at each change.
+    #[must_use]
+    pub fn searched(&self) -> bool {
+        let free = |s: &String| s.trim_start().starts_with("layout=");
+        self.sets.iter().any(free) || self.edits.iter().any(|e| e.path == "layout")
+    }
+
     /// Its newest plan, if it has one.
     #[must_use]
     pub fn planned(&self) -> Option<&Arc<Planned>> {

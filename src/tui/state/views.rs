@@ -301,6 +301,8 @@ pub struct Calib {
     pub bench: Slot<Vec<Measurement>>,
     /// They are to be started.
     pub start: bool,
+    /// A file of measured runs that is held against predictions, too.
+    pub file: Option<String>,
     /// Published runs with predictions.
     pub validation: Slot<Vec<Prediction>>,
     /// Which accelerator the scatter shows; all where there is none.
@@ -320,6 +322,7 @@ impl Default for Calib {
             cursor: 0,
             bench: Slot::default(),
             start: false,
+            file: None,
             validation: Slot::default(),
             device: None,
             effect: Slot::default(),

@@ -85,7 +85,8 @@ pub fn entered(state: &mut State, ask: &Ask, text: &str, chosen: usize, effects:
         Ask::Export => effects.push(Effect::Write(state.writing(text))),
         Ask::SaveProfile => crate::tui::screens::calib::save(state, text, effects),
         Ask::Import => {
-            state.say(format!("exaplan validate --runs {text} holds a file of runs against predictions"));
+            state.calib.file = Some(text.to_string());
+            state.say(format!("{text} is held against predictions, as `exaplan validate --runs` does"));
         }
         Ask::SaveAs if !text.is_empty() => save_as(state, text),
         _ => {}
@@ -135,8 +136,9 @@ fn palette(state: &mut State, text: &str, chosen: usize, effects: &mut Vec<Effec
 /// Change a value of the current plan, as `--set` does.
 pub fn set(state: &mut State, path: &str, value: &str) {
     let Some(id) = state.current().map(|e| e.id) else { return };
+    let free = state.current().is_some_and(Entry::searched);
     let list = match state.planned() {
-        Some(planned) => knobs::changes(path, value, &planned.plan),
+        Some(planned) => knobs::changes(path, value, &planned.plan, free),
         None => Ok(vec![(path.to_string(), value.to_string())]),
     };
     match list {
