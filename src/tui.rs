@@ -94,6 +94,8 @@ pub struct Setup {
     pub hidden: Vec<String>,
     /// Names of built-in scenarios.
     pub builtin: Vec<String>,
+    /// Operating system and instruction set of this machine.
+    pub system: String,
     /// How it looks.
     pub looks: Looks,
 }
@@ -134,6 +136,7 @@ impl Setup {
             flags: self.flags.clone(),
             hidden: self.hidden.clone(),
             builtin: self.builtin.clone(),
+            system: self.system.clone(),
         };
         let named = |name: &str| Theme::named(name, self.looks.depth, self.looks.ascii);
         let theme = self.looks.theme.as_deref().and_then(named).or_else(|| named(THEMES[0]));
@@ -349,7 +352,7 @@ fn step(state: &mut State, action: Action, screen: &mut Screen, worker: &Worker<
 /// End as a bug would: `:crash` shows that the terminal comes back.
 #[allow(clippy::panic)]
 fn crash() {
-    panic!("asked for by :crash");
+    std::panic::panic_any("asked for by :crash");
 }
 
 /// For tests and benches: what a key does.

@@ -5,7 +5,7 @@ use crate::bench::profile::Written;
 use crate::catalog::source;
 use crate::error::{Diagnostic, Result};
 use crate::plan::step_gantt;
-use crate::report::{Block, Document, Table, csv, html, json, markdown, svg, text, trace};
+use crate::report::{Block, Document, Table, csv as commas, html, json, markdown, svg, text, trace};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -104,7 +104,7 @@ fn bytes(name: &str, document: &Document, planned: Option<&Planned>) -> Result<V
         "json" => format!("{:#}\n", json::document(document)),
         "md" => markdown::document(document),
         "html" => html::document(document),
-        "csv" => csv::table(table(document).ok_or_else(|| none("table"))?)?,
+        "csv" => commas::table(table(document).ok_or_else(|| none("table"))?)?,
         "txt" => text::document(document, text::Options { width: 100, color: false }),
         "svg" => chart(document).map(svg::render).ok_or_else(|| none("picture"))?,
         "xlsx" => return book(planned()?),

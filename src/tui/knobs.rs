@@ -39,7 +39,7 @@ pub struct Number {
     /// How people see it.
     pub show: Kind,
     /// A small step multiplies by this, a large one by 2.
-    pub small: f64,
+    pub small_factor: f64,
     /// The ends of the track over what the scenario says.
     pub track: (f64, f64),
 }
@@ -70,7 +70,7 @@ const fn tracked(
             of,
             write,
             show,
-            small,
+            small_factor: small,
             track,
         }),
     }
@@ -285,7 +285,7 @@ impl Knob {
             }
             KnobKind::Number(n) => {
                 let now = (n.of)(plan).ok_or_else(|| format!("{} is not known; enter types a value", self.name))?;
-                let factor = if large { 2.0 } else { n.small };
+                let factor = if large { 2.0 } else { n.small_factor };
                 let to = if up { now * factor } else { now / factor };
                 changes(&(n.path)(&plan.scenario), &(n.write)(to), plan, free)
             }
@@ -339,7 +339,7 @@ pub fn memory_tries(plan: &Plan) -> Vec<(String, Vec<String>)> {
             add(format!("micro-batch {mb}"), &[format!("layout.micro_batch={mb}")]);
         }
     }
-    if l.data % 2 == 0 {
+    if l.data.is_multiple_of(2) {
         let data = format!("layout.data={}", l.data / 2);
         add(
             format!("context parallel {}", l.context * 2),

@@ -71,7 +71,14 @@ pub struct Theme {
 /// Eight colours that people with any kind of colour vision tell apart (Okabe and Ito 2008, "Color
 /// Universal Design"); black is replaced by grey, as the ground may be black.
 const OKABE_ITO: [u32; 8] = [
-    0x0072_B2, 0xE69F_00, 0x9999_99, 0x009E_73, 0xCC79_A7, 0xD55E_00, 0x56B4_E9, 0xF0E4_42,
+    0x0000_72B2,
+    0x00E6_9F00,
+    0x0099_9999,
+    0x0000_9E73,
+    0x00CC_79A7,
+    0x00D5_5E00,
+    0x0056_B4E9,
+    0x00F0_E442,
 ];
 
 impl Theme {

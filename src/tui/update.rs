@@ -248,7 +248,13 @@ fn copy(state: &mut State, effects: &mut Vec<Effect>) {
 #[must_use]
 pub fn wrapped(line: &str, width: usize) -> Vec<String> {
     let mut out: Vec<String> = vec![String::new()];
-    for word in line.split(' ') {
+    let mut quoted = false;
+    // A blank between quotes is a part of its word.
+    let words = line.split(|c: char| {
+        quoted ^= c == '\'';
+        c == ' ' && !quoted
+    });
+    for word in words {
         let last = out.last_mut();
         match last {
             Some(l) if l.is_empty() => l.push_str(word),

@@ -184,7 +184,7 @@ impl Work {
         let known: Vec<String> = out.list.iter().map(|s| s.name.clone()).collect();
         for (name, number) in knobs::numbers() {
             let path = (number.path)(&base.scenario);
-            let Some(value) = (number.of)(base).filter(|_| number.small < 2.0 && !known.contains(&path)) else {
+            let Some(value) = (number.of)(base).filter(|_| number.small_factor < 2.0 && !known.contains(&path)) else {
                 continue;
             };
             let ends = [value * 0.9, value * 1.1].map(|v| (number.write)(v));

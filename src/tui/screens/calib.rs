@@ -395,7 +395,7 @@ pub fn save(state: &mut State, path: &str, effects: &mut Vec<Effect>) {
         .and_then(|s| s.to_str())
         .unwrap_or("")
         .to_string();
-    let system = format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH);
+    let system = state.about.system.clone();
     match profile(&name, measured(state), &Environment::here(system)) {
         Ok(written) => effects.push(Effect::Write(Writing::profile(path, written))),
         Err(error) => state.complain(error.to_string()),

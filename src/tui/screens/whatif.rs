@@ -412,7 +412,7 @@ pub fn click(state: &mut State, panel: usize, area: Rect, (x, y): (u16, u16), pr
         // What goes in powers of two does so here, too.
         let middle = low / n.track.0;
         let to = low * (high / low).powf(share);
-        let to = if n.small >= 2.0 {
+        let to = if n.small_factor >= 2.0 {
             middle * 2.0_f64.powf((to / middle).log2().round())
         } else {
             to

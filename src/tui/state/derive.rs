@@ -117,6 +117,10 @@ fn screen(state: &mut State, planned: &Arc<Planned>, out: &mut Vec<Effect>) {
 /// Take an answer; whether anything changed.
 pub fn receive(state: &mut State, reply: Reply) -> bool {
     let n = reply.generation;
+    if reply.last && matches!(reply.place, Place::Found | Place::Grid) {
+        // That it is being stopped is no news any more.
+        state.message = state.message.take().filter(|m| m.bad);
+    }
     let entry = |id: u64, state: &mut State| state.entries.iter().position(|e| e.id == id);
     match (reply.place, reply.outcome) {
         (Place::Now(id), Outcome::Planned(answer)) => {

@@ -412,7 +412,7 @@ impl Sweep {
             let (_, number) = list[which % list.len()];
             let middle = (number.of)(plan).unwrap_or(1.0);
             // Devices and sequences in powers of two: others seldom divide into a layout.
-            let doubles = number.small >= 2.0;
+            let doubles = number.small_factor >= 2.0;
             let n = if doubles { DOUBLES } else { n };
             let half = n / 2;
             let value = |i: usize| {

@@ -129,6 +129,18 @@ fn a_warning_is_tried() {
 }
 
 #[test]
+fn a_long_command_line_breaks_between_words() {
+    let line = "exaplan plan a.toml --set cluster.nodes=4 --set 'cost.usd_per_device_hour=2.5 USD/h' --set x='a b'";
+    let lines = update::wrapped(line, 40);
+    assert!(
+        lines.len() > 2 && lines.iter().all(|l| l.matches('\'').count() % 2 == 0),
+        "{lines:?}"
+    );
+    let back: Vec<String> = lines.iter().map(|l| l.trim_end_matches('\\').trim().to_string()).collect();
+    assert_eq!(back.join(" "), line);
+}
+
+#[test]
 fn leaving() {
     for (keys, wanted) in [
         ("q", Quit::Plain),

@@ -31,11 +31,14 @@ pub fn proposals(state: &State, ask: &Ask, text: &str) -> Vec<(String, Does)> {
                 .filter(|k| k.here(state.screen, panel) && disabled(state, k.command).is_none());
             let words = ["set PATH=VALUE", "add FILE", "write FILE", "theme NAME", "ascii"].map(|w| (w.to_string(), Does::Text));
             let keys = rows.map(|k| (format!("{} [{}]", k.help, k.names()), Does::Run(k.command)));
-            words
+            let near = words
                 .into_iter()
                 .chain(keys)
-                .filter(|(label, _)| fuzzy(&label.to_lowercase(), &text))
-                .collect()
+                .filter(|(label, _)| fuzzy(&label.to_lowercase(), &text));
+            let mut list: Vec<(String, Does)> = near.collect();
+            // What has it in one piece comes first.
+            list.sort_by_key(|(label, _)| !label.to_lowercase().contains(&text));
+            list
         }
         Ask::Add => {
             let names = state.about.builtin.iter().filter(|n| n.contains(&text));

@@ -18,6 +18,7 @@ fn headless(sets: &[&str], size: (u16, u16)) -> Headless {
         flags: Vec::new(),
         hidden: Vec::new(),
         builtin: Vec::new(),
+        system: String::new(),
         looks: Looks {
             theme: None,
             depth: Depth::True,
@@ -119,7 +120,7 @@ fn a_printed_command_line_makes_the_same_plan() {
         "jjjjjjjjjlljl",
         "ajjjL",
         "jjjjjjjjjjjjjjjjL",
-        "jjjjjjjjjjjjl",
+        "jjjjjjjjjjjjjjl",
     ] {
         let mut screen = headless(&["cluster.region=eu-north-1"], (80, 24));
         screen.key('6');

@@ -111,7 +111,7 @@ pub fn warnings(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
             lines.extend(fold(&w.message, width).into_iter().map(|l| (format!("  {l}"), Role::Text, i)));
             let remedy = match &w.set {
                 Some(set) => format!("enter: try {set}"),
-                None => format!("{}", w.remedy),
+                None => w.remedy.clone(),
             };
             lines.extend(fold(&remedy, width).into_iter().map(|l| (format!("  {l}"), Role::Dim, i)));
             lines.push((String::new(), Role::Text, usize::MAX));
