@@ -14,7 +14,7 @@ use crate::lint;
 use crate::plan::scenario::Template;
 use crate::plan::{Plan, Scenario, evaluate, plan, step_gantt};
 use crate::report::timeline::Critical;
-use crate::search::{N_SIMULATED, Objective, Options, search_watched};
+use crate::search::{N_SIMULATED, Objective, Options, Watch, search_watched};
 use crate::study::metric::Metric;
 use crate::study::sweep::{Sweep, with_threads};
 use crate::study::{sensitivity, uncertain, validate};
@@ -133,7 +133,7 @@ impl Work {
             overlap: own.overlap,
             ..Choice::default()
         };
-        let search = |breadth: Breadth| {
+        let search = |breadth: Breadth, watch: &Watch| {
             let start = Instant::now();
             let priced = scenario.offer.is_some() || scenario.owned;
             let all = breadth == Breadth::All;
@@ -152,7 +152,7 @@ impl Work {
                 n_simulated: N_SIMULATED,
                 ..Options::default()
             };
-            let found = with_threads(Some(self.n_threads), || Ok(search_watched(&scenario, &options, &stop.watch)));
+            let found = with_threads(Some(self.n_threads), || Ok(search_watched(&scenario, &options, watch)));
             found.map(|found| Search {
                 found: Arc::new(found),
                 of: of.clone(),
@@ -161,14 +161,17 @@ impl Work {
             })
         };
         if breadth != Breadth::Usual
-            && let Ok(first) = search(Breadth::Usual)
+            && let Ok(mut first) = search(Breadth::Usual, &Watch::default())
         {
             if stop.stopped() {
+                let mut found = (*first.found).clone();
+                found.cancelled = true;
+                first.found = Arc::new(found);
                 return Outcome::Searched(Box::new(first), true);
             }
             part(Outcome::Searched(Box::new(first), false));
         }
-        match search(breadth) {
+        match search(breadth, &stop.watch) {
             Ok(all) => Outcome::Searched(Box::new(all), true),
             Err(error) => Outcome::Failed(one_line(&error)),
         }

@@ -62,7 +62,8 @@ impl Stop {
 
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<(Place, u64, Job)>,
+    /// With the wish to stop, which may come before the start.
+    waiting: VecDeque<(Place, u64, Job, bool)>,
     running: Option<(Place, Arc<Stop>, Instant)>,
     started: bool,
     closed: bool,
@@ -102,7 +103,10 @@ impl<L: Listener> Worker<L> {
         match effect {
             Effect::Start(place, generation, job) => self.start(*place, *generation, job.clone()),
             Effect::Cancel(place) => {
-                let queue = self.lanes[lane_of(*place)].lock();
+                let mut queue = self.lanes[lane_of(*place)].lock();
+                for (waiting, .., stopped) in &mut queue.waiting {
+                    *stopped |= waiting == place;
+                }
                 if let Some((running, stop, _)) = &queue.running
                     && running == place
                 {
@@ -119,7 +123,7 @@ impl<L: Listener> Worker<L> {
         let mut queue = lane.lock();
         queue.waiting.retain(|(p, ..)| *p != place);
         // What the user looks at is asked for first; a lane takes the newest plan of a slider at once.
-        queue.waiting.push_back((place, generation, job));
+        queue.waiting.push_back((place, generation, job, false));
         if let Some((running, stop, _)) = &queue.running
             && *running == place
         {
@@ -175,7 +179,7 @@ impl<L: Listener> Drop for Worker<L> {
 fn serve<L: Listener>(lane: &Lane, work: &Work, listener: &L) {
     loop {
         let mut queue = lane.lock();
-        let (place, generation, job) = loop {
+        let (place, generation, job, stopped) = loop {
             if queue.closed {
                 return;
             }
@@ -185,6 +189,9 @@ fn serve<L: Listener>(lane: &Lane, work: &Work, listener: &L) {
             }
         };
         let stop = Arc::new(Stop::default());
+        if stopped {
+            stop.stop();
+        }
         queue.running = Some((place, stop.clone(), Instant::now()));
         drop(queue);
         let tell = |outcome: Outcome, last: bool| {
