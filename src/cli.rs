@@ -256,7 +256,7 @@ enum Command {
     /// Measure this machine
     #[command(subcommand)]
     Bench(bench::BenchCommand),
-    /// Show plans in the terminal, side by side
+    /// Compare plans in the terminal, see causes, turn knobs
     #[cfg(feature = "tui")]
     Tui(tui::TuiArgs),
     /// Print version, features, paths and built-in scenarios

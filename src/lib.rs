@@ -64,7 +64,7 @@
 //! | [`scale`] | scaling laws as data and fitted to points; the size, data and batch of least loss for a budget, through the layout search; data, limits, ladders |
 //! | [`report`] | typed tables drawn as text, Markdown, CSV, JSON and HTML; a step as chart and trace; a plan as a workbook of live formulas and as a bill in FOCUS, with the check of such bills |
 //! | [`bench`] | measures this machine; never reads a prediction |
-//! | [`tui`], [`cli`] | faces; they show no number that the library cannot return |
+//! | [`tui`], [`cli`] | faces; they show no number that the library cannot return: eight screens over one table of keys, and the commands |
 //!
 //! # What never happens
 //!

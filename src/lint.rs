@@ -13,6 +13,15 @@ pub struct Warning {
     pub message: String,
     /// What to do.
     pub remedy: String,
+    /// A change that does it, as `--set` takes it, where there is one.
+    pub set: Option<String>,
+}
+
+impl Warning {
+    fn with(mut self, set: impl Into<String>) -> Warning {
+        self.set = Some(set.into());
+        self
+    }
 }
 
 /// Everything worth a second look, gravest first.
@@ -27,6 +36,7 @@ fn warn(code: &'static str, message: String, remedy: impl Into<String>) -> Warni
         code,
         message,
         remedy: remedy.into(),
+        set: None,
     }
 }
 
@@ -39,16 +49,19 @@ fn limits(plan: &Plan) -> Vec<Warning> {
             units::duration(plan.run.wall_s),
             units::duration(most)
         );
-        out.push(warn("deadline", text, "add devices, or free the layout: exaplan search"));
+        out.push(warn("deadline", text, "add devices, or free the layout: exaplan search").with("layout={}"));
     }
     let over = limits.cost_usd.zip(plan.bill.cost.total_usd).filter(|(most, cost)| cost > most);
     if let Some((most, cost)) = over {
         let text = format!("the run costs {}, the budget is {}", units::si(cost, "USD"), units::si(most, "USD"));
-        out.push(warn(
-            "budget",
-            text,
-            "look at another provider or commitment: --set cost.commitment=1-year",
-        ));
+        out.push(
+            warn(
+                "budget",
+                text,
+                "look at another provider or commitment: --set cost.commitment=1-year",
+            )
+            .with("cost.commitment=1-year"),
+        );
     }
     let mean_w = plan.bill.energy.mean_w;
     if let Some(most) = limits.facility_w.filter(|l| mean_w > *l) {
@@ -69,11 +82,14 @@ fn limits(plan: &Plan) -> Vec<Warning> {
             units::si(peak_w, "W"),
             units::si(most, "W")
         );
-        out.push(warn(
-            "envelope",
-            text,
-            "cap the devices, for example --set power.device_cap=\"600 W\", or use fewer",
-        ));
+        out.push(
+            warn(
+                "envelope",
+                text,
+                "cap the devices, for example --set power.device_cap=\"600 W\", or use fewer",
+            )
+            .with("power.device_cap=\"600 W\""),
+        );
     }
     let carbon = plan.bill.carbon.total_location_kg_co2e;
     if let Some(most) = limits.carbon_kg_co2e.filter(|l| carbon > *l) {
@@ -100,11 +116,14 @@ fn format(plan: &Plan) -> Vec<Warning> {
         "{} has no {wanted} units: its math is timed in the next wider format",
         accelerator.title
     );
-    vec![warn(
-        "precision",
-        text,
-        "write precision = \"bf16\", or choose a device that has the format",
-    )]
+    vec![
+        warn(
+            "precision",
+            text,
+            "write precision = \"bf16\", or choose a device that has the format",
+        )
+        .with("training.precision=bf16"),
+    ]
 }
 
 fn memory(plan: &Plan) -> Vec<Warning> {
@@ -127,6 +146,7 @@ fn memory(plan: &Plan) -> Vec<Warning> {
                 text,
                 "a longer sequence or another allocator may not fit; leave headroom with a smaller micro-batch or recompute = \"full\"",
             )
+            .with("layout.recompute=full")
         })
         .into_iter()
         .collect()
@@ -146,7 +166,7 @@ fn bubble(plan: &Plan) -> Vec<Warning> {
         "{percent:.0} % of the step is pipeline bubble ({m} micro-batches on {} stages)",
         plan.layout.pipeline
     );
-    vec![warn("bubble", text, "more virtual stages, fewer pipeline stages or a larger batch")]
+    vec![warn("bubble", text, "more virtual stages, fewer pipeline stages or a larger batch").with("layout={}")]
 }
 
 fn communication(plan: &Plan) -> Vec<Warning> {
@@ -175,21 +195,27 @@ fn goodput(plan: &Plan) -> Vec<Warning> {
             "failures come faster than the job can recover (one each {})",
             units::duration(plan.run.job_mtbf_s)
         );
-        return vec![warn(
-            "thrashing",
-            text,
-            "spares, faster restarts (reliability.restart) or asynchronous checkpoints; the wall time is a floor",
-        )];
+        return vec![
+            warn(
+                "thrashing",
+                text,
+                "spares, faster restarts (reliability.restart) or asynchronous checkpoints; the wall time is a floor",
+            )
+            .with("reliability.checkpoint=asynchronous"),
+        ];
     }
     if plan.run.goodput >= 0.85 {
         return Vec::new();
     }
     let text = format!("only {:.0} % of the wall time trains", 100.0 * plan.run.goodput);
-    vec![warn(
-        "goodput",
-        text,
-        "faster storage (cluster.storage), asynchronous_checkpoint = true, or faster restarts",
-    )]
+    vec![
+        warn(
+            "goodput",
+            text,
+            "faster storage (cluster.storage), asynchronous_checkpoint = true, or faster restarts",
+        )
+        .with("reliability.checkpoint=asynchronous"),
+    ]
 }
 
 fn evidence(plan: &Plan) -> Vec<Warning> {
@@ -218,5 +244,5 @@ fn units_of_price(plan: &Plan) -> Vec<Warning> {
         return Vec::new();
     }
     let text = format!("no price of {} is known", plan.scenario.accelerator.title);
-    vec![warn("no-price", text, "give one: --set cost.usd_per_device_hour=2.5")]
+    vec![warn("no-price", text, "give one: --set cost.usd_per_device_hour=2.5").with("cost.usd_per_device_hour=2.5")]
 }

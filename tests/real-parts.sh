@@ -96,20 +96,7 @@ source tests/real-parts/focus.sh
 source tests/real-parts/speed.sh
 
 # The terminal UI in a real terminal.
-need tmux tmux
-if "$exaplan" help tui >/dev/null 2>&1; then
-  tmux -L exaplan-test -f /dev/null new-session -d -x 100 -y 30 "$exaplan tui"
-  for _ in $(seq 50); do
-    sleep 0.2
-    tmux -L exaplan-test capture-pane -p >"$work/screen.txt"
-    grep -q 'Time to train' "$work/screen.txt" && break
-  done
-  tmux -L exaplan-test send-keys q
-  sleep 0.5
-  tmux -L exaplan-test kill-server 2>/dev/null || true
-  grep -q 'Time to train' "$work/screen.txt" || { say "the terminal UI shows no plan"; cat "$work/screen.txt"; exit 1; }
-  say "the terminal UI shows the plan and quits"
-fi
+source tests/real-parts/tui.sh
 # Sweeps under a real scheduler, read by others.
 source tests/real-parts/sweep.sh
 say "all done"

@@ -66,7 +66,8 @@ impl Console {
         }
     }
 
-    fn colors(&self, terminal: bool) -> bool {
+    /// Whether to color, on a terminal or not.
+    pub fn colors(&self, terminal: bool) -> bool {
         let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
         match self.color {

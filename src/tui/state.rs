@@ -1,264 +1,388 @@
-//! What the screen shows and how it changes: plain data and pure functions.
+//! What the program knows and shows: plain data. It is changed by [`super::update`] and nothing else.
 
-use super::answer::{Answer, Lines};
-use crate::report::{Document, text};
+pub mod derive;
+pub mod jobs;
+pub mod plans;
+pub mod views;
+
+use super::field::Field;
+use super::theme::Theme;
+use jobs::Answer;
+use plans::{Entry, Undo};
 use std::sync::Arc;
+use views::{Bill, Calib, Layouts, Memory, Plans, Step, Sweep, WhatIf};
 
 /// Smallest window that is drawn.
 pub const MIN_SIZE: (u16, u16) = (60, 15);
-/// Columns of a label and of a number, each with the space after it.
-pub const LABEL_WIDTH: u16 = 8;
-/// Columns of one scenario in the list, with the space after it.
-pub const NUMBER_WIDTH: u16 = 13;
+/// Below these columns or lines one panel is shown at a time.
+pub const FULL_SIZE: (u16, u16) = (80, 24);
+/// From these on the large arrangement is used.
+pub const LARGE_SIZE: (u16, u16) = (120, 36);
 
-/// One scenario.
-#[derive(Debug, Clone, Default)]
-pub struct Tab {
-    /// Its name, safe to print.
-    pub name: String,
-    /// What is known.
-    pub answer: Answer,
-    /// What is drawn of it.
-    pub lines: Lines,
-    /// First line that is seen.
-    pub scroll: usize,
+/// A screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Screen {
+    /// Which of these is better?
+    Plans,
+    /// What fits, what is on the front, why not the others?
+    Layouts,
+    /// Where do the seconds go?
+    Step,
+    /// How full is each stage?
+    Memory,
+    /// Money, joules, carbon.
+    Bill,
+    /// Which knob matters?
+    WhatIf,
+    /// Does the model match measurements?
+    Calib,
+    /// The map of the space.
+    Sweep,
 }
 
-/// Work for the other thread.
-#[derive(Debug, Clone)]
-pub enum Request {
-    /// Plan this scenario.
-    Plan(usize),
-    /// Write this report in this width.
-    Write(usize, Arc<Document>, u16),
+impl Screen {
+    /// Every screen with its name, in the order of its number.
+    pub const ALL: [(&'static str, Screen); 8] = [
+        ("Plans", Screen::Plans),
+        ("Layouts", Screen::Layouts),
+        ("Step", Screen::Step),
+        ("Memory", Screen::Memory),
+        ("Bill", Screen::Bill),
+        ("What-if", Screen::WhatIf),
+        ("Calib", Screen::Calib),
+        ("Sweep", Screen::Sweep),
+    ];
+
+    /// Its place, from 0.
+    #[must_use]
+    pub fn index(self) -> usize {
+        Screen::ALL.iter().position(|(_, s)| *s == self).unwrap_or(0)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Screen::ALL[self.index()].0
+    }
 }
 
-/// What the other thread found.
-#[derive(Debug, Clone)]
-pub enum Reply {
-    /// The plan of a scenario.
-    Planned(usize, Answer),
-    /// The lines of its report.
-    Written(usize, Lines),
+/// What a line of text is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Keep what matches.
+    Filter,
+    /// A command by name.
+    Palette,
+    /// A scenario to add.
+    Add,
+    /// A new name of the plan with this id.
+    Rename(u64),
+    /// The value of a path.
+    Value(String),
+    /// Where to write what is seen.
+    Export,
+    /// Name of a new plan.
+    SaveAs,
+    /// Where to write a measured profile.
+    SaveProfile,
+    /// A log of measurements to read.
+    Import,
 }
 
-/// How far to scroll.
+/// What lies on top of a screen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Overlay {
+    /// The keys.
+    Help {
+        /// What they are filtered by.
+        filter: Field,
+        /// Whether it is being typed.
+        typing: bool,
+        /// First line.
+        scroll: usize,
+    },
+    /// A line of text to enter.
+    Prompt {
+        /// What for.
+        ask: Ask,
+        /// What is there.
+        field: Field,
+        /// Which of the proposals is chosen.
+        chosen: usize,
+    },
+    /// Something to read.
+    Popup {
+        /// What it is.
+        title: String,
+        /// Its lines.
+        lines: Vec<String>,
+        /// First line.
+        scroll: usize,
+    },
+    /// A question that is answered with yes or no.
+    Confirm {
+        /// It.
+        question: String,
+        /// The plan that is to go.
+        id: u64,
+    },
+}
+
+/// A line under the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its words.
+    pub text: String,
+    /// Something went wrong.
+    pub bad: bool,
+}
+
+/// How to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Move {
-    /// By lines.
-    Lines(isize),
-    /// By screens.
-    Pages(isize),
-    /// To the begin.
-    Top,
-    /// To the end.
-    Bottom,
-}
-
-/// Everything that the user, the window or the other thread can cause.
-#[derive(Debug, Clone)]
-pub enum Action {
-    /// Close what lies on top, else leave.
-    Close,
-    /// Leave.
-    Quit,
-    /// Show or hide the keys.
-    Help,
-    /// Another scenario, this many further.
-    Step(isize),
-    /// The scenario with this number, from 0.
-    Select(usize),
-    /// Scroll.
-    Scroll(Move),
-    /// The window has this many columns and rows.
-    Resize(u16, u16),
-    /// The other thread is done.
-    Done(Reply),
-    /// The other thread is still busy.
-    Tick,
+pub enum Quit {
+    /// Nothing remains.
+    Plain,
+    /// The last screen stays above the prompt.
+    Leave,
+    /// A signal asked for it.
+    Signal(i32),
 }
 
 /// All of it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct State {
-    /// The scenarios; at least one.
-    pub tabs: Vec<Tab>,
-    /// Which one is seen.
-    pub current: usize,
-    /// The keys are shown.
-    pub help: bool,
-    /// First line of the keys that is seen.
-    pub help_scroll: usize,
-    /// Columns and rows of the window.
+    /// Columns and lines of the window.
     pub size: (u16, u16),
-    /// The other thread works.
-    pub busy: bool,
-    /// Ticks so far, for the spinner.
+    /// Colours.
+    pub theme: Theme,
+    /// No animation.
+    pub still: bool,
+    /// Digest of the catalog and the words that a command line begins with.
+    pub about: About,
+    /// Which screen is seen.
+    pub screen: Screen,
+    /// Which panel listens, by screen.
+    pub focus: [usize; 8],
+    /// The panel that listens fills the screen.
+    pub expanded: bool,
+    /// The plans.
+    pub entries: Vec<Entry>,
+    /// What the others are held against.
+    pub reference: u64,
+    /// Edits that can be taken back, and those that were.
+    pub undo: Undo,
+    /// What lies on top.
+    pub overlay: Option<Overlay>,
+    /// A line for the user.
+    pub message: Option<Message>,
+    /// Lines typed before, the newest last.
+    pub history: Vec<String>,
+    /// Screens.
+    pub plans: Plans,
+    /// Screen 2.
+    pub layouts: Layouts,
+    /// Screen 3.
+    pub step: Step,
+    /// Screen 4.
+    pub memory: Memory,
+    /// Screen 5.
+    pub bill: Bill,
+    /// Screen 6.
+    pub whatif: WhatIf,
+    /// Screen 7.
+    pub calib: Calib,
+    /// Screen 8.
+    pub sweep: Sweep,
+    /// Number of the last request.
+    pub generation: u64,
+    /// How often files were read anew.
+    pub epoch: u64,
+    /// Number of the last plan.
+    pub last_id: u64,
+    /// Ticks so far.
     pub ticks: usize,
     /// The program is to end.
-    pub quit: bool,
+    pub quit: Option<Quit>,
+}
+
+/// What does not change.
+#[derive(Debug, Clone, Default)]
+pub struct About {
+    /// Digest of the catalog.
+    pub catalog: String,
+    /// Flags that every command line of it has: `--catalog`, `--profile`, `--hf`.
+    pub flags: Vec<String>,
+    /// Overrides that these flags stand for.
+    pub hidden: Vec<String>,
+    /// Names of built-in scenarios.
+    pub builtin: Vec<String>,
+    /// Operating system and instruction set of this machine.
+    pub system: String,
 }
 
 impl State {
     /// Nothing planned yet.
     #[must_use]
-    pub fn new(names: impl IntoIterator<Item = String>, size: (u16, u16)) -> State {
-        let tab = |name: String| Tab {
-            name: text::shorten(&name, 60),
-            ..Tab::default()
-        };
+    pub fn new(entries: Vec<Entry>, about: About, theme: Theme, size: (u16, u16)) -> State {
+        let last_id = entries.iter().map(|e| e.id).max().unwrap_or(0);
+        let reference = entries.first().map_or(0, |e| e.id);
         State {
-            tabs: names.into_iter().map(tab).collect(),
-            current: 0,
-            help: false,
-            help_scroll: 0,
             size,
-            busy: false,
+            theme,
+            still: false,
+            about,
+            screen: Screen::Plans,
+            focus: [0; 8],
+            expanded: false,
+            entries,
+            reference,
+            undo: Undo::default(),
+            overlay: None,
+            message: None,
+            history: Vec::new(),
+            plans: Plans::default(),
+            layouts: Layouts::default(),
+            step: Step::default(),
+            memory: Memory::default(),
+            bill: Bill::default(),
+            whatif: WhatIf::default(),
+            calib: Calib::default(),
+            sweep: Sweep::default(),
+            generation: 0,
+            epoch: 0,
+            last_id,
             ticks: 0,
-            quit: false,
+            quit: None,
         }
     }
 
-    /// The scenario that is seen.
-    #[must_use]
-    pub fn tab(&self) -> Option<&Tab> {
-        self.tabs.get(self.current)
-    }
-
-    /// Columns of the list: as many scenarios as almost half of the window holds, one at least.
-    #[must_use]
-    pub fn list_width(&self) -> u16 {
-        let n = u16::try_from(self.tabs.len()).unwrap_or(u16::MAX);
-        let room = (self.size.0 * 9 / 20).saturating_sub(LABEL_WIDTH) / NUMBER_WIDTH;
-        LABEL_WIDTH + NUMBER_WIDTH * room.min(n).max(1)
-    }
-
-    /// Columns of the report: a line and a space stand before it, a space behind.
-    #[must_use]
-    pub fn text_width(&self) -> u16 {
-        self.size.0.saturating_sub(self.list_width() + 3)
-    }
-
-    /// Rows of the report: tabs stand above it, hints below.
-    #[must_use]
-    pub fn text_height(&self) -> u16 {
-        self.size.1.saturating_sub(2)
-    }
-
-    /// The window is too small to draw in.
+    /// Whether the window is too small to draw in.
     #[must_use]
     pub fn too_small(&self) -> bool {
         self.size.0 < MIN_SIZE.0 || self.size.1 < MIN_SIZE.1
     }
 
-    /// The next thing to compute, what is seen first. Derived from the state, so that nothing
-    /// outdated waits in a queue.
+    /// One panel at a time.
     #[must_use]
-    pub fn request(&self) -> Option<Request> {
-        if self.busy {
-            return None;
+    pub fn single(&self) -> bool {
+        self.expanded || self.size.0 < FULL_SIZE.0 || self.size.1 < FULL_SIZE.1
+    }
+
+    /// The large arrangement.
+    #[must_use]
+    pub fn large(&self) -> bool {
+        self.size.0 >= LARGE_SIZE.0 && self.size.1 >= LARGE_SIZE.1
+    }
+
+    /// The plan that the cursor is on.
+    #[must_use]
+    pub fn current(&self) -> Option<&Entry> {
+        let list = self.visible();
+        let at = self.plans.cursor.min(list.len().saturating_sub(1));
+        list.get(at).and_then(|i| self.entries.get(*i))
+    }
+
+    /// Its place in the list.
+    #[must_use]
+    pub fn current_index(&self) -> Option<usize> {
+        let id = self.current()?.id;
+        self.entries.iter().position(|e| e.id == id)
+    }
+
+    /// The answer of the current plan, if there is one.
+    #[must_use]
+    pub fn planned(&self) -> Option<&Arc<jobs::Planned>> {
+        self.current().and_then(Entry::planned)
+    }
+
+    /// A plan by its id.
+    #[must_use]
+    pub fn entry(&self, id: u64) -> Option<&Entry> {
+        self.entries.iter().find(|e| e.id == id)
+    }
+
+    /// How many plans may be marked.
+    #[must_use]
+    pub fn most_marks(&self) -> usize {
+        if self.size.0 >= 160 { 6 } else { 4 }
+    }
+
+    /// Places of the plans that the filter lets through, in the order of the list.
+    #[must_use]
+    pub fn visible(&self) -> Vec<usize> {
+        plans::visible(self)
+    }
+
+    /// Tell the user something.
+    pub fn say(&mut self, text: impl Into<String>) {
+        self.message = Some(Message {
+            text: text.into(),
+            bad: false,
+        });
+    }
+
+    /// Tell the user that something went wrong.
+    pub fn complain(&mut self, text: impl Into<String>) {
+        self.message = Some(Message {
+            text: text.into(),
+            bad: true,
+        });
+    }
+
+    /// Whether any job runs.
+    #[must_use]
+    pub fn busy(&self) -> bool {
+        let plans = self.entries.iter().any(|e| e.now.waiting || e.was.waiting);
+        let waits = [
+            self.layouts.found.waiting,
+            self.layouts.chosen.waiting,
+            self.step.details.waiting,
+            self.memory.tries.waiting,
+            self.bill.places.waiting,
+            self.whatif.swings.waiting,
+            self.calib.validation.waiting,
+            self.calib.effect.waiting,
+            self.calib.bench.waiting,
+            self.sweep.grid.waiting,
+        ];
+        plans || waits.contains(&true)
+    }
+
+    /// Listed in the same order as the comparison: the reference first, then the marked ones.
+    #[must_use]
+    pub fn compared(&self) -> Vec<&Entry> {
+        let reference = self.entry(self.reference);
+        let marked = self.entries.iter().filter(|e| e.marked && e.id != self.reference);
+        let mut out: Vec<&Entry> = reference.into_iter().chain(marked).take(self.most_marks().max(1)).collect();
+        if let Some(current) = self.current().filter(|c| out.len() < 2 && !out.iter().any(|e| e.id == c.id)) {
+            out.push(current);
         }
-        let others = (0..self.tabs.len()).filter(|i| *i != self.current);
-        std::iter::once(self.current).chain(others).find_map(|i| self.request_of(i))
+        out
     }
 
-    fn request_of(&self, index: usize) -> Option<Request> {
-        let tab = self.tabs.get(index)?;
-        match &tab.answer {
-            Answer::Waiting => Some(Request::Plan(index)),
-            Answer::Ready(_, document) if index == self.current && !self.too_small() && tab.lines.width != self.text_width() => {
-                Some(Request::Write(index, document.clone(), self.text_width()))
-            }
-            Answer::Ready(..) => None,
-        }
+    /// The letter of a plan: its place in the list.
+    #[must_use]
+    pub fn letter(&self, id: u64) -> String {
+        let place = self.entries.iter().position(|e| e.id == id).unwrap_or(0);
+        letter(place)
     }
+}
 
-    /// Change by `action`; true when the screen does.
-    pub fn update(&mut self, action: Action) -> bool {
-        match action {
-            Action::Quit => self.quit = true,
-            Action::Close if self.help => self.help = false,
-            Action::Close => self.quit = true,
-            Action::Help => {
-                self.help = !self.help;
-                self.help_scroll = 0;
-            }
-            Action::Step(by) => {
-                let n = isize::try_from(self.tabs.len()).unwrap_or(1).max(1);
-                self.select((self.current.cast_signed() + by).rem_euclid(n).cast_unsigned());
-            }
-            Action::Select(index) if index < self.tabs.len() => self.select(index),
-            Action::Select(_) => return false,
-            Action::Scroll(by) => return self.scroll(by),
-            Action::Resize(width, height) => {
-                self.size = (width, height);
-                self.clamp();
-            }
-            Action::Done(reply) => {
-                self.busy = false;
-                self.receive(reply);
-            }
-            Action::Tick => {
-                self.ticks = self.ticks.wrapping_add(1);
-                return self.busy;
-            }
-        }
-        true
+/// `a` to `z`, then `aa` and so on.
+#[must_use]
+pub fn letter(place: usize) -> String {
+    let last = char::from(b'a' + u8::try_from(place % 26).unwrap_or(0));
+    match place / 26 {
+        0 => last.to_string(),
+        more => letter(more - 1) + &last.to_string(),
     }
+}
 
-    fn select(&mut self, index: usize) {
-        self.current = index;
-        self.help = false;
-        self.clamp();
-    }
-
-    fn receive(&mut self, reply: Reply) {
-        match reply {
-            Reply::Planned(index, answer) => {
-                if let Some(tab) = self.tabs.get_mut(index) {
-                    tab.answer = answer;
-                }
-            }
-            Reply::Written(index, lines) => {
-                if let Some(tab) = self.tabs.get_mut(index) {
-                    // The reader stays at the same part of the report, though it has other lines.
-                    tab.scroll = tab.scroll * lines.list.len() / tab.lines.list.len().max(1);
-                    tab.lines = lines;
-                }
-                self.clamp();
-            }
-        }
-    }
-
-    fn scroll(&mut self, by: Move) -> bool {
-        let page = usize::from(self.text_height()).saturating_sub(1).max(1);
-        let help_end = super::keys::help().len().saturating_sub(1);
-        let end = self.last_scroll();
-        let Some(tab) = self.tabs.get_mut(self.current) else { return false };
-        let (at, end) = if self.help {
-            (&mut self.help_scroll, help_end)
-        } else {
-            (&mut tab.scroll, end)
-        };
-        let to = match by {
-            Move::Lines(n) => at.saturating_add_signed(n),
-            Move::Pages(n) => at.saturating_add_signed(n.saturating_mul(page.cast_signed())),
-            Move::Top => 0,
-            Move::Bottom => end,
-        }
-        .min(end);
-        std::mem::replace(at, to) != to
-    }
-
-    fn last_scroll(&self) -> usize {
-        self.tab()
-            .map_or(0, |t| t.lines.list.len().saturating_sub(usize::from(self.text_height())))
-    }
-
-    fn clamp(&mut self) {
-        let last = self.last_scroll();
-        if let Some(tab) = self.tabs.get_mut(self.current) {
-            tab.scroll = tab.scroll.min(last);
-        }
+/// What went wrong with a plan, in lines.
+#[must_use]
+pub fn failure_lines(answer: &Answer) -> Vec<String> {
+    match answer {
+        Ok(_) => Vec::new(),
+        Err(failure) => std::iter::once(failure.message.clone()).chain(failure.help.clone()).collect(),
     }
 }

@@ -1,218 +1,221 @@
-//! Frames, keys and the life of a state.
+//! The whole program on a backend in memory, its jobs done on the spot.
 
-use super::answer::*;
-use super::state::*;
-use super::{keys, view};
-use crate::report::{Block, Cell, Document, Kind, sample};
+mod frames;
+mod keys;
+mod random;
+mod script;
+
+use super::action::Action;
+use super::state::derive;
+use super::state::jobs::{self, Effect, Job, Outcome, Reply};
+use super::state::plans::Entry;
+use super::state::{About, Screen, State};
+use super::theme::{Depth, Theme};
+use super::work::Work;
+use super::worker::Stop;
+use super::{keys as table, update, view};
+use crate::catalog::Catalog;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-fn frame(state: &State) -> String {
-    let mut terminal = Terminal::new(TestBackend::new(state.size.0, state.size.1)).unwrap();
-    terminal.draw(|f| view::draw(state, f)).unwrap();
-    let cells = terminal.backend().buffer().content.chunks(usize::from(state.size.0).max(1));
-    let rows = cells.map(|row| row.iter().map(|c| c.symbol()).collect::<String>().trim_end().to_string());
-    rows.collect::<Vec<_>>().join("\n")
+/// A state and what answers its jobs.
+pub(super) struct Rig {
+    pub state: State,
+    work: Work,
+    /// Effects that are not jobs, in the order they came.
+    pub others: Vec<Effect>,
+    known: HashMap<String, Arc<Reply2>>,
+    /// After so many different jobs older answers are given again: random events ask for thousands.
+    pub most_jobs: usize,
+    n_other: usize,
 }
 
-fn some_numbers() -> Numbers {
-    [
-        Cell::quantity(78.4 * 86_400.0, Kind::Duration),
-        Cell::quantity(3.91e6, Kind::Usd),
-        Cell::quantity(6.412, Kind::Duration),
-        Cell::quantity(0.412, Kind::Percent),
-        Cell::quantity(70.25 * 1_073_741_824.0, Kind::Bytes),
-        Cell::quantity(444e3, Kind::Carbon),
-        Cell::Count(1024.0),
-    ]
+/// An answer that can be given more than once.
+enum Reply2 {
+    Planned(jobs::Answer),
+    Failed(String),
 }
 
-fn text(n_lines: usize) -> Document {
-    Document {
-        title: "Plan".to_string(),
-        subtitle: String::new(),
-        blocks: (1..n_lines).map(|i| Block::Heading(format!("line {i}"))).collect(),
-        provenance: String::new(),
+const NAMES: [(&str, &[&str]); 3] = [
+    ("llama3-405b", &[]),
+    ("half of it", &["cluster.nodes=1024", "layout.data=64"]),
+    ("東京 in Stockholm", &["cluster.region=eu-north-1", "cost.owned=true"]),
+];
+
+pub(super) fn rig(size: (u16, u16), theme: &str, ascii: bool) -> Rig {
+    let entry = |(i, (name, sets)): (usize, &(&str, &[&str]))| {
+        let sets = sets.iter().map(ToString::to_string).collect();
+        Entry::new(i as u64 + 1, name, "llama3-405b".to_string(), sets)
+    };
+    let entries = NAMES.iter().enumerate().map(entry).collect();
+    let theme = Theme::named(theme, Depth::True, ascii).unwrap();
+    let about = About {
+        builtin: vec!["llama3-405b".to_string()],
+        ..About::default()
+    };
+    let mut rig = Rig {
+        state: State::new(entries, about, theme, size),
+        work: Work::new(Catalog::builtin()),
+        others: Vec::new(),
+        known: HashMap::new(),
+        most_jobs: usize::MAX,
+        n_other: 0,
+    };
+    rig.state.still = true;
+    let effects = derive::derive(&mut rig.state);
+    rig.perform(effects);
+    rig
+}
+
+impl Rig {
+    /// Do jobs and what follows from their answers.
+    pub fn perform(&mut self, effects: Vec<Effect>) {
+        let mut todo: Vec<Effect> = effects;
+        while !todo.is_empty() {
+            let mut next = Vec::new();
+            for effect in todo {
+                let Effect::Start(place, generation, job) = effect else {
+                    self.others.push(effect);
+                    continue;
+                };
+                let outcome = self.outcome(job);
+                let reply = Reply {
+                    place,
+                    generation,
+                    outcome,
+                    last: true,
+                };
+                next.extend(update::update(&mut self.state, Action::Reply(reply)).1);
+            }
+            todo = next;
+        }
     }
-}
 
-/// Answer what `state` asks until it asks nothing.
-fn settle(state: &mut State, document: &Document) {
-    for _ in 0..100 {
-        let Some(request) = state.request() else { return };
-        state.busy = true;
-        let reply = match request {
-            Request::Plan(2) => Reply::Planned(2, failure("c", Vec::new())),
-            Request::Plan(i) => Reply::Planned(i, Answer::Ready(Some(Arc::new(some_numbers())), Arc::new(document.clone()))),
-            Request::Write(i, document, width) => Reply::Written(i, write(&document, width)),
+    fn outcome(&mut self, job: Job) -> Outcome {
+        let key = match &job {
+            Job::Plan(name, sets, _) => format!("{name}\n{}", sets.join("\n")),
+            // Nothing is measured in tests, and all published runs take a while.
+            Job::Bench(_) => return Outcome::Measured(Vec::new(), None),
+            Job::Validate(_) => return Outcome::Validated(some_predictions()),
+            other => {
+                // A grid is a hundred plans.
+                self.n_other += if matches!(other, Job::Grid(..)) { 20 } else { 1 };
+                if self.n_other > self.most_jobs {
+                    return Outcome::Failed("enough".to_string());
+                }
+                return still(self.work.run(job, &Stop::default(), &|_| true));
+            }
         };
-        assert!(state.update(Action::Done(reply)));
+        if self.known.len() > self.most_jobs && !self.known.contains_key(&key) {
+            return Outcome::Failed("enough".to_string());
+        }
+        if !self.known.contains_key(&key) {
+            let answer = match still(self.work.run(job, &Stop::default(), &|_| true)) {
+                Outcome::Planned(answer) => Reply2::Planned(*answer),
+                Outcome::Failed(why) => Reply2::Failed(why),
+                _ => panic!("a plan was asked for"),
+            };
+            self.known.insert(key.clone(), Arc::new(answer));
+        }
+        match self.known[&key].as_ref() {
+            Reply2::Planned(answer) => Outcome::Planned(Box::new(answer.clone())),
+            Reply2::Failed(why) => Outcome::Failed(why.clone()),
+        }
     }
-    panic!("it never stops asking");
+
+    /// Do an action.
+    pub fn act(&mut self, action: Action) -> bool {
+        let (changed, effects) = update::update(&mut self.state, action);
+        self.perform(effects);
+        changed
+    }
+
+    /// Press a key.
+    pub fn key(&mut self, code: KeyCode, modifiers: KeyModifiers) {
+        if let Some(action) = table::action(&self.state, &KeyEvent::new(code, modifiers)) {
+            self.act(action);
+        }
+    }
+
+    /// Press keys by their names, blanks between: `6 j l ctrl-r space enter`; `'text'` is typed.
+    pub fn keys(&mut self, text: &str) -> &mut Self {
+        for word in text.split(' ').filter(|w| !w.is_empty()) {
+            if let Some(typed) = word.strip_prefix('\'') {
+                for c in typed.trim_end_matches('\'').replace('_', " ").chars() {
+                    self.key(KeyCode::Char(c), KeyModifiers::NONE);
+                }
+                continue;
+            }
+            let (word, modifiers) = match word.strip_prefix("ctrl-") {
+                Some(rest) => (rest, KeyModifiers::CONTROL),
+                None => (word, KeyModifiers::NONE),
+            };
+            let code = match word {
+                "space" => KeyCode::Char(' '),
+                "enter" => KeyCode::Enter,
+                "esc" => KeyCode::Esc,
+                "tab" => KeyCode::Tab,
+                "back" => KeyCode::Backspace,
+                "up" => KeyCode::Up,
+                "down" => KeyCode::Down,
+                "left" => KeyCode::Left,
+                "right" => KeyCode::Right,
+                one => KeyCode::Char(one.chars().next().unwrap()),
+            };
+            self.key(code, modifiers);
+        }
+        self
+    }
+
+    /// The cells as text.
+    pub fn frame(&self) -> String {
+        let (width, height) = self.state.size;
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|f| view::draw(&self.state, f)).unwrap();
+        let rows = terminal.backend().buffer().content.chunks(usize::from(width).max(1));
+        let line = |row: &[ratatui::buffer::Cell]| {
+            row.iter()
+                .map(ratatui::buffer::Cell::symbol)
+                .collect::<String>()
+                .trim_end()
+                .to_string()
+        };
+        rows.map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    pub fn screen(&mut self, screen: Screen) {
+        let n = screen.index() + 1;
+        self.keys(&n.to_string());
+    }
 }
 
-fn ready(names: &[&str], size: (u16, u16), document: &Document) -> State {
-    let mut state = State::new(names.iter().map(ToString::to_string), size);
-    settle(&mut state, document);
-    state
-}
-
-fn press(state: &mut State, code: KeyCode) -> bool {
-    keys::action(&KeyEvent::new(code, KeyModifiers::NONE)).is_some_and(|a| state.update(a))
-}
-
-#[test]
-fn a_usual_window() {
-    let state = ready(&["llama3-405b", "on-h200"], (80, 24), &sample::document());
-    insta::assert_snapshot!(frame(&state));
-}
-
-#[test]
-fn the_smallest_window() {
-    let state = ready(&["llama3-405b", "on-h200", "c"], (60, 15), &text(100));
-    insta::assert_snapshot!(frame(&state));
-}
-
-#[test]
-fn the_first_frame_waits_for_nothing() {
-    let mut state = State::new(["a".to_string()], (80, 24));
-    state.busy = true;
-    assert!(frame(&state).contains("planning a ..."));
-    assert!(state.update(Action::Tick) && frame(&state).ends_with('/'));
-    state.busy = false;
-    assert!(!state.update(Action::Tick));
-}
-
-#[test]
-fn the_seen_scenario_is_planned_first() {
-    let mut state = State::new(["a", "b", "c"].map(String::from), (80, 24));
-    press(&mut state, KeyCode::Char('2'));
-    assert!(matches!(state.request(), Some(Request::Plan(1))));
-    state.busy = true;
-    assert!(state.request().is_none());
-    settle_one(&mut state, 1);
-    assert!(matches!(state.request(), Some(Request::Write(1, _, 43))));
-}
-
-fn settle_one(state: &mut State, index: usize) {
-    state.update(Action::Done(Reply::Planned(index, Answer::Ready(None, Arc::new(text(3))))));
-}
-
-#[test]
-fn keys_move_within_bounds() {
-    let mut state = ready(&["a", "b", "c"], (80, 24), &text(100));
-    let n = state.tabs[0].lines.list.len();
-    assert!(!press(&mut state, KeyCode::Char('k')));
-    assert!(press(&mut state, KeyCode::Char('j')) && state.tabs[0].scroll == 1);
-    press(&mut state, KeyCode::PageDown);
-    assert_eq!(state.tabs[0].scroll, 22);
-    press(&mut state, KeyCode::End);
-    assert_eq!(state.tabs[0].scroll, n - 22);
-    assert!(!press(&mut state, KeyCode::PageDown));
-    press(&mut state, KeyCode::BackTab);
-    assert_eq!((state.current, state.tabs[2].scroll), (2, 0));
-    press(&mut state, KeyCode::Tab);
-    assert_eq!((state.current, state.tabs[0].scroll), (0, n - 22));
-    assert!(!press(&mut state, KeyCode::Char('9')) && state.current == 0);
-    assert!(press(&mut state, KeyCode::F(2)) && state.current == 1);
-}
-
-#[test]
-fn help_lies_on_top_and_esc_takes_it_away() {
-    let mut state = ready(&["a"], (60, 15), &text(100));
-    press(&mut state, KeyCode::Char('?'));
-    insta::assert_snapshot!(frame(&state));
-    press(&mut state, KeyCode::Down);
-    assert_eq!((state.help_scroll, state.tabs[0].scroll), (1, 0));
-    press(&mut state, KeyCode::Esc);
-    assert!(!state.help && !state.quit);
-    press(&mut state, KeyCode::Esc);
-    assert!(state.quit);
-}
-
-#[test]
-fn another_width_is_written_anew_at_the_same_part() {
-    let mut state = ready(&["a"], (160, 48), &sample::document());
-    press(&mut state, KeyCode::PageDown);
-    let old = state.tabs[0].clone();
-    assert!(old.scroll > 0);
-    state.update(Action::Resize(60, 15));
-    settle(&mut state, &sample::document());
-    let new = &state.tabs[0];
-    assert!(new.lines.list.len() > old.lines.list.len() && new.scroll > old.scroll);
-    assert!(
-        new.lines
-            .list
-            .iter()
-            .all(|l| unicode_width::UnicodeWidthStr::width(l.as_str()) <= 36)
-    );
-    state.update(Action::Resize(30, 2));
-    assert!(state.request().is_none() && frame(&state).starts_with("30x2 is too small"));
-}
-
-#[test]
-fn every_size_and_any_number_of_scenarios_is_drawn() {
-    for n in [1, 2, 9, 40] {
-        let names: Vec<String> = (0..n).map(|i| format!("a scenario with a long name {i} 東京")).collect();
-        let mut state = State::new(names, (60, 15));
-        settle(&mut state, &text(5));
-        for size in [(0, 0), (1, 1), (59, 15), (60, 15), (61, 16), (100, 30), (300, 100)] {
-            for help in [false, true] {
-                state.update(Action::Resize(size.0, size.1));
-                state.help = help;
-                state.current = n - 1;
-                assert!(
-                    size.0 < 60 || help || frame(&state).contains(&format!(" {n} a scenario")),
-                    "{n} {size:?}"
-                );
-                frame(&state);
+/// Times of the clock are all the same, so that frames are.
+fn still(mut outcome: Outcome) -> Outcome {
+    match &mut outcome {
+        Outcome::Planned(answer) => {
+            if let Ok(planned) = answer.as_mut()
+                && let Some(planned) = Arc::get_mut(planned)
+            {
+                planned.took_s = 1e-3;
             }
         }
+        Outcome::Searched(search, _) => search.took_s = 0.1,
+        Outcome::Grid(grid) => grid.took_s = 1.0,
+        _ => {}
     }
+    outcome
 }
 
-#[test]
-fn a_window_that_just_shrank_is_no_panic() {
-    let state = ready(&["a", "b"], (120, 40), &text(100));
-    for size in [(60, 15), (5, 3), (1, 1)] {
-        for help in [false, true] {
-            let state = State { help, ..state.clone() };
-            let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
-            terminal.draw(|f| view::draw(&state, f)).unwrap();
-        }
-    }
-}
-
-#[test]
-fn huge_and_empty_reports() {
-    let lines = write(&text(MAX_LINES), 40);
-    assert_eq!(lines.list.len(), MAX_LINES + 1);
-    assert!(lines.list[MAX_LINES].contains("more lines"));
-    let empty = Document {
-        title: String::new(),
-        ..text(0)
-    };
-    let mut state = ready(&["a"], (60, 15), &empty);
-    press(&mut state, KeyCode::End);
-    frame(&state);
-}
-
-#[test]
-fn user_text_cannot_reach_the_terminal() {
-    let names = [sample::HOSTILE, "\x1b]0;title\x07", "\u{202e}", ""];
-    let mut state = ready(&names, (100, 30), &sample::document());
-    for _ in 0..names.len() {
-        for _ in 0..10 {
-            let seen = frame(&state);
-            assert!(
-                seen.chars().all(|c| c == '\n' || !c.is_control()) && !seen.contains('\u{202e}'),
-                "{seen}"
-            );
-            press(&mut state, KeyCode::PageDown);
-        }
-        press(&mut state, KeyCode::Tab);
-        settle(&mut state, &sample::document());
-    }
+/// Predictions of a few published runs.
+fn some_predictions() -> Vec<crate::study::validate::Prediction> {
+    let files = crate::catalog::source::published();
+    let rows: Vec<_> = files
+        .iter()
+        .flat_map(|f| crate::study::runs::read_rows(f).unwrap().rows)
+        .step_by(40)
+        .collect();
+    crate::study::validate::predict(&rows, &Catalog::builtin())
 }

@@ -19,6 +19,8 @@ mod schema;
 mod size;
 #[cfg(feature = "parquet")]
 mod sweep;
+#[cfg(feature = "tui")]
+mod tui;
 mod uncertain;
 mod validate;
 

@@ -37,7 +37,12 @@ const TABLE: &[(&str, &str, &str)] = &[
     ),
     // It measures; it does not predict.
     ("bench", "units error catalog", ""),
-    ("tui", "units error catalog plan report", "crossterm ratatui unicode_width"),
+    // A face: it asks every room that has something to show, and the bench.
+    (
+        "tui",
+        "units error catalog kernel layout step bill search plan lint study report bench",
+        "crossterm ratatui unicode_width signal_hook",
+    ),
     (
         "cli",
         "*",
