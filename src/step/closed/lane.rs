@@ -76,10 +76,7 @@ impl Backlog {
     /// Math of so many seconds from now on: when it ends.
     pub fn beside(&mut self, math_s: f64) -> f64 {
         let slow = &self.slowdown;
-        let (math_takes_s, work_takes_s) = (
-            math_s * slow.math_factor,
-            (self.pushed_s - self.done_s) * slow.communication_factor,
-        );
+        let (math_takes_s, work_takes_s) = (math_s * slow.math_factor, (self.pushed_s - self.done_s) * slow.communication_factor);
         if work_takes_s <= math_takes_s {
             self.clock_s += work_takes_s + (math_s - work_takes_s / slow.math_factor).max(0.0);
             self.done_s = self.pushed_s;

@@ -225,6 +225,7 @@ fn cause(state: &mut State) {
                     letter,
                     asked: name.clone(),
                     plan: plan.clone(),
+                    study: None,
                 })
                 .collect(),
         };

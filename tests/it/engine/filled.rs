@@ -33,13 +33,16 @@ impl Case {
     }
 
     fn simulated_s(&self) -> Option<f64> {
-        let chunks = self.chunks().into_iter().map(|[forward_s, backward_s, weight_gradient_s]| ChunkCost {
-            forward_s,
-            backward_s,
-            weight_gradient_s,
-            pair_s: forward_s + backward_s + weight_gradient_s - self.hidden_s,
-            ..ChunkCost::default()
-        });
+        let chunks = self
+            .chunks()
+            .into_iter()
+            .map(|[forward_s, backward_s, weight_gradient_s]| ChunkCost {
+                forward_s,
+                backward_s,
+                weight_gradient_s,
+                pair_s: forward_s + backward_s + weight_gradient_s - self.hidden_s,
+                ..ChunkCost::default()
+            });
         let costs = Costs {
             chunks: chunks.collect(),
             messages_s: vec![self.send_s; self.plan.path_len() - 1],
@@ -112,7 +115,10 @@ fn quantile(errors: &[f64], share: f64) -> f64 {
 fn handcrafted_schedules_of_equal_stages_are_exact() {
     for kind in [Schedule::ZeroBubbleH1, Schedule::ZeroBubbleH2] {
         let errors = errors(kind, 0.0, &[0.0]);
-        assert!(quantile(&errors, 0.9) < 1e-9 && quantile(&errors, 1.0) < 0.005, "{kind:?}: {errors:?}");
+        assert!(
+            quantile(&errors, 0.9) < 1e-9 && quantile(&errors, 1.0) < 0.005,
+            "{kind:?}: {errors:?}"
+        );
     }
 }
 
@@ -130,7 +136,10 @@ fn schedules_that_fill_the_bubble_are_near_the_engine() {
         for ends_s in [0.0, 0.3] {
             let errors = errors(kind, ends_s, &[0.0, 0.03, 0.1]);
             let (median, most, worst) = (quantile(&errors, 0.5), quantile(&errors, 0.9), quantile(&errors, 1.0));
-            println!("{kind:?} {ends_s}: median {median:.4}, 90 % {most:.4}, worst {worst:.4} of {}", errors.len());
+            println!(
+                "{kind:?} {ends_s}: median {median:.4}, 90 % {most:.4}, worst {worst:.4} of {}",
+                errors.len()
+            );
             assert!(median < 0.035 && most < 0.07 && worst < 0.14, "{kind:?}: {median} {most} {worst}");
         }
     }
