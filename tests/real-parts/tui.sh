@@ -75,6 +75,7 @@ if "$exaplan" help tui >/dev/null 2>&1; then
   tui_wait "layouts (usual)"
   tui_keys f f
   tui_wait "esc stops"
+  sleep 1
   tui_keys Escape
   tui_wait "stopped: a part only"
   tui_keys e                               # One panel fills the screen.
