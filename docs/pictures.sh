@@ -2,7 +2,7 @@
 # The README's pictures of the terminal UI, from the real program in tmux: cargo build --release, then this.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-exaplan=$PWD/target/release/exaplan
+exaplan=${EXAPLAN:-$PWD/target/release/exaplan}
 tmux=(tmux -L exaplan-pictures)
 state=$(mktemp -d)
 trap '"${tmux[@]}" kill-server 2>/dev/null || true; rm -rf "$state"' EXIT

@@ -163,13 +163,19 @@ impl Work {
         if breadth != Breadth::Usual
             && let Ok(mut first) = search(Breadth::Usual, &Watch::default())
         {
-            if stop.stopped() {
-                let mut found = (*first.found).clone();
-                found.cancelled = true;
-                first.found = Arc::new(found);
-                return Outcome::Searched(Box::new(first), true);
-            }
-            part(Outcome::Searched(Box::new(first), false));
+            part(Outcome::Searched(Box::new(first.clone()), false));
+            let wide = if stop.stopped() { None } else { search(breadth, &stop.watch).ok() };
+            let step_s = |s: &Search| s.found.best.first().map_or(f64::INFINITY, |b| b.step_time_s);
+            return match wide {
+                // A wider search that was stopped may know less than the first one did.
+                Some(wide) if !wide.found.cancelled || step_s(&wide) <= step_s(&first) => Outcome::Searched(Box::new(wide), true),
+                _ => {
+                    let mut found = (*first.found).clone();
+                    found.cancelled = true;
+                    first.found = Arc::new(found);
+                    Outcome::Searched(Box::new(first), true)
+                }
+            };
         }
         match search(breadth, &stop.watch) {
             Ok(all) => Outcome::Searched(Box::new(all), true),

@@ -33,7 +33,7 @@ tui_absent() { # text: until it is gone
 }
 
 tui_start() { # size, arguments of the program: a shell that runs it, so that what it leaves can be looked at
-  tui_pane kill-server 2>/dev/null || true
+  if tui_pane kill-server 2>/dev/null; then sleep 0.5; fi
   tui_pane -f /dev/null new-session -d -x "${1%x*}" -y "${1#*x}" \
     "env LANG=C.UTF-8 COLORTERM=truecolor XDG_STATE_HOME=$work/state bash --norc --noprofile"
   shift
@@ -75,6 +75,7 @@ if "$exaplan" help tui >/dev/null 2>&1; then
   tui_wait "layouts (usual)"
   tui_keys f f
   tui_wait "esc stops"
+  sleep 1
   tui_keys Escape
   tui_wait "stopped: a part only"
   tui_keys e                               # One panel fills the screen.
