@@ -73,7 +73,7 @@ pub struct Options<'a> {
     pub front_factor: f64,
     /// The rank of [`Options::mark`] is worked out up to so many times the best step time: to count all
     /// that are ahead of a slow layout is to time most of the space.
-    pub rank_within: f64,
+    pub rank_factor: f64,
     /// How many of the best are simulated slot by slot, and ordered by that.
     pub n_simulated: usize,
 }
@@ -92,7 +92,7 @@ impl Default for Options<'_> {
             objectives: &[Objective::StepTime],
             exhaustive: true,
             front_factor: f64::INFINITY,
-            rank_within: f64::INFINITY,
+            rank_factor: f64::INFINITY,
             n_simulated: 0,
         }
     }
@@ -164,7 +164,7 @@ pub struct Found {
     /// The smallest change that would let the nearest one fit.
     pub nearest: Option<String>,
     /// The best layout that agrees with [`Options::mark`], and its rank from 1 among those of the space
-    /// that fit; no rank where bounds rule layouts out and it is slower than [`Options::rank_within`] allows.
+    /// that fit; no rank where bounds rule layouts out and it is slower than [`Options::rank_factor`] allows.
     pub marked: Option<(Option<u64>, Candidate)>,
     /// It was stopped before the end: what is here is the best of a part of the space.
     pub cancelled: bool,

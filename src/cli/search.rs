@@ -99,7 +99,7 @@ pub struct SearchArgs {
 }
 
 /// In the whole space the rank of the scenario's layout is told up to so many times the best step time.
-const RANK_WITHIN: f64 = 1.25;
+const RANK_FACTOR: f64 = 1.25;
 
 /// Search and show.
 pub fn run(args: &SearchArgs, console: &Console) -> Done {
@@ -128,7 +128,7 @@ pub fn run(args: &SearchArgs, console: &Console) -> Done {
         objectives: &objectives,
         exhaustive: !all,
         front_factor: if all { args.front_factor } else { f64::INFINITY },
-        rank_within: if all { RANK_WITHIN } else { f64::INFINITY },
+        rank_factor: if all { RANK_FACTOR } else { f64::INFINITY },
         n_simulated: N_SIMULATED,
         ..Options::default()
     };

@@ -12,7 +12,7 @@ pub(super) struct Keep {
     front_over: Vec<Objective>,
     n_best: usize,
     front_factor: f64,
-    rank_within: f64,
+    rank_factor: f64,
     /// The layout whose rank is asked for.
     pub(super) mark: Option<Candidate>,
     /// Candidates that are better than it.
@@ -44,7 +44,7 @@ impl Keep {
             front_over,
             n_best: options.n_best.max(1),
             front_factor: options.front_factor.max(1.0),
-            rank_within: if options.exhaustive { f64::INFINITY } else { options.rank_within },
+            rank_factor: if options.exhaustive { f64::INFINITY } else { options.rank_factor },
             mark,
             ahead: 0,
             considered: 0,
@@ -73,7 +73,7 @@ impl Keep {
 
     /// The marked layout is near enough to the best for its rank to be told. Once false this stays so.
     pub(super) fn mark_counts(&self) -> bool {
-        let limit = self.best.first().map_or(f64::INFINITY, |b| b.step_time_s * self.rank_within);
+        let limit = self.best.first().map_or(f64::INFINITY, |b| b.step_time_s * self.rank_factor);
         self.mark.is_none_or(|m| m.step_time_s <= limit)
     }
 

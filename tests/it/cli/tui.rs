@@ -139,7 +139,12 @@ fn a_printed_command_line_makes_the_same_plan() {
         };
         let mut again = planned(&list[1..]);
         again.as_object_mut().unwrap().remove("uncertainty");
-        assert_eq!(serde_json::from_str::<Value>(&own).unwrap(), again, "{keys}: {line}");
+        let mut own: Value = serde_json::from_str(&own).unwrap();
+        // How a plan is made again is the matter of the command that made it.
+        for json in [&mut own, &mut again] {
+            json.as_object_mut().unwrap().remove("again");
+        }
+        assert!(own == again, "{keys}: {line}");
     }
 }
 

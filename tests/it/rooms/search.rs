@@ -260,7 +260,7 @@ fn the_rank_of_a_layout_does_not_depend_on_bounds() {
             s,
             &Options {
                 exhaustive: false,
-                rank_within: 1.0,
+                rank_factor: 1.0,
                 ..options
             },
         );
