@@ -1,13 +1,11 @@
 //! Measures what a machine does. It reads no prediction, so that no calibration can feed on itself.
 //!
-//! A [`Backend`] times one [`Item`] after another: the host ([`cpu`]), an NVIDIA device (`cuda`), or what a
-//! framework makes of either ([`python`]). [`run`] picks the order, keeps the budget and what is done;
+//! A [`Backend`] times one [`Item`] after another: the host ([`cpu`]), or what a framework makes of the devices
+//! that it drives ([`python`]). [`run`] picks the order, keeps the budget and what is done;
 //! [`profile`] writes what was measured for the planner, [`journal`] for a later run that goes on.
 
 pub mod clock;
 pub mod cpu;
-#[cfg(feature = "cuda")]
-pub mod cuda;
 pub mod derive;
 pub mod grid;
 pub mod import;

@@ -25,7 +25,7 @@ Examples:
   exaplan bench run --budget 2m -o this-machine.toml
   exaplan plan small-cpu --profile this-machine.toml
   exaplan bench run --backend jax --scenario my.toml -o jax.toml
-  exaplan bench import nccl-tests all_reduce.log --ranks 8 -o measured.toml";
+  exaplan bench import nccl-tests all_reduce.log --accelerator h100-sxm -o measured.toml";
 
 /// Measure this machine.
 #[derive(Debug, clap::Subcommand)]
@@ -43,7 +43,7 @@ pub enum BenchCommand {
 
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// What runs the kernels: cpu, cuda, jax or torch
+    /// What runs the kernels: cpu, jax or torch
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     backend: String,
     /// Measure this suite only; may be repeated [default: all]
@@ -96,21 +96,21 @@ pub fn run(command: &BenchCommand, console: &Console) -> Done {
 
 /// What can be measured: suite, what, with which backends.
 const SUITES: [(&str, &str, &str); 5] = [
-    ("stream", "memory bandwidth: copy and triad", "cpu, cuda, jax, torch"),
+    ("stream", "memory bandwidth: copy and triad", "cpu, jax, torch"),
     (
         "gemm",
         "matrix multiplies in every format that the backend has, operands as forward, dgrad and wgrad",
-        "cpu, cuda, jax, torch",
+        "cpu, jax, torch",
     ),
     (
         "attention",
         "flash-style or the framework's attention, forward and backward, causal and grouped",
-        "cpu, cuda, jax, torch",
+        "cpu, jax, torch",
     ),
     (
         "collective",
-        "all-reduce, all-gather, reduce-scatter, all-to-all: over threads, devices or ranks",
-        "cpu, cuda, jax with --devices 2 or more",
+        "all-reduce, all-gather, reduce-scatter, all-to-all: over threads or devices",
+        "cpu, jax with --devices 2 or more",
     ),
     ("fused", "element-wise work of the scenarios: norms, activations, loss, optimizer", "jax"),
 ];
@@ -203,20 +203,16 @@ fn choose(args: &RunArgs, cancel: &AtomicBool) -> Result<Chosen> {
         }
         "jax" => framework(Framework::Jax),
         "torch" => framework(Framework::Torch),
-        #[cfg(feature = "cuda")]
         "cuda" => {
-            let device = bench::cuda::Device::open(SEED)?;
-            let reach = Reach::device(device.dtypes(), device.ranks());
-            Ok(Chosen {
-                backend: Box::new(device),
-                reach,
-            })
+            let text = "there is no native cuda backend yet";
+            let help = "drive NVIDIA devices with --backend torch or --backend jax, and import nccl-tests for collectives";
+            Err(Diagnostic::new(text).help(help).into())
         }
         other => {
-            let names = ["cpu", "cuda", "jax", "torch"];
+            let names = ["cpu", "jax", "torch"];
             let guess = nearest(other, names.into_iter()).map_or(String::new(), |n| format!("did you mean `{n}`? "));
             let text = format!("no backend `{other}`");
-            Err(Diagnostic::new(text).help(format!("{guess}there are cpu, cuda, jax and torch")).into())
+            Err(Diagnostic::new(text).help(format!("{guess}there are cpu, jax and torch")).into())
         }
     }
 }

@@ -37,7 +37,6 @@ pub fn run(args: &DoctorArgs, console: &Console) -> Done {
         let started = Python::start(framework, &args.python, 1, SEED, &cancel);
         findings.push(examined(framework.name(), started.map(|p| Box::new(p) as Box<dyn Backend>), &cancel));
     }
-    findings.push(cuda(&cancel));
     if cancel.load(std::sync::atomic::Ordering::Relaxed) {
         return Err(Error::Interrupted);
     }
@@ -64,25 +63,8 @@ pub fn run(args: &DoctorArgs, console: &Console) -> Done {
 }
 
 /// Said in README too.
-const NEVER_RUN: &str = "The cuda backend has never run on a device: its kernels are compiled by NVRTC for sm_80, sm_90 and sm_100 \
-    and their arithmetic is checked on a host, its calls to cuBLASLt, NCCL, events and NVML are not. Run this on a device first.";
-
-#[cfg(feature = "cuda")]
-fn cuda(cancel: &AtomicBool) -> Finding {
-    let opened = crate::bench::cuda::Device::open(SEED);
-    examined("cuda", opened.map(|d| Box::new(d) as Box<dyn Backend>), cancel)
-}
-
-#[cfg(not(feature = "cuda"))]
-fn cuda(_: &AtomicBool) -> Finding {
-    Finding {
-        backend: "cuda",
-        device: String::new(),
-        n_right: 0,
-        wrong: Vec::new(),
-        missing: Some("this build was made without the feature `cuda`".to_string()),
-    }
-}
+const NEVER_RUN: &str = "There is no native CUDA backend yet. NVIDIA, AMD, Intel and TPU devices are measured by jax and torch; \
+    these runners have run on processors of a host only, never on an accelerator.";
 
 /// One small item of every kind: odd sizes, so that edges are looked at too.
 fn trials() -> Vec<Item> {

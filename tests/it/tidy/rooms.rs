@@ -36,7 +36,12 @@ const TABLE: &[(&str, &str, &str)] = &[
         "serde serde_json csv unicode_width rust_xlsxwriter parquet",
     ),
     // It measures; it does not predict.
-    ("bench", "units error catalog", ""),
+    // Which kernels a plan runs, never how long it says they take; shapes come from the lowering.
+    (
+        "bench",
+        "units error catalog workload kernel layout step",
+        "serde serde_json csv rayon gemm pulp parquet toml",
+    ),
     ("tui", "units error catalog plan report", "crossterm ratatui unicode_width"),
     (
         "cli",
