@@ -1,256 +1,301 @@
 //! Measures what a machine does. It reads no prediction, so that no calibration can feed on itself.
+//!
+//! A [`Backend`] times one [`Item`] after another: the host ([`cpu`]), or what a framework makes of the devices
+//! that it drives ([`python`]). [`run`] picks the order, keeps the budget and what is done;
+//! [`profile`] writes what was measured for the planner, [`journal`] for a later run that goes on.
 
 pub mod clock;
 pub mod cpu;
+pub mod derive;
+pub mod grid;
+pub mod host;
+pub mod import;
+pub mod item;
+pub mod journal;
+pub mod order;
 pub mod profile;
+pub mod python;
 
 pub use clock::{Clock, Monotonic, Protocol, Sample};
+pub use item::{Fused, Item, Operands, Pass, Stream, Work};
 
-use crate::error::{Diagnostic, Error, Result, nearest};
-use std::sync::atomic::AtomicBool;
+use crate::catalog::DType;
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Measurements that belong together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Suite {
-    /// Its name for the command line.
-    pub name: &'static str,
-    /// What it measures.
-    pub what: &'static str,
-    /// What it needs to run.
-    pub needs: &'static str,
-    /// Operations that it times, at most; each may take the whole budget of the protocol.
-    pub n_measurements: usize,
-}
-
-const SUITES: [Suite; 2] = [
-    Suite {
-        name: "cpu-stream",
-        what: "memory bandwidth of the host: copy and triad, one and all threads",
-        needs: "any host; memory for three buffers",
-        n_measurements: 4,
-    },
-    Suite {
-        name: "cpu-gemm",
-        what: "matrix multiply of the host in fp32 and fp64, one and all threads, with the kernel of this program",
-        needs: "any host",
-        n_measurements: 4,
-    },
-];
-
-/// All suites.
-#[must_use]
-pub fn list() -> &'static [Suite] {
-    &SUITES
-}
-
-/// What to measure and how.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Names of suites; none for all.
-    pub suites: Vec<String>,
-    /// When a measurement is good enough.
-    pub protocol: Protocol,
-    /// Bytes of each of the three stream buffers, together over threads. Four times the last-level
-    /// caches or more, else it measures them.
-    pub buffer_bytes: usize,
-    /// Rows and columns of the matrices.
-    pub matrix: usize,
-    /// Threads of "all"; `None` for as many as the process may use.
-    pub n_threads: Option<usize>,
-    /// Of the random inputs.
-    pub seed: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            suites: Vec::new(),
-            protocol: Protocol::default(),
-            buffer_bytes: 256 << 20,
-            matrix: 768,
-            n_threads: None,
-            seed: 1,
-        }
-    }
-}
-
-/// What one run of an operation does.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Work {
-    /// This many floating-point operations; a multiply-add is two.
-    Flop(f64),
-    /// This many bytes read and written by the program. Lines that the cache fetches before it
-    /// overwrites them are not counted, as in STREAM.
-    Bytes(f64),
-}
-
-impl Work {
-    /// Its amount.
-    #[must_use]
-    pub fn amount(self) -> f64 {
-        match self {
-            Work::Flop(amount) | Work::Bytes(amount) => amount,
-        }
-    }
-
-    /// The unit of its rate.
-    #[must_use]
-    pub fn rate_unit(self) -> &'static str {
-        match self {
-            Work::Flop(_) => "FLOP/s",
-            Work::Bytes(_) => "B/s",
-        }
-    }
-}
-
-/// One measured operation.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Measurement {
-    /// `copy`, `triad`, `gemm-fp32`, `gemm-fp64`.
-    pub op: &'static str,
-    /// Its size: `m=768 n=768 k=768`.
-    pub shape: String,
-    /// Threads that worked on it.
-    pub n_threads: usize,
-    /// The code that was timed: a rate without its kernel says nothing about the machine.
-    pub kernel: &'static str,
-    /// What one run does.
-    pub work: Work,
-    /// How long one run takes.
-    pub sample: Sample,
-    /// Largest error found when the result was checked before timing, relative to the size of the terms.
+/// What was compared before timing.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Largest error found, relative to the size of the terms.
     pub max_error_fraction: f64,
-    /// Elements of the result that were checked.
+    /// Elements of the result that were checked against a higher precision.
     pub n_checked: usize,
 }
 
-impl Measurement {
+/// One timed item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// What.
+    pub item: Item,
+    /// Threads that worked on it; 0 where the backend does not say.
+    pub n_threads: usize,
+    /// The code that was timed: a rate without its kernel says nothing about the machine.
+    pub kernel: String,
+    /// How long one run takes.
+    pub sample: Sample,
+    /// That it is right.
+    pub check: Checked,
+    /// Energy of one run by the device's counter; none where it was not measured.
+    pub energy_j: Option<f64>,
+}
+
+impl Measured {
     /// Median rate in [`Work::rate_unit`].
     #[must_use]
     pub fn rate_per_s(&self) -> f64 {
-        self.work.amount() / self.sample.median_s
+        self.item.work().amount() / self.sample.median_s
     }
 
     /// Interval of the median rate, lower end first.
     #[must_use]
     pub fn rate_interval_per_s(&self) -> (f64, f64) {
-        (self.work.amount() / self.sample.high_s, self.work.amount() / self.sample.low_s)
+        let amount = self.item.work().amount();
+        (amount / self.sample.high_s, amount / self.sample.low_s)
     }
 }
 
-/// Run suites, telling `done` of each result as it comes: an interrupted run keeps those.
-///
-/// # Errors
-/// An unknown suite or a size of 0; [`Error::Interrupted`] when `cancel` is set; [`Error::Device`]
-/// when memory or threads are refused, a result is wrong or the clock stands still.
-pub fn run(options: &Options, cancel: &AtomicBool, done: &mut dyn FnMut(&Measurement)) -> Result<Vec<Measurement>> {
-    run_with(&Monotonic::default(), options, cancel, done)
+/// Rates by format.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rates(#[serde(with = "by_name")] pub BTreeMap<DType, f64>);
+
+mod by_name {
+    use super::{BTreeMap, DType};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(rates: &BTreeMap<DType, f64>, s: S) -> Result<S::Ok, S::Error> {
+        let named: BTreeMap<&str, f64> = rates.iter().map(|(d, r)| (d.name(), *r)).collect();
+        named.serialize(s)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<DType, f64>, D::Error> {
+        let named: BTreeMap<String, f64> = BTreeMap::deserialize(d)?;
+        Ok(named.into_iter().filter_map(|(n, r)| Some((DType::from_name(&n)?, r))).collect())
+    }
 }
 
-/// The same with another clock.
+/// What is known of the machine beside its times. Nothing where it cannot be told.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// The device, in words.
+    pub device: String,
+    /// Versions of driver, libraries and frameworks.
+    pub software: Vec<String>,
+    /// Clocks, power limit, throttling, as far as they are readable.
+    pub clocks: String,
+    /// Compute units of one device.
+    pub n_units: usize,
+    /// Devices that ran side by side.
+    pub n_devices: usize,
+    /// Memory of one device.
+    pub memory_bytes: Option<f64>,
+    /// Dense peaks, nominal.
+    pub peak: Rates,
+    /// The device is the host itself: the catalog has no entry of it, so the profile brings one.
+    pub is_host: bool,
+    /// Fixed time of a call besides its kernel, already taken off the times.
+    pub call_s: Option<f64>,
+}
+
+/// What times items.
+pub trait Backend {
+    /// Its name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// What the machine is.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when it cannot be used.
+    fn environment(&mut self, clock: &dyn Clock) -> Result<Environment>;
+
+    /// Whether it has a kernel for this.
+    fn supports(&self, item: &Item) -> bool;
+
+    /// Check an item against a higher precision, then time it.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when `cancel` is set; [`Error::Device`] when memory is refused or the result wrong.
+    fn measure(&mut self, item: &Item, protocol: &Protocol, clock: &dyn Clock, cancel: &AtomicBool) -> Result<Measured>;
+}
+
+/// What happens while items are measured.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// One is done.
+    Done(&'a Measured),
+    /// One is left out, and why.
+    Failed(&'a Item, &'a str),
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Everything was measured.
+    Complete,
+    /// The budget ended first; so many are left.
+    Budget(usize),
+    /// Somebody asked to stop; so many are left.
+    Interrupted(usize),
+}
+
+/// Share of the time left that one item may take: short ones leave more for the others.
+const MOST_OF_REST: f64 = 0.25;
+
+/// Measure `items` in their order until the budget ends. Those in `known` are not measured again.
 ///
 /// # Errors
-/// As [`run`].
-pub fn run_with(clock: &dyn Clock, options: &Options, cancel: &AtomicBool, done: &mut dyn FnMut(&Measurement)) -> Result<Vec<Measurement>> {
-    check(options)?;
-    let bench = cpu::Bench { clock, options, cancel };
-    let mut all = Vec::new();
-    let wanted = |suite: &Suite| options.suites.is_empty() || options.suites.iter().any(|s| s == suite.name);
-    for suite in SUITES.iter().filter(|s| wanted(s)) {
-        let mut keep = |m: Measurement| {
-            if m.sample.low_s <= 0.0 {
-                let what = format!("{} {} was over before the clock moved; make it larger", m.op, m.shape);
-                return Err(Error::Device { what });
-            }
-            done(&m);
-            all.push(m);
-            Ok(())
+/// [`Error::Device`] when nothing at all could be measured.
+pub fn run(
+    backend: &mut dyn Backend,
+    (items, known): (&[Item], &[Item]),
+    (protocol, budget_s): (&Protocol, f64),
+    (clock, cancel): (&dyn Clock, &AtomicBool),
+    tell: &mut dyn FnMut(Event) -> Result<()>,
+) -> Result<End> {
+    let start = clock.now_s();
+    let todo: Vec<&Item> = items.iter().filter(|i| !known.contains(i) && backend.supports(i)).collect();
+    let (mut n_done, mut last_failure) = (0, None);
+    for (at, item) in todo.iter().enumerate() {
+        let rest_s = budget_s - (clock.now_s() - start);
+        if cancel.load(Ordering::Relaxed) {
+            return Ok(End::Interrupted(todo.len() - at));
+        }
+        if rest_s <= 0.0 {
+            return Ok(End::Budget(todo.len() - at));
+        }
+        let fair_s = (rest_s / (todo.len() - at) as f64).max(MIN_ITEM_S);
+        let protocol = Protocol {
+            budget_s: protocol.budget_s.min(fair_s).min(MOST_OF_REST * rest_s),
+            ..*protocol
         };
-        match suite.name {
-            "cpu-stream" => bench.stream(&mut keep)?,
-            _ => bench.gemm(&mut keep)?,
+        match backend.measure(item, &protocol, clock, cancel) {
+            Ok(m) if m.sample.low_s > 0.0 => {
+                n_done += 1;
+                tell(Event::Done(&m))?;
+            }
+            Ok(_) => tell(Event::Failed(item, "was over before the clock moved"))?,
+            Err(Error::Interrupted) => return Ok(End::Interrupted(todo.len() - at)),
+            Err(Error::Device { what }) => {
+                tell(Event::Failed(item, &what))?;
+                last_failure = Some(what);
+            }
+            Err(other) => return Err(other),
         }
     }
-    Ok(all)
+    match last_failure {
+        Some(what) if n_done == 0 && known.is_empty() => Err(Error::Device { what }),
+        _ => Ok(End::Complete),
+    }
 }
 
-fn check(options: &Options) -> Result<()> {
-    let names = || SUITES.iter().map(|s| s.name);
-    let mut wrong = Vec::new();
-    for suite in options.suites.iter().filter(|s| !names().any(|n| n == s.as_str())) {
-        let guess = nearest(suite, names()).map_or(String::new(), |n| format!("did you mean `{n}`? "));
-        let list = names().collect::<Vec<_>>().join(", ");
-        wrong.push(Diagnostic::new(format!("no suite `{suite}`")).help(format!("{guess}there are {list}")));
-    }
-    let sizes = [
-        ("buffer", options.buffer_bytes / 8),
-        ("matrix", options.matrix),
-        ("threads", options.n_threads.unwrap_or(1)),
-    ];
-    for (name, _) in sizes.iter().filter(|(_, size)| *size == 0) {
-        wrong.push(Diagnostic::new(format!("the {name} size is 0")).help("give a larger one"));
-    }
-    if wrong.is_empty() { Ok(()) } else { Err(Error::Invalid(wrong)) }
-}
+/// Below this an item is not worth its preparation.
+const MIN_ITEM_S: f64 = 0.05;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Mutex;
 
-    fn small() -> Options {
-        Options {
-            protocol: Protocol {
-                min_repeats: 6,
-                max_repeats: 6,
-                ..Protocol::default()
-            },
-            buffer_bytes: 1 << 20,
-            matrix: 70,
-            n_threads: Some(2),
-            ..Options::default()
+    #[derive(Default)]
+    struct Mock(Mutex<f64>);
+
+    impl Clock for Mock {
+        fn now_s(&self) -> f64 {
+            *self.0.lock().unwrap()
         }
     }
 
-    #[test]
-    fn every_suite_measures_and_checks() {
-        let mut seen = 0;
-        let list = run(&small(), &AtomicBool::new(false), &mut |_| seen += 1).unwrap();
-        assert_eq!((list.len(), seen), (8, 8));
-        assert_eq!(super::list().iter().map(|s| s.n_measurements).sum::<usize>(), 8);
-        for m in &list {
-            let (low, high) = m.rate_interval_per_s();
-            assert!(low > 0.0 && low <= m.rate_per_s() && m.rate_per_s() <= high, "{m:?}");
-            assert!(m.max_error_fraction < 1e-5 && m.n_checked > 0 && m.sample.n == 6, "{m:?}");
+    /// Every item takes a second of the mock clock for each byte; odd sizes fail.
+    struct Slow<'a>(&'a Mock, Vec<u64>);
+
+    impl Backend for Slow<'_> {
+        fn name(&self) -> &'static str {
+            "slow"
         }
-        assert_eq!(list[0].work, Work::Bytes(2.0 * 1048576.0));
-        assert_eq!(list[7].work, Work::Flop(2.0 * 343_000.0));
-    }
-
-    #[test]
-    fn what_cannot_be_run_is_said_at_once() {
-        let never = AtomicBool::new(true);
-        let wrong = Options {
-            suites: vec!["cpu-gem".into()],
-            matrix: 0,
-            ..small()
-        };
-        let error = run(&wrong, &never, &mut |_| ()).unwrap_err().to_string();
-        assert!(
-            error.contains("did you mean `cpu-gemm`?") && error.contains("matrix size is 0"),
-            "{error}"
-        );
-        assert!(matches!(run(&small(), &never, &mut |_| ()), Err(Error::Interrupted)));
-    }
-
-    #[test]
-    fn a_clock_that_stands_is_an_error() {
-        struct Stopped;
-        impl Clock for Stopped {
-            fn now_s(&self) -> f64 {
-                0.0
+        fn environment(&mut self, _: &dyn Clock) -> Result<Environment> {
+            Ok(Environment::default())
+        }
+        fn supports(&self, item: &Item) -> bool {
+            matches!(item, Item::Stream { .. })
+        }
+        fn measure(&mut self, item: &Item, protocol: &Protocol, clock: &dyn Clock, cancel: &AtomicBool) -> Result<Measured> {
+            let Item::Stream { bytes, .. } = *item else { unreachable!() };
+            self.1.push(bytes);
+            if bytes % 2 == 1 {
+                return Err(Error::Device { what: "odd".into() });
             }
+            let sample = clock::measure(clock, protocol, cancel, &mut || {
+                *self.0.0.lock().unwrap() += bytes as f64;
+                Ok(())
+            })?;
+            Ok(Measured {
+                item: *item,
+                n_threads: 1,
+                kernel: String::new(),
+                sample,
+                check: Checked {
+                    max_error_fraction: 0.0,
+                    n_checked: 1,
+                },
+                energy_j: None,
+            })
         }
-        let outcome = run_with(&Stopped, &small(), &AtomicBool::new(false), &mut |_| ());
-        assert!(matches!(outcome, Err(Error::Device { .. })));
+    }
+
+    fn item(bytes: u64) -> Item {
+        Item::Stream {
+            stream: Stream::Copy,
+            bytes,
+        }
+    }
+
+    fn go(items: &[Item], known: &[Item], budget_s: f64, cancel: bool) -> (Result<End>, Vec<u64>, usize) {
+        let clock = Mock::default();
+        let mut slow = Slow(&clock, Vec::new());
+        let mut n_failed = 0;
+        let mut tell = |event: Event| {
+            n_failed += usize::from(matches!(event, Event::Failed(..)));
+            Ok(())
+        };
+        let cancel = AtomicBool::new(cancel);
+        let protocol = Protocol::default();
+        let end = run(&mut slow, (items, known), (&protocol, budget_s), (&clock, &cancel), &mut tell);
+        (end, slow.1, n_failed)
+    }
+
+    #[test]
+    fn the_budget_ends_a_run_and_what_fails_is_left_out() {
+        let items = [item(2), item(3), item(4), item(6)];
+        let (end, seen, n_failed) = go(&items, &[], 1e4, false);
+        assert_eq!((end.unwrap(), seen.len(), n_failed), (End::Complete, 4, 1));
+        // 10 s each for the first: nothing is left for the last.
+        let (end, seen, _) = go(&items, &[], 9.0, false);
+        assert!(matches!(end.unwrap(), End::Budget(n) if n > 0 && n + seen.len() == 4), "{seen:?}");
+        let (end, ..) = go(&[item(3)], &[], 9.0, false);
+        assert!(end.is_err());
+    }
+
+    #[test]
+    fn what_is_known_is_not_measured_again() {
+        let (end, seen, _) = go(&[item(2), item(4), item(3)], &[item(2)], 1e4, false);
+        assert_eq!((end.unwrap(), seen), (End::Complete, vec![4, 3]));
+        assert_eq!(go(&[item(2)], &[], 1e4, true).0.unwrap(), End::Interrupted(1));
+    }
+
+    #[test]
+    fn a_clock_that_stands_gives_no_result() {
+        let (end, _, n_failed) = go(&[item(0)], &[], 1e4, false);
+        assert_eq!((end.unwrap(), n_failed), (End::Complete, 1));
     }
 }

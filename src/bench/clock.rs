@@ -13,8 +13,13 @@ const CONFIDENCE: f64 = 0.95;
 /// Up to here the binomial is summed; beyond it the first term underflows.
 const MAX_EXACT: usize = 1000;
 
+/// Median absolute deviations beyond which a run is an outlier.
+const FAR: f64 = 5.2;
+/// Slower by this much at the end than at the beginning is throttling.
+pub const THROTTLED_FRACTION: f64 = 0.05;
+
 /// Where time comes from.
-pub trait Clock {
+pub trait Clock: Sync {
     /// Seconds since some fixed moment.
     fn now_s(&self) -> f64;
 }
@@ -48,6 +53,9 @@ pub struct Protocol {
     pub target_fraction: f64,
     /// Time that warm-up and repeats may take together. One timed run is always made.
     pub budget_s: f64,
+    /// Bytes written between runs so that no input is found in a cache; 0 for runs right after each other,
+    /// as the kernels of a training step find their operands.
+    pub cold_bytes: usize,
 }
 
 impl Default for Protocol {
@@ -58,6 +66,7 @@ impl Default for Protocol {
             max_repeats: 500,
             target_fraction: 0.01,
             budget_s: 3.0,
+            cold_bytes: 0,
         }
     }
 }
@@ -65,7 +74,7 @@ impl Default for Protocol {
 /// What repeated timing says.
 ///
 /// The repeats stop when the interval is narrow, so its true coverage is a little below the nominal one.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Sample {
     /// Timed runs.
     pub n: usize,
@@ -77,21 +86,22 @@ pub struct Sample {
     pub high_s: f64,
     /// Nominal confidence of the interval; below 0.95 where the budget ended before six runs.
     pub confidence_fraction: f64,
+    /// Runs beyond [`FAR`] median absolute deviations: something else had the machine. They count for the
+    /// median like all others.
+    pub n_outliers: usize,
+    /// Median of the last third of the runs over that of the first third, less one: above
+    /// [`THROTTLED_FRACTION`] the device slowed down while it was timed.
+    pub drift_fraction: f64,
 }
 
 impl Sample {
-    /// The sample of these durations; `None` without any.
+    /// The sample of these durations, in the order they were taken; `None` without any.
     #[must_use]
     pub fn new(durations_s: &[f64]) -> Option<Sample> {
         let mut sorted = durations_s.to_vec();
         sorted.sort_by(f64::total_cmp);
         let n = sorted.len();
-        let upper = *sorted.get(n / 2)?;
-        let median_s = if n.is_multiple_of(2) {
-            f64::midpoint(sorted[n / 2 - 1], upper)
-        } else {
-            upper
-        };
+        let median_s = middle(&sorted)?;
         let (rank, confidence_fraction) = median_rank(n);
         Some(Sample {
             n,
@@ -99,7 +109,15 @@ impl Sample {
             low_s: sorted[rank],
             high_s: sorted[n - 1 - rank],
             confidence_fraction,
+            n_outliers: outliers(&sorted, median_s),
+            drift_fraction: drift(durations_s),
         })
+    }
+
+    /// The later runs took longer than noise explains: the clock fell, or the device grew hot.
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        self.drift_fraction > THROTTLED_FRACTION.max(2.0 * self.spread_fraction())
     }
 
     /// How far the interval reaches from the median, as a fraction of it; 0 for a median of 0.
@@ -108,6 +126,40 @@ impl Sample {
         let reach = (self.high_s - self.median_s).max(self.median_s - self.low_s);
         if reach > 0.0 { reach / self.median_s } else { 0.0 }
     }
+}
+
+/// The middle of sorted numbers.
+fn middle(sorted: &[f64]) -> Option<f64> {
+    let n = sorted.len();
+    let upper = *sorted.get(n / 2)?;
+    Some(if n.is_multiple_of(2) {
+        f64::midpoint(sorted[n / 2 - 1], upper)
+    } else {
+        upper
+    })
+}
+
+/// Runs far from the median, by the median absolute deviation (B. Iglewicz and D. Hoaglin, "How to detect
+/// and handle outliers", 1993: modified z-scores above 3.5, that is 5.2 deviations). Steps of a clock are none.
+fn outliers(sorted: &[f64], median_s: f64) -> usize {
+    let mut off: Vec<f64> = sorted.iter().map(|d| (d - median_s).abs()).collect();
+    off.sort_by(f64::total_cmp);
+    let deviation_s = middle(&off).unwrap_or(0.0).max(0.001 * median_s);
+    off.iter().filter(|d| **d > FAR * deviation_s).count()
+}
+
+fn drift(durations_s: &[f64]) -> f64 {
+    let third = durations_s.len() / 3;
+    if third < 3 {
+        return 0.0;
+    }
+    let median = |part: &[f64]| {
+        let mut sorted = part.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        middle(&sorted).unwrap_or(0.0)
+    };
+    let (first_s, last_s) = (median(&durations_s[..third]), median(&durations_s[durations_s.len() - third..]));
+    if first_s > 0.0 { last_s / first_s - 1.0 } else { 0.0 }
 }
 
 /// How many runs to leave out at each end so that the rest still holds the median with 95 %
@@ -140,11 +192,26 @@ fn median_rank(n: usize) -> (usize, f64) {
 /// # Errors
 /// [`Error::Interrupted`] when `cancel` is set, looked at before each run; else the first error of `work`.
 pub fn measure(clock: &dyn Clock, protocol: &Protocol, cancel: &AtomicBool, work: &mut dyn FnMut() -> Result<()>) -> Result<Sample> {
+    measure_cold(clock, protocol, cancel, &mut || Ok(()), work)
+}
+
+/// The same with something untimed before each run: for a cold cache, what fills it with other data.
+///
+/// # Errors
+/// As [`measure`], and those of `before`.
+pub fn measure_cold(
+    clock: &dyn Clock,
+    protocol: &Protocol,
+    cancel: &AtomicBool,
+    before: &mut dyn FnMut() -> Result<()>,
+    work: &mut dyn FnMut() -> Result<()>,
+) -> Result<Sample> {
     let start = clock.now_s();
     let mut once = || {
         if cancel.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
+        before()?;
         let begin = clock.now_s();
         work()?;
         Ok((clock.now_s() - begin).max(0.0))
@@ -169,6 +236,49 @@ pub fn measure(clock: &dyn Clock, protocol: &Protocol, cancel: &AtomicBool, work
     Sample::new(&durations).ok_or(Error::Interrupted)
 }
 
+/// What fills the caches between runs, where they shall be cold.
+#[derive(Debug, Default)]
+pub struct Cache(Vec<u64>);
+
+impl Cache {
+    /// Of so many bytes; none for caches as they are.
+    ///
+    /// # Errors
+    /// When the memory is refused.
+    pub fn new(bytes: usize) -> Result<Cache> {
+        let n = bytes / size_of::<u64>();
+        let mut filler = Vec::new();
+        filler.try_reserve_exact(n).map_err(|_| Error::Device {
+            what: format!("no memory for {} that make the cache cold", crate::units::gib(bytes as f64)),
+        })?;
+        filler.resize(n, 1);
+        Ok(Cache(filler))
+    }
+
+    fn spoil(&mut self) {
+        self.0.iter_mut().for_each(|x| *x = x.wrapping_mul(3));
+        std::hint::black_box(&mut self.0);
+    }
+}
+
+/// [`measure_cold`] with such a cache.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_in(
+    clock: &dyn Clock,
+    protocol: &Protocol,
+    cancel: &AtomicBool,
+    mut cache: Cache,
+    work: &mut dyn FnMut() -> Result<()>,
+) -> Result<Sample> {
+    let mut before = || {
+        cache.spoil();
+        Ok(())
+    };
+    measure_cold(clock, protocol, cancel, &mut before, work)
+}
+
 fn good(sample: &Sample, protocol: &Protocol) -> bool {
     sample.confidence_fraction >= CONFIDENCE && sample.spread_fraction() <= protocol.target_fraction
 }
@@ -176,27 +286,33 @@ fn good(sample: &Sample, protocol: &Protocol) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
+    use std::sync::Mutex;
 
     /// Time passes only when told.
     #[derive(Default)]
-    struct Mock(Cell<f64>);
+    struct Mock(Mutex<f64>);
+
+    impl Mock {
+        fn pass(&self, seconds: f64) {
+            *self.0.lock().unwrap() += seconds;
+        }
+    }
 
     impl Clock for Mock {
         fn now_s(&self) -> f64 {
-            self.0.get()
+            *self.0.lock().unwrap()
         }
     }
 
     fn timed(protocol: Protocol, duration: impl Fn(usize) -> f64) -> (Sample, f64) {
         let (clock, mut runs) = (Mock::default(), 0);
         let mut work = || {
-            clock.0.set(clock.0.get() + duration(runs));
+            clock.pass(duration(runs));
             runs += 1;
             Ok(())
         };
         let sample = measure(&clock, &protocol, &AtomicBool::new(false), &mut work).unwrap();
-        (sample, clock.0.get())
+        (sample, clock.now_s())
     }
 
     #[test]
@@ -272,6 +388,47 @@ mod tests {
         let mut broken = || Err(Error::Device { what: "gone".to_string() });
         let outcome = measure(&Mock::default(), &Protocol::default(), &AtomicBool::new(false), &mut broken);
         assert!(matches!(outcome, Err(Error::Device { .. })));
+    }
+
+    #[test]
+    fn a_device_that_slows_down_is_noticed_and_noise_is_not() {
+        let hot: Vec<f64> = (0..60).map(|i| 0.001 * (1.0 + 0.004 * f64::from(i))).collect();
+        let sample = Sample::new(&hot).unwrap();
+        assert!(sample.is_throttled() && sample.drift_fraction > 0.1, "{sample:?}");
+        let noisy: Vec<f64> = (0..60).map(|i| 0.001 * (1.0 + 0.2 * f64::from(i * 7919 % 101) / 101.0)).collect();
+        assert!(!Sample::new(&noisy).unwrap().is_throttled());
+        assert!(!Sample::new(&[1.0, 2.0, 3.0]).unwrap().is_throttled());
+    }
+
+    #[test]
+    fn outliers_are_counted_and_kept() {
+        let mut list = vec![0.001; 30];
+        list[7] = 0.5;
+        list[20] = 0.02;
+        let sample = Sample::new(&list).unwrap();
+        assert_eq!((sample.n, sample.n_outliers, sample.median_s), (30, 2, 0.001));
+        assert_eq!(Sample::new(&[1.0]).unwrap().n_outliers, 0);
+    }
+
+    #[test]
+    fn what_makes_the_cache_cold_is_not_timed() {
+        let (clock, order) = (Mock::default(), std::cell::RefCell::new(String::new()));
+        let protocol = Protocol {
+            n_warm_up: 1,
+            min_repeats: 2,
+            max_repeats: 2,
+            ..Protocol::default()
+        };
+        let pass = |name: char, seconds: f64| {
+            order.borrow_mut().push(name);
+            clock.pass(seconds);
+            Ok(())
+        };
+        let sample = measure_cold(&clock, &protocol, &AtomicBool::new(false), &mut || pass('f', 0.5), &mut || {
+            pass('w', 0.25)
+        });
+        assert_eq!(sample.unwrap().median_s, 0.25);
+        assert_eq!(order.into_inner(), "fwfwfw");
     }
 
     #[test]

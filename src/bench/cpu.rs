@@ -1,162 +1,343 @@
 //! The host's own processors and memory: the path that every machine can test.
 //!
-//! Threads are started for each run and not pinned; both costs are in the times.
+//! Threads of a pool are not pinned; waking them is in the times.
 
-mod gemm;
+mod attention;
+mod machine;
+mod product;
+mod reduce;
+mod softmax;
 
-use super::clock::measure;
-use super::{Clock, Measurement, Options, Work};
+pub use machine::Machine;
+
+use super::clock::{Cache, measure_in};
+use super::{Backend, Checked, Clock, Environment, Item, Measured, Operands, Pass, Protocol, Rates, Stream};
+use crate::catalog::{Collective, DType};
 use crate::error::{Error, Result};
+use product::{Float, View};
+use rayon::prelude::*;
 use std::hint::black_box;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 const STREAM_KERNEL: &str = "safe Rust loops over f64, baseline instruction set";
 const TRIAD_FACTOR: f64 = 3.0;
 /// Rows of a product that are checked: all would take longer than the measurement.
 const N_CHECKED_ROWS: usize = 16;
+/// Time that the peak is looked for.
+const PEAK_ROUNDS: usize = 400_000;
 
-/// What measurements share.
-pub(super) struct Bench<'a> {
-    pub(super) clock: &'a dyn Clock,
-    pub(super) options: &'a Options,
-    pub(super) cancel: &'a AtomicBool,
+/// The host as a backend.
+pub struct Host {
+    machine: Machine,
+    pool: rayon::ThreadPool,
+    n_threads: usize,
+    seed: u64,
 }
 
-/// Takes each result.
-type Keep<'k> = &'k mut dyn FnMut(Measurement) -> Result<()>;
-
-impl Bench<'_> {
-    /// One thread, then all of them.
-    fn thread_counts(&self) -> Vec<usize> {
-        let all = self
-            .options
-            .n_threads
-            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-        if all > 1 { vec![1, all] } else { vec![1] }
+impl Host {
+    /// With so many threads; `None` for as many as there are cores.
+    ///
+    /// # Errors
+    /// When the threads are refused.
+    pub fn new(n_threads: Option<usize>, seed: u64) -> Result<Host> {
+        let machine = Machine::here();
+        let n_threads = n_threads.unwrap_or(machine.n_cores);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build();
+        let pool = pool.map_err(|e| Error::Device {
+            what: format!("no pool of {n_threads} threads: {e}"),
+        })?;
+        Ok(Host {
+            machine,
+            pool,
+            n_threads,
+            seed,
+        })
     }
 
-    /// Copy and triad (J. D. McCalpin, STREAM, 1995).
-    pub(super) fn stream(&self, keep: Keep) -> Result<()> {
-        for n_threads in self.thread_counts() {
-            self.go_on()?;
-            let per_thread = self.options.buffer_bytes / size_of::<f64>() / n_threads;
-            let mut parts: Vec<Streams> = (0..n_threads).map(|_| Streams::default()).collect();
-            let seed = self.options.seed;
-            // Each thread makes its own part, so that the pages lie near it.
-            collect(on_threads(&mut parts, |i, p| p.fill(per_thread, seed.wrapping_add(i as u64)))?)?;
-            let n_elements = per_thread * n_threads;
-            let bytes = (n_elements * size_of::<f64>()) as f64;
-            for (op, n_moved, run) in [("copy", 2.0, Streams::copy as fn(&mut Streams)), ("triad", 3.0, Streams::triad)] {
-                on_threads(&mut parts, |_, p| run(p))?;
-                let errors = on_threads(&mut parts, |_, p| p.error(op))?;
-                let max_error_fraction = accept(op, errors, f64::EPSILON)?;
-                let sample = measure(self.clock, &self.options.protocol, self.cancel, &mut || {
-                    on_threads(&mut parts, |_, p| run(p)).map(|_| ())
-                })?;
-                keep(Measurement {
-                    op,
-                    shape: format!("n={n_elements}"),
-                    n_threads,
+    /// What the host is.
+    #[must_use]
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Best rate of multiply-adds that stay in registers, of all threads, in fp32.
+    fn peak_flop_per_s(&self, clock: &dyn Clock) -> f64 {
+        let once = |_: usize| {
+            let start = clock.now_s();
+            let (flop, sum) = self
+                .pool
+                .broadcast(|_| pulp::Arch::new().dispatch(softmax::Peak { rounds: PEAK_ROUNDS }))
+                .into_iter()
+                .fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+            black_box(sum);
+            flop / (clock.now_s() - start).max(1e-9)
+        };
+        (0..8).map(once).fold(0.0, f64::max)
+    }
+
+    fn timed(&self, job: &mut Job<'_>, item: &Item, protocol: &Protocol, how: (&dyn Clock, &AtomicBool)) -> Result<Measured> {
+        let (error, n_checked) = (job.check)()?;
+        let limit = job.limit;
+        if !(error <= limit) {
+            let what = format!("{item} gave a wrong result: relative error {error:.1e}, rounding explains {limit:.1e}");
+            return Err(Error::Device { what });
+        }
+        let cache = Cache::new(protocol.cold_bytes)?;
+        let sample = self.pool.install(|| measure_in(how.0, protocol, how.1, cache, job.run))?;
+        Ok(Measured {
+            item: *item,
+            n_threads: self.n_threads,
+            kernel: job.kernel.to_string(),
+            sample,
+            check: Checked {
+                max_error_fraction: error,
+                n_checked,
+            },
+            energy_j: None,
+        })
+    }
+
+    fn stream(&self, stream: Stream, bytes: u64, seed: u64) -> Result<Streams> {
+        let _ = stream;
+        let n = usize::try_from(bytes).unwrap_or(usize::MAX) / size_of::<f64>();
+        Streams::new(n.max(self.n_threads), self.n_threads, seed, &self.pool)
+    }
+}
+
+/// One item made ready: checked, then run again and again.
+struct Job<'a> {
+    check: &'a mut dyn FnMut() -> Result<(f64, usize)>,
+    run: &'a mut (dyn FnMut() -> Result<()> + Send),
+    kernel: &'a str,
+    limit: f64,
+}
+
+impl Backend for Host {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn environment(&mut self, clock: &dyn Clock) -> Result<Environment> {
+        let measured = self.peak_flop_per_s(clock);
+        let single = self.machine.nominal_flop_per_s(4.0, self.n_threads).unwrap_or(0.0).max(measured);
+        Ok(Environment {
+            device: self.machine.describe(),
+            software: vec![product::KERNEL.to_string(), attention::KERNEL.to_string()],
+            clocks: clocks(&self.machine),
+            n_units: self.n_threads,
+            n_devices: 1,
+            memory_bytes: self.machine.memory_bytes,
+            peak: Rates([(DType::F64, single / 2.0), (DType::F32, single)].into_iter().collect()),
+            is_host: true,
+            ..Environment::default()
+        })
+    }
+
+    fn supports(&self, item: &Item) -> bool {
+        match item {
+            Item::Stream { .. } => true,
+            Item::Gemm { dtype, .. } => matches!(dtype, DType::F32 | DType::F64),
+            Item::Attention { dtype, .. } => *dtype == DType::F32,
+            Item::Collective { ranks, .. } => *ranks == self.n_threads as u64 && *ranks > 1,
+            Item::Fused { .. } => false,
+        }
+    }
+
+    fn measure(&mut self, item: &Item, protocol: &Protocol, clock: &dyn Clock, cancel: &AtomicBool) -> Result<Measured> {
+        let how = (clock, cancel);
+        let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        match *item {
+            Item::Stream { stream, bytes } => {
+                let parts = std::cell::RefCell::new(self.stream(stream, bytes, self.seed)?);
+                let mut streams = parts.into_inner();
+                self.pool.install(|| streams.run(stream));
+                let found = (streams.error(stream), streams.len());
+                let mut run = || {
+                    streams.run(stream);
+                    Ok(())
+                };
+                let mut job = Job {
+                    check: &mut || Ok(found),
+                    run: &mut run,
                     kernel: STREAM_KERNEL,
-                    work: Work::Bytes(n_moved * bytes),
-                    sample,
-                    max_error_fraction,
-                    n_checked: n_elements,
-                })?;
+                    limit: f64::EPSILON,
+                };
+                self.timed(&mut job, item, protocol, how)
             }
-        }
-        Ok(())
-    }
-
-    /// Matrix multiply in both precisions.
-    pub(super) fn gemm(&self, keep: Keep) -> Result<()> {
-        self.gemm_in::<f32>("gemm-fp32", keep)?;
-        self.gemm_in::<f64>("gemm-fp64", keep)
-    }
-
-    fn gemm_in<T: gemm::Float>(&self, op: &'static str, keep: Keep) -> Result<()> {
-        let n = self.options.matrix;
-        let mut random = Random(self.options.seed);
-        let mut matrix = || numbers(n * n, || T::from_f64(random.next()));
-        let (a, b) = (matrix()?, matrix()?);
-        let mut c = numbers(n * n, || T::default())?;
-        for n_threads in self.thread_counts() {
-            self.go_on()?;
-            let band = n.div_ceil(n_threads);
-            let mut parts: Vec<(&[T], &mut [T])> = a.chunks(band * n).zip(c.chunks_mut(band * n)).collect();
-            let mut run = || on_threads(&mut parts, |_, (a, c)| gemm::multiply((a, &b), c, n, n)).map(|_| ());
-            run()?;
-            let rows = gemm::sample_rows(n, N_CHECKED_ROWS);
-            let error = gemm::error((&a, &b), &c, (n, n), &rows);
-            let max_error_fraction = accept(op, vec![error], 2.0 * n as f64 * T::EPSILON)?;
-            let mut parts: Vec<(&[T], &mut [T])> = a.chunks(band * n).zip(c.chunks_mut(band * n)).collect();
-            let sample = measure(self.clock, &self.options.protocol, self.cancel, &mut || {
-                on_threads(&mut parts, |_, (a, c)| {
-                    gemm::multiply((black_box(*a), black_box(&b)), c, n, n);
-                    black_box(c);
-                })
-                .map(|_| ())
-            })?;
-            keep(Measurement {
-                op,
-                shape: format!("m={n} n={n} k={n}"),
-                n_threads: n.div_ceil(band),
-                kernel: gemm::KERNEL,
-                work: Work::Flop(2.0 * (n as f64).powi(3)),
-                sample,
-                max_error_fraction,
-                n_checked: rows.len() * n,
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Making inputs takes time too.
-    fn go_on(&self) -> Result<()> {
-        if self.cancel.load(Ordering::Relaxed) {
-            Err(Error::Interrupted)
-        } else {
-            Ok(())
+            Item::Gemm { dtype, m, n, k, operands } => {
+                let shape = [size(m), size(n), size(k)];
+                if dtype == DType::F64 {
+                    self.gemm::<f64>(item, shape, operands, protocol, how)
+                } else {
+                    self.gemm::<f32>(item, shape, operands, protocol, how)
+                }
+            }
+            Item::Attention {
+                pass,
+                causal,
+                batch,
+                seq_tokens,
+                heads,
+                kv_heads,
+                head_dim,
+                ..
+            } => {
+                let shape = attention::Shape {
+                    batch: size(batch),
+                    seq: size(seq_tokens),
+                    heads: size(heads),
+                    kv_heads: size(kv_heads),
+                    dim: size(head_dim),
+                    causal,
+                };
+                self.attention(item, shape, pass, protocol, how)
+            }
+            Item::Collective { collective, ranks, bytes } => self.collective(item, (collective, size(ranks), size(bytes)), protocol, how),
+            Item::Fused { .. } => Err(Error::Device {
+                what: format!("the cpu backend has no {}", item.op()),
+            }),
         }
     }
 }
 
-/// One thread's part of the stream buffers.
-#[derive(Default)]
+impl Host {
+    fn gemm<T: Float>(
+        &self,
+        item: &Item,
+        shape: [usize; 3],
+        operands: Operands,
+        protocol: &Protocol,
+        how: (&dyn Clock, &AtomicBool),
+    ) -> Result<Measured> {
+        let [m, n, k] = shape;
+        let mut random = Random(self.seed);
+        let mut matrix = |n| numbers(n, || T::from_f64(random.next()));
+        let (a, b) = (matrix(m * k)?, matrix(k * n)?);
+        let mut c = numbers(m * n, || T::default())?;
+        let (av, bv) = product::views(operands, shape);
+        let once = |c: &mut [T]| {
+            let (a, b) = ((black_box(&a[..]), av), (black_box(&b[..]), bv));
+            product::multiply(shape, a, b, (c, View::rows(n)), T::ONE, false, true)
+        };
+        self.pool.install(|| once(&mut c))?;
+        let rows = product::sample_rows(m, N_CHECKED_ROWS);
+        let found = (product::error(shape, (&a, av), (&b, bv), &c, &rows), rows.len() * n);
+        let mut run = || once(&mut c);
+        let mut job = Job {
+            check: &mut || Ok(found),
+            run: &mut run,
+            kernel: product::KERNEL,
+            limit: 2.0 * k as f64 * T::EPSILON,
+        };
+        self.timed(&mut job, item, protocol, how)
+    }
+
+    fn attention(
+        &self,
+        item: &Item,
+        shape: attention::Shape,
+        pass: Pass,
+        protocol: &Protocol,
+        how: (&dyn Clock, &AtomicBool),
+    ) -> Result<Measured> {
+        if shape.kv_heads == 0 || !shape.heads.is_multiple_of(shape.kv_heads) {
+            let what = format!("{item}: key-value heads do not divide query heads");
+            return Err(Error::Device { what });
+        }
+        let backward = pass == Pass::Backward;
+        let mut work = attention::Attention::new(shape, backward, self.seed)?;
+        self.pool.install(|| {
+            work.forward()?;
+            if backward { work.backward() } else { Ok(()) }
+        })?;
+        let found = work.error(backward);
+        let mut run = || if backward { work.backward() } else { work.forward() };
+        let mut job = Job {
+            check: &mut || Ok(found),
+            run: &mut run,
+            kernel: attention::KERNEL,
+            // Sums over keys and widths, each rounded.
+            limit: 4.0 * ((shape.seq + shape.dim) as f64).sqrt() * f64::from(f32::EPSILON) * 8.0,
+        };
+        self.timed(&mut job, item, protocol, how)
+    }
+
+    fn collective(
+        &self,
+        item: &Item,
+        (kind, ranks, bytes): (Collective, usize, usize),
+        protocol: &Protocol,
+        how: (&dyn Clock, &AtomicBool),
+    ) -> Result<Measured> {
+        let mut buffers = reduce::Ranks::new(kind, ranks, bytes, self.seed)?;
+        let found = self.pool.install(|| buffers.error());
+        let mut run = || {
+            buffers.run();
+            Ok(())
+        };
+        let mut job = Job {
+            check: &mut || Ok(found),
+            run: &mut run,
+            kernel: reduce::KERNEL,
+            limit: 2.0 * ranks as f64 * f64::from(f32::EPSILON),
+        };
+        self.timed(&mut job, item, protocol, how)
+    }
+}
+
+fn clocks(machine: &Machine) -> String {
+    let mhz = |hz: Option<f64>| hz.map_or("not readable".to_string(), |hz| format!("{:.0} MHz", hz / 1e6));
+    let heat = machine
+        .n_throttled
+        .map_or("heat not readable".to_string(), |n| format!("slowed for heat {n} times since boot"));
+    format!("{} now, {} at most, {heat}", mhz(machine.clock_hz), mhz(machine.max_clock_hz))
+}
+
+/// The stream buffers, a part for each thread.
 struct Streams {
-    a: Vec<f64>,
-    b: Vec<f64>,
-    c: Vec<f64>,
+    parts: Vec<[Vec<f64>; 3]>,
 }
 
 impl Streams {
-    fn fill(&mut self, n: usize, seed: u64) -> Result<()> {
-        let mut random = Random(seed);
-        self.a = numbers(n, || 1.0)?;
-        self.b = numbers(n, || random.next())?;
-        self.c = numbers(n, || random.next())?;
-        Ok(())
+    /// Each thread makes its own part, so that the pages lie near it.
+    fn new(n: usize, n_threads: usize, seed: u64, pool: &rayon::ThreadPool) -> Result<Streams> {
+        let per_thread = n / n_threads;
+        let make = |i: usize| {
+            let mut random = Random(seed.wrapping_add(i as u64));
+            let a = numbers(per_thread, || 1.0)?;
+            let b = numbers(per_thread, || random.next())?;
+            Ok([a, b, numbers(per_thread, || random.next())?])
+        };
+        let parts: Vec<Result<_>> = pool.broadcast(|context| make(context.index()));
+        Ok(Streams {
+            parts: parts.into_iter().collect::<Result<_>>()?,
+        })
     }
 
-    fn copy(&mut self) {
-        self.a.copy_from_slice(black_box(&self.b));
-        black_box(&mut self.a);
+    fn len(&self) -> usize {
+        self.parts.iter().map(|p| p[0].len()).sum()
     }
 
-    fn triad(&mut self) {
-        let inputs = black_box(self.b.iter().zip(&self.c));
-        for (a, (b, c)) in self.a.iter_mut().zip(inputs) {
-            *a = b + TRIAD_FACTOR * c;
-        }
-        black_box(&mut self.a);
+    fn run(&mut self, stream: Stream) {
+        self.parts.par_iter_mut().with_max_len(1).for_each(|[a, b, c]| match stream {
+            Stream::Copy => a.copy_from_slice(black_box(b)),
+            Stream::Triad => {
+                for (a, (b, c)) in a.iter_mut().zip(black_box(b.iter().zip(c.iter()))) {
+                    *a = b + TRIAD_FACTOR * c;
+                }
+            }
+        });
+        black_box(&mut self.parts);
     }
 
-    fn error(&self, op: &str) -> f64 {
-        let factor = if op == "triad" { TRIAD_FACTOR } else { 0.0 };
-        let inputs = self.b.iter().zip(&self.c);
-        let errors = self.a.iter().zip(inputs).map(|(a, (b, c))| {
-            let size = b.abs() + (factor * c).abs();
-            (a - (b + factor * c)).abs() / size
+    fn error(&self, stream: Stream) -> f64 {
+        let factor = if stream == Stream::Triad { TRIAD_FACTOR } else { 0.0 };
+        let errors = self.parts.iter().flat_map(|[a, b, c]| {
+            let inputs = b.iter().zip(c);
+            a.iter().zip(inputs).map(move |(a, (b, c))| {
+                let size = b.abs() + (factor * c).abs();
+                (a - (b + factor * c)).abs() / size
+            })
         });
         worst(errors)
     }
@@ -165,16 +346,6 @@ impl Streams {
 /// The largest error; one that is not a number is the largest of all.
 fn worst(errors: impl Iterator<Item = f64>) -> f64 {
     errors.fold(0.0, |max, e| if e > max || e.is_nan() { e } else { max })
-}
-
-/// The largest of `errors`, if it is within what rounding explains.
-fn accept(op: &str, errors: Vec<f64>, limit: f64) -> Result<f64> {
-    let error = worst(errors.into_iter());
-    if error <= limit {
-        return Ok(error);
-    }
-    let what = format!("{op} gave a wrong result: relative error {error:.1e}, rounding explains {limit:.1e}");
-    Err(Error::Device { what })
 }
 
 /// `n` numbers, or an error when memory is refused.
@@ -203,30 +374,6 @@ impl Random {
     }
 }
 
-fn collect(results: Vec<Result<()>>) -> Result<()> {
-    results.into_iter().collect()
-}
-
-/// Work on each part in its own thread; a single part needs none.
-fn on_threads<T: Send, R: Send>(parts: &mut [T], work: impl Fn(usize, &mut T) -> R + Sync) -> Result<Vec<R>> {
-    if let [part] = parts {
-        return Ok(vec![work(0, part)]);
-    }
-    let failed = |what: &str| Error::Device { what: what.to_string() };
-    let work = &work;
-    std::thread::scope(|scope| {
-        let mut handles = Vec::with_capacity(parts.len());
-        for (i, part) in parts.iter_mut().enumerate() {
-            let handle = std::thread::Builder::new().spawn_scoped(scope, move || work(i, part));
-            handles.push(handle.map_err(|e| failed(&format!("no thread {}: {e}", i + 1)))?);
-        }
-        handles
-            .into_iter()
-            .map(|h| h.join().map_err(|_| failed("a thread failed")))
-            .collect()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,34 +389,33 @@ mod tests {
 
     #[test]
     fn wrong_results_are_refused() {
-        let mut streams = Streams::default();
-        streams.fill(100, 3).unwrap();
-        assert!(accept("copy", vec![streams.error("copy")], f64::EPSILON).is_err());
-        streams.copy();
-        assert_eq!(streams.error("copy"), 0.0);
-        assert!(streams.error("triad") > 0.01);
-        streams.triad();
-        assert_eq!(streams.error("triad"), 0.0);
-        streams.a[99] = f64::NAN;
-        assert!(accept("triad", vec![0.0, streams.error("triad")], 1.0).is_err());
+        let host = Host::new(Some(2), 1).unwrap();
+        let mut streams = Streams::new(100, 2, 3, &host.pool).unwrap();
+        assert!(streams.error(Stream::Copy) > 0.01);
+        streams.run(Stream::Copy);
+        assert_eq!(streams.error(Stream::Copy), 0.0);
+        assert!(streams.error(Stream::Triad) > 0.01);
+        streams.run(Stream::Triad);
+        assert_eq!(streams.error(Stream::Triad), 0.0);
+        streams.parts[1][0][49] = f64::NAN;
+        assert!(streams.error(Stream::Triad).is_nan());
+        let item = Item::Stream {
+            stream: Stream::Copy,
+            bytes: 8,
+        };
+        let mut job = Job {
+            check: &mut || Ok((f64::NAN, 1)),
+            run: &mut || Ok(()),
+            kernel: "",
+            limit: 1.0,
+        };
+        let clock = super::super::Monotonic::default();
+        let outcome = host.timed(&mut job, &item, &Protocol::default(), (&clock, &AtomicBool::new(false)));
+        assert!(outcome.unwrap_err().to_string().contains("wrong result"));
     }
 
     #[test]
     fn refused_memory_is_an_error() {
         assert!(matches!(numbers(usize::MAX / 16, || 0.0), Err(Error::Device { .. })));
-    }
-
-    #[test]
-    fn each_part_is_worked_on_once() {
-        let mut parts = vec![0; 5];
-        assert_eq!(
-            on_threads(&mut parts, |i, p| {
-                *p += 1;
-                i
-            })
-            .unwrap(),
-            [0, 1, 2, 3, 4]
-        );
-        assert_eq!(parts, [1; 5]);
     }
 }

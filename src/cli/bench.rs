@@ -1,23 +1,32 @@
 //! `exaplan bench`.
 
-use super::output::{Console, emit, emit_json, show};
-use super::{DONE, Done, INTERRUPTED};
-use crate::bench::profile::{Environment, profile};
-use crate::bench::{self, Measurement, Options, Protocol};
-use crate::catalog::source;
-use crate::error::{Diagnostic, Error, Result};
-use crate::report::{Block, Cell, Column, Document, Table};
+mod doctor;
+mod import;
+mod keep;
+mod show;
+
+use super::output::{Console, emit, emit_json};
+use super::{DONE, Done, INTERRUPTED, Over};
+use crate::bench::grid::{self, Reach};
+use crate::bench::host::{BUFFER_BYTES, SEED, SUITES};
+use crate::bench::python::{Framework, Python};
+use crate::bench::{self, Backend, Clock, End, Environment, Event, Item, Measured, Monotonic, Operands, Protocol, cpu, derive, order};
+use crate::catalog::DType;
+use crate::error::{Diagnostic, Error, Result, nearest};
 use crate::units::{self, Unit};
+use keep::Keep;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 const EXAMPLES: &str = "\
 Examples:
-  exaplan bench list
-  exaplan bench run --suite cpu-stream --budget 10s
-  exaplan bench run -o this-machine.toml";
+  exaplan bench doctor
+  exaplan bench run --budget 2m -o this-machine.toml
+  exaplan plan small-cpu --profile this-machine.toml
+  exaplan bench run --backend jax --scenario my.toml -o jax.toml
+  exaplan bench import nccl-tests all_reduce.log --accelerator h100-sxm -o measured.toml";
 
 /// Measure this machine.
 #[derive(Debug, clap::Subcommand)]
@@ -25,30 +34,55 @@ Examples:
 pub enum BenchCommand {
     /// Measure; nothing is predicted
     Run(RunArgs),
-    /// List what can be measured
+    /// List what can be measured, and with what
     List,
+    /// Tell what is present, and check the numbers of every kernel
+    Doctor(doctor::DoctorArgs),
+    /// Make a profile of results that another tool measured
+    Import(import::ImportArgs),
 }
 
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
+    /// What runs the kernels: cpu, jax or torch
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    backend: String,
     /// Measure this suite only; may be repeated [default: all]
     #[arg(long, value_name = "NAME")]
     suite: Vec<String>,
+    /// Measure the kernels that the plan of this scenario runs first; may be repeated
+    #[arg(long, value_name = "SCENARIO")]
+    scenario: Vec<String>,
+    /// Nothing beside the kernels of the scenarios and the memory bandwidth
+    #[arg(long, requires = "scenario")]
+    only: bool,
     /// Take about this long in all; shorter is less exact
     #[arg(long, value_name = "TIME", default_value = "30s")]
     budget: String,
     /// Bytes of a stream buffer; below four times the caches it measures them [default: 256 MiB]
     #[arg(long, value_name = "SIZE", hide_short_help = true)]
     buffer: Option<String>,
-    /// Rows and columns of the matrices [default: 768]
+    /// Products of square matrices of this side only
     #[arg(long, value_name = "N", hide_short_help = true)]
-    matrix: Option<usize>,
-    /// Threads of "all threads" [default: as many as the process may use]
+    matrix: Option<u64>,
+    /// Threads of the cpu backend [default: one for each core]
     #[arg(short = 'j', long, value_name = "N")]
     threads: Option<usize>,
-    /// Write a kernel profile, with a CSV table beside it; `plan --profile` reads it
+    /// Devices that run side by side, with jax
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    devices: usize,
+    /// The Python that has the framework
+    #[arg(long, value_name = "PROGRAM", default_value = "python3")]
+    python: String,
+    /// Write this many bytes between runs, so that caches are cold [default: none, as in a step]
+    #[arg(long, value_name = "SIZE", hide_short_help = true)]
+    cold: Option<String>,
+    /// Write a kernel profile with CSV tables beside it, and a journal that a later run goes on with
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     output: Option<PathBuf>,
+    /// Start anew where an earlier run left a journal
+    #[arg(long)]
+    fresh: bool,
 }
 
 /// Do it.
@@ -56,25 +90,26 @@ pub fn run(command: &BenchCommand, console: &Console) -> Done {
     match command {
         BenchCommand::Run(args) => measure(args, console),
         BenchCommand::List => list(console),
+        BenchCommand::Doctor(args) => doctor::run(args, console),
+        BenchCommand::Import(args) => import::run(args, console),
     }
 }
 
 fn list(console: &Console) -> Done {
-    let suites = bench::list();
     if console.json {
-        let list: Vec<Value> = suites
+        let list: Vec<Value> = SUITES
             .iter()
             .map(|s| json!({ "name": s.name, "what": s.what, "needs": s.needs }))
             .collect();
         emit_json(&json!({ "schema": "exaplan.bench-list/1", "suites": list }))?;
         return Ok(DONE);
     }
-    let width = suites.iter().map(|s| s.name.len()).max().unwrap_or(0);
-    let lines: Vec<String> = suites
+    let lines: Vec<String> = SUITES
         .iter()
-        .map(|s| format!("{:width$}  {}\n{:width$}  needs {}\n", s.name, s.what, "", s.needs))
+        .map(|s| format!("{:10}  {}\n{:10}  with {}\n", s.name, s.what, "", s.needs))
         .collect();
     emit(&lines.concat())?;
+    emit("\n`exaplan bench doctor` tells which backends this machine has.\n")?;
     Ok(DONE)
 }
 
@@ -87,86 +122,179 @@ fn quantity(flag: &str, text: &str, unit: Unit) -> Result<f64> {
     Err(Diagnostic::new(text).help(format!("write {}", unit.example())).into())
 }
 
-fn options(args: &RunArgs) -> Result<Options> {
-    let budget_s = quantity("budget", &args.budget, Unit::S)?;
-    let defaults = Options::default();
-    let chosen = bench::list()
-        .iter()
-        .filter(|s| args.suite.is_empty() || args.suite.iter().any(|n| n == s.name));
-    let n_measurements: usize = chosen.map(|s| s.n_measurements).sum();
-    let buffer = args.buffer.as_deref().map(|b| quantity("buffer", b, Unit::Bytes)).transpose()?;
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    Ok(Options {
-        suites: args.suite.clone(),
-        protocol: Protocol {
-            budget_s: budget_s / n_measurements.max(1) as f64,
-            ..Protocol::default()
-        },
-        buffer_bytes: buffer.map_or(defaults.buffer_bytes, |b| b as usize),
-        matrix: args.matrix.unwrap_or(defaults.matrix),
-        n_threads: args.threads,
-        ..defaults
-    })
+/// Bytes of a flag as a count.
+fn bytes(flag: &str, text: Option<&str>, default: u64) -> Result<u64> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let count = |b: f64| b as u64;
+    Ok(text.map(|b| quantity(flag, b, Unit::Bytes)).transpose()?.map_or(default, count))
+}
+
+/// The suites that are wanted, as they are called now; their names of before are understood.
+fn suites(given: &[String]) -> Result<Vec<&'static str>> {
+    let names = || SUITES.iter().map(|s| s.name);
+    let mut out = Vec::new();
+    for suite in given {
+        let plain = suite.strip_prefix("cpu-").unwrap_or(suite);
+        match names().find(|n| *n == plain) {
+            Some(name) => out.push(name),
+            None => {
+                let guess = nearest(plain, names()).map_or(String::new(), |n| format!("did you mean `{n}`? "));
+                let list = names().collect::<Vec<_>>().join(", ");
+                return Err(Diagnostic::new(format!("no suite `{suite}`"))
+                    .help(format!("{guess}there are {list}"))
+                    .into());
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// A backend by name, ready; with the members of its collectives and the formats it multiplies.
+pub(super) struct Chosen {
+    pub backend: Box<dyn Backend>,
+    pub reach: Reach,
+}
+
+fn choose(args: &RunArgs, cancel: &AtomicBool) -> Result<Chosen> {
+    let buffer = bytes("buffer", args.buffer.as_deref(), BUFFER_BYTES)?;
+    if args.threads == Some(0) || args.devices == 0 || args.matrix == Some(0) || buffer < 8 {
+        return Err(Diagnostic::new("a size or number is 0").help("give a larger one").into());
+    }
+    let framework = |framework| -> Result<Chosen> {
+        let python = Python::start(framework, &args.python, args.devices, SEED, cancel)?;
+        let reach = if python.is_host() {
+            Reach::host(python.ranks(), buffer)
+        } else {
+            Reach::device(python.dtypes(), python.ranks())
+        };
+        Ok(Chosen {
+            backend: Box::new(python),
+            reach,
+        })
+    };
+    match args.backend.as_str() {
+        "cpu" => {
+            let host = cpu::Host::new(args.threads, SEED)?;
+            let ranks = args.threads.unwrap_or(host.machine().n_cores) as u64;
+            Ok(Chosen {
+                backend: Box::new(host),
+                reach: Reach::host(ranks, buffer),
+            })
+        }
+        "jax" => framework(Framework::Jax),
+        "torch" => framework(Framework::Torch),
+        "cuda" => {
+            let text = "there is no native cuda backend yet";
+            let help = "drive NVIDIA devices with --backend torch or --backend jax, and import nccl-tests for collectives";
+            Err(Diagnostic::new(text).help(help).into())
+        }
+        other => {
+            let names = ["cpu", "jax", "torch"];
+            let guess = nearest(other, names.into_iter()).map_or(String::new(), |n| format!("did you mean `{n}`? "));
+            let text = format!("no backend `{other}`");
+            Err(Diagnostic::new(text).help(format!("{guess}there are cpu, jax and torch")).into())
+        }
+    }
+}
+
+/// What the plans of the scenarios run.
+fn asked(args: &RunArgs, console: &Console) -> Result<Vec<(Item, f64)>> {
+    let mut out = Vec::new();
+    for name in &args.scenario {
+        let (scenario, catalog) = Over::default().load(name, console)?;
+        let plan = crate::plan(&scenario, &catalog)?;
+        let scenario = &plan.scenario;
+        let groups = crate::layout::place(&plan.layout, scenario.machine().domain);
+        out.extend(derive::items(&scenario.workload, &plan.layout, &scenario.stack, &groups));
+    }
+    Ok(out)
+}
+
+fn items(args: &RunArgs, reach: &Reach, asked: &[(Item, f64)]) -> Result<Vec<Item>> {
+    let wanted = suites(&args.suite)?;
+    let mut grid = grid::items(reach);
+    if let Some(side) = args.matrix {
+        grid.retain(|i| !matches!(i, Item::Gemm { .. }));
+        grid.extend(reach.dtypes.iter().map(|dtype: &DType| Item::Gemm {
+            dtype: *dtype,
+            m: side,
+            n: side,
+            k: side,
+            operands: Operands::Nn,
+        }));
+    }
+    if args.only {
+        grid.retain(|i| matches!(i, Item::Stream { .. } | Item::Collective { .. }));
+    }
+    let mut list = order::order(asked, &grid);
+    list.retain(|i| wanted.is_empty() || wanted.contains(&i.suite()));
+    Ok(list)
 }
 
 fn measure(args: &RunArgs, console: &Console) -> Done {
-    let options = options(args)?;
-    let output = args
-        .output
-        .as_deref()
-        .map(|path| Ok::<_, Error>((path, profile_name(path)?)))
-        .transpose()?;
+    let budget_s = quantity("budget", &args.budget, Unit::S)?;
+    suites(&args.suite)?;
+    let name = args.output.as_deref().map(keep::profile_name).transpose()?;
+    let weights = asked(args, console)?;
     let cancel = interrupts()?;
-    let mut done = Vec::new();
-    let result = bench::run(&options, &cancel, &mut |m| {
-        console.detail(&format!("{} {}, {}: {}", m.op, m.shape, threads(m), rate(m, m.rate_per_s())));
-        done.push(m.clone());
-    });
-    let complete = match result {
-        Ok(_) => true,
-        // What is measured is kept.
-        Err(Error::Interrupted) => false,
-        Err(error) => return Err(error),
+    let mut chosen = choose(args, &cancel)?;
+    #[allow(clippy::cast_possible_truncation)]
+    let protocol = Protocol {
+        cold_bytes: bytes("cold", args.cold.as_deref(), 0)? as usize,
+        ..Protocol::default()
     };
-    if console.json {
-        let list: Vec<Value> = done.iter().map(to_json).collect();
-        emit_json(&json!({ "schema": "exaplan.bench/1", "complete": complete, "measurements": list }))?;
-    } else if !done.is_empty() {
-        show(console, &document(&done, complete))?;
+    let clock = Monotonic::default();
+    let environment = chosen.backend.environment(&clock)?;
+    let items = items(args, &chosen.reach, &weights)?;
+    let backend = chosen.backend.name();
+    let mut keep = match (&args.output, name) {
+        (Some(path), Some(name)) => Some(Keep::open(path, name, (backend, &environment), weights, args.fresh)?),
+        _ => None,
+    };
+    let mut done: Vec<Measured> = keep.as_ref().map_or(Vec::new(), |k| k.list.clone());
+    let known: Vec<Item> = done.iter().map(|m| m.item).collect();
+    if !known.is_empty() {
+        console.say(&format!(
+            "goes on with {} measurements of an earlier run; --fresh starts anew",
+            known.len()
+        ));
     }
-    match output {
-        Some((path, name)) if complete => write_profile(path, &name, &done, console)?,
-        Some((path, _)) => console.say(&format!("{} is not written: not all was measured", path.display())),
-        None => {}
+    let progress = console.progress(items.len(), "kernels");
+    progress.resume(known.len());
+    let mut tell = |event: Event| {
+        progress.step();
+        match event {
+            Event::Done(m) => {
+                console.detail(&show::line(m));
+                done.push(m.clone());
+                keep.as_mut().map_or(Ok(()), |k| k.add(m, clock.now_s()))
+            }
+            Event::Failed(item, why) => {
+                console.note(&format!("{item} is left out: {why}"));
+                Ok(())
+            }
+        }
+    };
+    let how = (&clock as &dyn Clock, &*cancel);
+    let end = bench::run(&mut *chosen.backend, (&items, &known), (&protocol, budget_s), how, &mut tell);
+    progress.end();
+    let end = end?;
+    finish(console, (&done, &environment), end, keep)
+}
+
+fn finish(console: &Console, (done, environment): (&[Measured], &Environment), end: End, keep: Option<Keep>) -> Done {
+    let complete = !matches!(end, End::Interrupted(_));
+    show::all(console, (done, environment), end)?;
+    if let Some(mut keep) = keep {
+        let files = keep.write(end == End::Complete)?;
+        console.say(&format!("wrote {files}"));
     }
-    if !complete {
-        console.say(&format!("interrupted after {} measurements", done.len()));
+    match end {
+        End::Interrupted(_) => console.say(&format!("interrupted after {} measurements", done.len())),
+        End::Budget(n) => console.note(&format!("the budget ended with {n} kernels left; the same command goes on")),
+        End::Complete => {}
     }
     Ok(if complete { DONE } else { INTERRUPTED })
-}
-
-/// The id of a profile is the name of its file: known before anything is measured.
-fn profile_name(path: &Path) -> Result<String> {
-    let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or("");
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let is_toml = path.extension().is_some_and(|e| e == "toml");
-    if !is_toml || stem.is_empty() || !stem.chars().all(plain) {
-        let text = format!("--output {}: not the name of a profile", path.display());
-        let help = "write lower-case letters, digits and hyphens, then .toml: this-machine.toml";
-        return Err(Diagnostic::new(text).help(help).into());
-    }
-    Ok(stem.to_string())
-}
-
-/// The table first: a profile that stands has its points.
-fn write_profile(path: &Path, name: &str, done: &[Measurement], console: &Console) -> Result<()> {
-    let system = format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH);
-    let written = profile(name, done, &Environment::here(system))?;
-    let table = path.with_file_name(&written.table_file);
-    source::write_whole(&table, written.table.as_bytes())?;
-    source::write_whole(path, written.toml.as_bytes())?;
-    console.say(&format!("wrote {} and {}", path.display(), table.display()));
-    Ok(())
 }
 
 /// Set by ctrl-c; a second one ends the program at once.
@@ -179,89 +307,4 @@ pub(super) fn interrupts() -> Result<Arc<AtomicBool>> {
             what: format!("ctrl-c cannot be caught: {e}"),
         })?;
     Ok(flag)
-}
-
-fn threads(m: &Measurement) -> String {
-    let plural = if m.n_threads == 1 { "" } else { "s" };
-    format!("{} thread{plural}", m.n_threads)
-}
-
-fn rate(m: &Measurement, value: f64) -> String {
-    units::si(value, m.work.rate_unit())
-}
-
-fn to_json(m: &Measurement) -> Value {
-    let (low, high) = m.rate_interval_per_s();
-    let per_s = m.work.rate_unit().replace("/s", "_per_s").replace('B', "bytes").to_lowercase();
-    let mut out = json!({
-        "op": m.op,
-        "shape": m.shape,
-        "n_threads": m.n_threads,
-        "kernel": m.kernel,
-        "median_s": m.sample.median_s,
-        "low_s": m.sample.low_s,
-        "high_s": m.sample.high_s,
-        "confidence_fraction": m.sample.confidence_fraction,
-        "n": m.sample.n,
-        "max_error_fraction": m.max_error_fraction,
-        "n_checked": m.n_checked,
-    });
-    if let Some(object) = out.as_object_mut() {
-        object.insert(per_s.clone(), json!(m.rate_per_s()));
-        object.insert(format!("{per_s}_low"), json!(low));
-        object.insert(format!("{per_s}_high"), json!(high));
-    }
-    out
-}
-
-fn document(list: &[Measurement], complete: bool) -> Document {
-    let columns = vec![
-        Column::words("Operation"),
-        Column::numbers("Threads"),
-        Column::numbers("Rate"),
-        Column::words("Interval of the median"),
-        Column::numbers("Runs"),
-        Column::numbers("Error"),
-    ];
-    let mut table = Table::new("", columns);
-    for m in list {
-        let (low, high) = m.rate_interval_per_s();
-        #[allow(clippy::cast_precision_loss)]
-        table.rows.push(vec![
-            Cell::Text(format!("{} {}", m.op, m.shape)),
-            Cell::Count(m.n_threads as f64),
-            Cell::Text(rate(m, m.rate_per_s())),
-            Cell::Text(format!("{} to {}", rate(m, low), rate(m, high))),
-            Cell::Count(m.sample.n as f64),
-            Cell::Text(small(m.max_error_fraction)),
-        ]);
-    }
-    let mut kernels: Vec<(&str, &str)> = Vec::new();
-    for m in list {
-        if !kernels.contains(&(m.op, m.kernel)) {
-            kernels.push((m.op, m.kernel));
-        }
-    }
-    table.notes.extend(kernels.iter().map(|(op, kernel)| format!("{op}: {kernel}")));
-    table
-        .notes
-        .push("Error: the largest found when the result was checked, relative to its terms.".to_string());
-    Document {
-        title: "This machine, measured".to_string(),
-        subtitle: if complete {
-            String::new()
-        } else {
-            "interrupted: not all".to_string()
-        },
-        blocks: vec![Block::Table(table)],
-        provenance: format!("exaplan {}; nothing here is predicted", env!("CARGO_PKG_VERSION")),
-    }
-}
-
-fn small(fraction: f64) -> String {
-    if fraction > 0.0 {
-        format!("{fraction:.0e}")
-    } else {
-        "0".to_string()
-    }
 }

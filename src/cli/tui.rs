@@ -82,7 +82,6 @@ pub fn run(args: &TuiArgs, console: &Console) -> Done {
         flags: args.over.flags(),
         hidden,
         builtin: source::embedded_scenarios(),
-        system: format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH),
         looks: looks(args, console),
     })?;
     Ok(if ended.is_some() { INTERRUPTED } else { DONE })

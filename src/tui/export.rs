@@ -23,7 +23,7 @@ enum What {
     Seen(Box<Document>, Option<Arc<Planned>>),
     /// A text as it is.
     Text(String),
-    /// A kernel profile and the table beside it.
+    /// A kernel profile and the tables beside it.
     Profile(Written),
 }
 
@@ -78,8 +78,10 @@ impl Writing {
                 if path.extension().is_none_or(|e| e != "toml") {
                     return Err(Diagnostic::new(format!("{name}: a profile is a .toml file")).into());
                 }
-                // The table first: a profile that stands has its points.
-                source::write_whole(&path.with_file_name(&written.table_file), written.table.as_bytes())?;
+                // The tables first: a profile that stands has its points.
+                for (file, text) in &written.tables {
+                    source::write_whole(&path.with_file_name(file), text.as_bytes())?;
+                }
                 written.toml.clone().into_bytes()
             }
         };

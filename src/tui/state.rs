@@ -216,8 +216,6 @@ pub struct About {
     pub hidden: Vec<String>,
     /// Names of built-in scenarios.
     pub builtin: Vec<String>,
-    /// Operating system and instruction set of this machine.
-    pub system: String,
 }
 
 impl State {

@@ -6,7 +6,7 @@ mod study;
 use super::knobs;
 use super::state::jobs::{Answer, Details, Failure, Grid, GridAxes, Job, Outcome, Planned, Search, Swing, Swings, Try};
 use super::worker::Stop;
-use crate::bench;
+use crate::bench::{self, End};
 use crate::catalog::{Catalog, source};
 use crate::error::Error;
 use crate::layout::{Breadth, Choice, Layout};
@@ -87,7 +87,7 @@ impl Work {
             Job::Places(of) => Outcome::Places(places::places(&of)),
             Job::Swings(of) => Outcome::Swings(self.swings(&of)),
             Job::Validate(file) => self.validated(file.as_deref()),
-            Job::Bench(suites) => measured(suites, stop, part),
+            Job::Bench(suites) => measured(&suites, stop, part),
             Job::Grid(of, axes) => self.grid(&of, *axes, stop, part),
         }
     }
@@ -326,22 +326,19 @@ fn sheets(of: &Arc<Planned>) -> Answer {
     }))
 }
 
-fn measured(suites: Vec<String>, stop: &Stop, part: &dyn Fn(Outcome) -> bool) -> Outcome {
-    let options = bench::Options {
-        suites,
-        ..bench::Options::default()
-    };
-    let mut list = Vec::new();
-    let result = bench::run(&options, &stop.flag, &mut |m| {
+fn measured(suites: &[String], stop: &Stop, part: &dyn Fn(Outcome) -> bool) -> Outcome {
+    let (mut list, mut machine) = (Vec::new(), None);
+    let result = bench::host::measure(suites, &stop.flag, &mut |environment, m| {
         list.push(m.clone());
-        part(Outcome::Measured(list.clone(), None));
+        machine = Some(environment.clone());
+        part(Outcome::Measured(machine.clone(), list.clone(), None));
     });
     let note = match result {
-        Ok(_) => Some("measured".to_string()),
-        Err(Error::Interrupted) => Some(format!("stopped; {} measurements are kept", list.len())),
-        Err(error) => Some(one_line(&error)),
+        Ok(End::Interrupted(_)) => format!("stopped; {} measurements are kept", list.len()),
+        Ok(_) => "measured".to_string(),
+        Err(error) => one_line(&error),
     };
-    Outcome::Measured(list, note)
+    Outcome::Measured(machine, list, Some(note))
 }
 
 fn failure(error: &Error) -> Failure {

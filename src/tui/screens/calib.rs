@@ -1,8 +1,8 @@
 //! 7 Calib: does the model match measurements? Those of this machine, and published runs.
 
 use super::{columns, fold, rows};
-use crate::bench::profile::{Environment, profile};
-use crate::bench::{self, Measurement};
+use crate::bench::profile::{HERE, Record, profile};
+use crate::bench::{Measured, host};
 use crate::report::{Block, Cell, Column, KeyValue, Kind, Table};
 use crate::study::validate::{Prediction, summary};
 use crate::tui::action::Command;
@@ -38,14 +38,14 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, panel: usize, area: Rect, focu
     }
 }
 
-fn measured(state: &State) -> &[Measurement] {
+fn measured(state: &State) -> &[Measured] {
     state.calib.bench.value.as_ref().map_or(&[], |v| v.as_slice())
 }
 
 fn device(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     let inner = paint.panel(area, "This machine", "cpu", focus);
     let mut y = 0;
-    for (i, suite) in bench::list().iter().enumerate() {
+    for (i, suite) in host::suites().enumerate() {
         let on = if state.calib.suites.get(i) == Some(&true) { "[x]" } else { "[ ]" };
         inner.put(paint, (1, y), &format!("{on} {}", suite.name), Role::Text);
         if focus && i == state.calib.cursor {
@@ -71,11 +71,11 @@ fn device(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     inner.put(paint, (1, y), "space measures, enter switches", Role::Dim);
 }
 
-fn rate(m: &Measurement) -> String {
-    units::si(m.rate_per_s(), m.work.rate_unit())
+fn rate(m: &Measured) -> String {
+    units::si(m.rate_per_s(), m.item.work().rate_unit())
 }
 
-fn spread(m: &Measurement) -> String {
+fn spread(m: &Measured) -> String {
     format!("+-{:.1} %", 100.0 * m.sample.spread_fraction())
 }
 
@@ -105,15 +105,20 @@ fn progress(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
         if inner.width() >= 70 {
             let text = format!(
                 "{:<10} {:<24}{threads:>7}{:>16}{:>10}  n {}",
-                m.op,
-                fit(&m.shape, 23),
+                m.item.op(),
+                fit(&m.item.shape(), 23),
                 rate(m),
                 spread(m),
                 m.sample.n
             );
             inner.put(paint, (1, y), &text, Role::Text);
         } else {
-            inner.put(paint, (1, y), &format!("{:<10}{threads:>6}{:>14}", m.op, rate(m)), Role::Text);
+            inner.put(
+                paint,
+                (1, y),
+                &format!("{:<10}{threads:>6}{:>14}", m.item.op(), rate(m)),
+                Role::Text,
+            );
         }
     }
 }
@@ -318,9 +323,9 @@ pub fn blocks(state: &State) -> Vec<Block> {
             ]
         })
         .collect();
-    let machine = measured(state)
-        .iter()
-        .map(|m| KeyValue::new(m.op, Cell::Text(rate(m))).note(format!("{}, {} threads, {}", m.shape, m.n_threads, spread(m))));
+    let machine = measured(state).iter().map(|m| {
+        KeyValue::new(m.item.op(), Cell::Text(rate(m))).note(format!("{}, {} threads, {}", m.item.shape(), m.n_threads, spread(m)))
+    });
     vec![Block::KeyValues(machine.collect()), Block::Table(table)]
 }
 
@@ -340,23 +345,19 @@ pub fn update(state: &mut State, command: Command, effects: &mut Vec<Effect>) ->
             state.say("measuring");
         }
         Command::Skip => {
-            // The suite that runs is the one whose measurements are not complete.
-            let mut left = measured(state).len();
-            let on = bench::list().iter().enumerate().filter(|(i, _)| state.calib.suites[*i]);
-            let running = on.map(|(i, s)| (i, s.n_measurements)).find(|(_, n)| {
-                let here = left < *n;
-                left = left.saturating_sub(*n);
-                here
-            });
-            if let Some((i, _)) = running {
+            // The suite that runs is that of the last result, or the first before there is any.
+            let last = measured(state).last().map(|m| m.item.suite());
+            let mut on = host::suites().enumerate().filter(|(i, _)| state.calib.suites[*i]);
+            let running = on.find(|(_, s)| last.is_none_or(|last| last == s.name));
+            if let Some((i, suite)) = running {
                 state.calib.suites[i] = false;
                 effects.push(Effect::Cancel(Place::Bench));
                 state.calib.start = !state.calib.wanted().is_empty();
                 state.calib.bench.forget();
-                state.say(format!("{} is left out", bench::list()[i].name));
+                state.say(format!("{} is left out", suite.name));
             }
         }
-        Command::Move(to) => state.calib.cursor = stepped(state.calib.cursor, bench::list().len(), to, 2),
+        Command::Move(to) => state.calib.cursor = stepped(state.calib.cursor, host::suites().count(), to, 2),
         Command::Enter => {
             let at = state.calib.cursor;
             if let Some(on) = state.calib.suites.get_mut(at).filter(|_| !state.calib.bench.waiting) {
@@ -395,8 +396,21 @@ pub fn save(state: &mut State, path: &str, effects: &mut Vec<Effect>) {
         .and_then(|s| s.to_str())
         .unwrap_or("")
         .to_string();
-    let system = state.about.system.clone();
-    match profile(&name, measured(state), &Environment::here(system)) {
+    let Some(machine) = state.calib.machine.clone() else {
+        return state.complain("nothing is measured yet");
+    };
+    let record = Record {
+        name: &name,
+        backend: "cpu",
+        environment: &machine,
+        list: measured(state),
+        weights: &[],
+        complete: !state.calib.bench.waiting,
+        source: HERE,
+        bandwidth_bytes_per_s: None,
+        scale_up: None,
+    };
+    match profile(&record) {
         Ok(written) => effects.push(Effect::Write(Writing::profile(path, written))),
         Err(error) => state.complain(error.to_string()),
     }
@@ -405,7 +419,7 @@ pub fn save(state: &mut State, path: &str, effects: &mut Vec<Effect>) {
 /// The mouse.
 pub fn click(state: &mut State, panel: usize, area: Rect, (_, y): (u16, u16), pressed: bool, effects: &mut Vec<Effect>) -> bool {
     let line = usize::from(y.saturating_sub(area.top() + 1));
-    if panel == 0 && pressed && line < bench::list().len() {
+    if panel == 0 && pressed && line < host::suites().count() {
         state.calib.cursor = line;
         return update(state, Command::Enter, effects);
     }

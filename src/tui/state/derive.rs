@@ -150,7 +150,8 @@ pub fn receive(state: &mut State, reply: Reply) -> bool {
         (Place::Places, Outcome::Places(list)) => state.bill.places.take(n, list),
         (Place::Swings, Outcome::Swings(list)) => state.whatif.swings.take(n, list),
         (Place::Validation, Outcome::Validated(list)) => state.calib.validation.take(n, list),
-        (Place::Bench, Outcome::Measured(list, note)) => {
+        (Place::Bench, Outcome::Measured(machine, list, note)) => {
+            state.calib.machine = machine;
             if let Some(note) = note {
                 state.say(note);
             }

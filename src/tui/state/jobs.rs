@@ -302,7 +302,7 @@ pub enum Outcome {
     /// Of published runs.
     Validated(Vec<Prediction>),
     /// Of measurements; the rest may be still to come.
-    Measured(Vec<crate::bench::Measurement>, Option<String>),
+    Measured(Option<crate::bench::Environment>, Vec<crate::bench::Measured>, Option<String>),
     /// Of a grid; the rest may be still to come.
     Grid(Box<Grid>),
     /// It failed.

@@ -2,7 +2,7 @@
 
 use super::jobs::{Answer, Details, Elsewhere, Grid, GridAxes, Progress, Search, Slot, Swings, Try};
 use super::plans::Entry;
-use crate::bench::{self, Measurement};
+use crate::bench::{Environment, Measured, host};
 use crate::layout::{Breadth, Layout};
 use crate::plan::Plan;
 use crate::search::{Candidate, Objective};
@@ -298,7 +298,9 @@ pub struct Calib {
     /// Line of the suites.
     pub cursor: usize,
     /// Measurements.
-    pub bench: Slot<Vec<Measurement>>,
+    pub bench: Slot<Vec<Measured>>,
+    /// The machine that they are of.
+    pub machine: Option<Environment>,
     /// They are to be started.
     pub start: bool,
     /// A file of measured runs that is held against predictions, too.
@@ -318,9 +320,10 @@ pub struct Calib {
 impl Default for Calib {
     fn default() -> Self {
         Calib {
-            suites: vec![true; bench::list().len()],
+            suites: vec![true; host::suites().count()],
             cursor: 0,
             bench: Slot::default(),
+            machine: None,
             start: false,
             file: None,
             validation: Slot::default(),
@@ -336,16 +339,17 @@ impl Calib {
     /// Names of the suites that are to run.
     #[must_use]
     pub fn wanted(&self) -> Vec<String> {
-        let on = bench::list().iter().zip(&self.suites).filter(|(_, on)| **on);
+        let on = host::suites().zip(&self.suites).filter(|(_, on)| **on);
         on.map(|(suite, _)| suite.name.to_string()).collect()
     }
 
     /// Measurements so far, and of how many.
     #[must_use]
     pub fn progress(&self) -> (usize, usize) {
-        let on = bench::list().iter().zip(&self.suites).filter(|(_, on)| **on);
-        let n = on.map(|(suite, _)| suite.n_measurements).sum();
-        (self.bench.value.as_ref().map_or(0, |v| v.len()), n)
+        // Collectives need two members; how many there are does not change how many are measured.
+        let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let all = host::items(&self.wanted(), n_cores).len();
+        (self.bench.value.as_ref().map_or(0, |v| v.len()), all)
     }
 }
 

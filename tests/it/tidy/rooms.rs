@@ -35,8 +35,12 @@ const TABLE: &[(&str, &str, &str)] = &[
         "units error catalog workload kernel layout step run bill search plan lint study scale",
         "serde serde_json csv unicode_width rust_xlsxwriter parquet",
     ),
-    // It measures; it does not predict.
-    ("bench", "units error catalog", ""),
+    // It measures; it does not predict. Which kernels a plan runs, never how long it says they take; shapes come from the lowering.
+    (
+        "bench",
+        "units error catalog workload kernel layout step",
+        "serde serde_json csv rayon gemm pulp parquet toml",
+    ),
     // A face: it asks every room that has something to show, and the bench.
     (
         "tui",
