@@ -29,7 +29,6 @@ fn setup(n: usize) -> Setup {
         flags: Vec::new(),
         hidden: Vec::new(),
         builtin: Vec::new(),
-        system: String::new(),
         looks: Looks {
             theme: None,
             depth: Depth::True,

@@ -94,8 +94,6 @@ pub struct Setup {
     pub hidden: Vec<String>,
     /// Names of built-in scenarios.
     pub builtin: Vec<String>,
-    /// Operating system and instruction set of this machine.
-    pub system: String,
     /// How it looks.
     pub looks: Looks,
 }
@@ -136,7 +134,6 @@ impl Setup {
             flags: self.flags.clone(),
             hidden: self.hidden.clone(),
             builtin: self.builtin.clone(),
-            system: self.system.clone(),
         };
         let named = |name: &str| Theme::named(name, self.looks.depth, self.looks.ascii);
         let theme = self.looks.theme.as_deref().and_then(named).or_else(|| named(THEMES[0]));

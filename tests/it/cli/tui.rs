@@ -18,7 +18,6 @@ fn headless(sets: &[&str], size: (u16, u16)) -> Headless {
         flags: Vec::new(),
         hidden: Vec::new(),
         builtin: Vec::new(),
-        system: String::new(),
         looks: Looks {
             theme: None,
             depth: Depth::True,
