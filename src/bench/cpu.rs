@@ -78,7 +78,8 @@ impl Host {
     fn timed(&self, job: &mut Job<'_>, item: &Item, protocol: &Protocol, how: (&dyn Clock, &AtomicBool)) -> Result<Measured> {
         let (error, n_checked) = (job.check)()?;
         let limit = job.limit;
-        if !(error <= limit) {
+        // A result that is no number is wrong, too.
+        if error.is_nan() || error > limit {
             let what = format!("{item} gave a wrong result: relative error {error:.1e}, rounding explains {limit:.1e}");
             return Err(Error::Device { what });
         }

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 const FAMILY_FACTOR: f64 = 3.0;
 /// How often a second a memory can be read once: HBM and GDDR of every generation lie between.
 const MEMORY_SWEEPS: (f64, f64) = (10.0, 200.0);
+/// The same of a host's modules: from one channel with much memory to HBM beside the cores.
+const HOST_MEMORY_SWEEPS: (f64, f64) = (0.05, 50.0);
 const TDP_W: (f64, f64) = (20.0, 3000.0);
 /// Against the best FLOP per joule of the built-ins.
 const PER_WATT_FACTOR: f64 = 4.0;
@@ -185,7 +187,11 @@ fn accelerator(entry: &Entry, a: &Accelerator, known: &Known, out: &mut Doubts) 
     let sweeps = Limit {
         key: "memory_bytes_per_s",
         what: "memory bandwidth over memory, per second,",
-        range: MEMORY_SWEEPS,
+        range: if a.architecture == "cpu" {
+            HOST_MEMORY_SWEEPS
+        } else {
+            MEMORY_SWEEPS
+        },
         help: "check bytes against bits, GB against GiB, and one direction against both",
     };
     out.within(kind, entry, a.memory_bytes_per_s / a.memory_bytes, &sweeps);

@@ -190,7 +190,7 @@ fn choose(args: &RunArgs, cancel: &AtomicBool) -> Result<Chosen> {
         }
         other => {
             let names = ["cpu", "jax", "torch"];
-            let guess = nearest(other, names.into_iter()).map_or(String::new(), |n| format!("did you mean `{n}`? "));
+            let guess = nearest(other, names).map_or(String::new(), |n| format!("did you mean `{n}`? "));
             let text = format!("no backend `{other}`");
             Err(Diagnostic::new(text).help(format!("{guess}there are cpu, jax and torch")).into())
         }

@@ -167,7 +167,9 @@ impl Attention {
             .with_max_len(1)
             .enumerate()
             .map(|(pair, ((dq, dk), dv))| {
-                (dq.fill(0.0), dk.fill(0.0), dv.fill(0.0));
+                dq.fill(0.0);
+                dk.fill(0.0);
+                dv.fill(0.0);
                 let mut of_heads = dq.chunks_mut(seq * dim).enumerate();
                 of_heads.try_for_each(|(h, dq)| self.backward_head(pair * group + h, dq, dk, dv))
             })

@@ -157,7 +157,10 @@ pub(super) fn generic(origin: &Arc<Origin>) -> Result<Imported> {
     Ok(out)
 }
 
-fn csv_rows(origin: &Arc<Origin>, read: fn(&Row<'_>) -> Read<Option<(Item, f64)>>) -> Result<Imported> {
+/// Reads an item and its seconds from a row; none where the row is about something else.
+type ReadRow = fn(&Row<'_>) -> Read<Option<(Item, f64)>>;
+
+fn csv_rows(origin: &Arc<Origin>, read: ReadRow) -> Result<Imported> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(origin.text.as_bytes());
     let head = reader
         .headers()

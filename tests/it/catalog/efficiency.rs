@@ -145,7 +145,8 @@ fn no_stream_exceeds_the_memory_bandwidth() {
 /// between 3e11 and 6e12, and memory is read in 10 to 100 ms.
 #[test]
 fn rates_of_a_device_fit_each_other() {
-    for (a, _) in devices(&Catalog::builtin()) {
+    // Hosts have more memory and less of everything else.
+    for (a, _) in devices(&Catalog::builtin()).into_iter().filter(|(a, _)| a.architecture != "cpu") {
         let peak = a.peak.matrix_flop_per_s(DType::Bf16).unwrap();
         let numbers = [
             ("FLOP per byte", peak / a.memory_bytes_per_s, 30.0, 900.0),

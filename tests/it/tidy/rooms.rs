@@ -178,13 +178,16 @@ fn outside_crates_stay_in_their_rooms() {
     }
     assert!(crates.len() > 5, "{crates:?}");
     let mut wrong = Vec::new();
-    for (path, text) in sources() {
-        let text = code(shipped(&path, &text));
-        let allowed: Vec<&str> = row(room(&path)).map_or(Vec::new(), |r| r.2.split(' ').collect());
+    let files = sources();
+    for (path, text) in &files {
+        let text = code(shipped(path, text));
+        let allowed: Vec<&str> = row(room(path)).map_or(Vec::new(), |r| r.2.split(' ').collect());
         for name in &crates {
             let name = name.replace('-', "_");
+            // A room may have a module of that name, as `kernel` has `gemm`.
+            let own = files.iter().any(|(p, _)| *p == format!("{}/{name}.rs", room(path)));
             let names = text.contains(&format!("{name}::")) || text.contains(&format!("use {name};"));
-            if names && !allowed.contains(&name.as_str()) && !FREE.contains(&name.as_str()) {
+            if names && !own && !allowed.contains(&name.as_str()) && !FREE.contains(&name.as_str()) {
                 wrong.push(format!("{path} uses {name}"));
             }
         }

@@ -20,6 +20,7 @@ const SUFFIXES: &[&str] = &[
     "_l",
     "_tokens",
     "_elements",
+    "_hz",
     "_fraction",
     "_efficiency",
     "_factor",
