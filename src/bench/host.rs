@@ -74,6 +74,13 @@ pub fn items(names: &[String], n_cores: usize) -> Vec<Item> {
     list
 }
 
+/// Kernels of each of [`suites`] on so many cores.
+#[must_use]
+pub fn sizes(n_cores: usize) -> Vec<usize> {
+    let all = grid::items(&Reach::host(n_cores as u64, BUFFER_BYTES));
+    suites().map(|s| all.iter().filter(|i| i.suite() == s.name).count()).collect()
+}
+
 /// Measure the suites of these names for half a minute; every result is told as soon as it is there.
 ///
 /// # Errors

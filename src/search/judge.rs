@@ -5,7 +5,7 @@
 //! state, of which the collectives and the optimizer are left to add.
 
 use super::keep::Keep;
-use super::tables::{CutTable, OperationTable, PriceTable, fullest};
+use super::tables::{CutTable, Least, OperationTable, PriceTable, fullest};
 use super::{Candidate, Totals, Watch};
 use crate::layout::activation::Activations;
 use crate::layout::check::{host_violation, shape_violations};
@@ -19,6 +19,7 @@ use crate::step::price::{Price, Slot};
 use crate::step::split::balanced;
 use crate::step::{Machine, Parts, Priced, ended};
 use crate::workload::{LayerKind, pattern};
+use std::sync::Arc;
 
 /// What a step of so long makes of the run.
 pub(super) type Score<'a> = dyn Fn(&Layout, &Parts) -> Totals + Sync + 'a;
@@ -82,13 +83,7 @@ const EVEN_ANYWAY: &str = "balanced layers that are even: looked at as such";
 /// What the steps of a start have in common.
 #[derive(Debug, Clone, Default)]
 struct Bound {
-    /// Of each kind: layers of the model, least time of one with a micro-batch, and what it takes more
-    /// when it is computed again.
-    kinds: Vec<(f64, f64, f64)>,
-    /// The same beside another micro-batch, whose math may hide the expert exchange.
-    paired: Vec<(f64, f64, f64)>,
-    /// Least time of embedding and head.
-    ends_s: f64,
+    least: Arc<Least>,
     n_micro_batches: f64,
 }
 
@@ -102,12 +97,16 @@ impl Bound {
         let even = way.split == SplitChoice::Given(Split::Even);
         let least = if even { (layers / chunks).floor() } else { 0.0 };
         let whole = if layout.recompute == Recompute::Full { 1.0 } else { 0.0 };
-        let kinds = if layout.order().pairs() { &self.paired } else { &self.kinds };
+        let kinds = if layout.order().pairs() {
+            &self.least.paired
+        } else {
+            &self.least.kinds
+        };
         let cheapest = |of: &dyn Fn(&(f64, f64, f64)) -> f64| kinds.iter().map(of).fold(f64::MAX, f64::min);
         let each = |(_, own_s, more_s): &(f64, f64, f64)| own_s + whole * more_s;
         let all_s: f64 = kinds.iter().map(|k| k.0 * each(k)).sum();
         let some_s = f64::from(layout.recompute.layers()).min(least) * chunks * cheapest(&|k| k.2);
-        let sum_s = all_s + some_s + self.ends_s;
+        let sum_s = all_s + some_s + self.least.ends_s;
         // Some stage has at least its share of the layers of a kind, in whole ones.
         let copies = f64::from(layout.order().weight_copies());
         let most = |k: &(f64, f64, f64)| (k.0 / stages * copies).ceil() / copies * each(k);
@@ -185,6 +184,14 @@ impl Judge<'_> {
         if !self.prune || m < 1.0 {
             return Bound::default();
         }
+        Bound {
+            least: self.operations.least(workload, start, || self.least(work, start)),
+            n_micro_batches: m,
+        }
+    }
+
+    /// The same of layers, whatever the micro-batches and the stages.
+    fn least(&self, work: &mut Work<'_>, start: &Layout) -> Least {
         let machine = self.machine(Overlap::ALL);
         let groups = place(start, machine.domain);
         let slowed = machine.stack.communication_slowdown.max(1.0);
@@ -200,11 +207,10 @@ impl Judge<'_> {
             };
             work.layers.iter().map(one).collect()
         };
-        Bound {
+        Least {
             kinds: kinds(1.0),
             paired: kinds(0.0),
             ends_s: own_s(&none.embedding, 0.0) + own_s(&none.head, 0.0),
-            n_micro_batches: m,
         }
     }
 

@@ -36,13 +36,9 @@ struct OperationKey {
     recompute: usize,
 }
 
-/// Timed operations for all threads: the kernel room is asked once for each.
-#[derive(Debug, Default)]
-pub(super) struct OperationTable(RwLock<HashMap<OperationKey, Arc<Operations>>>);
-
-impl OperationTable {
-    pub(super) fn of(&self, workload: &Workload, machine: &Machine, layout: &Layout) -> Arc<Operations> {
-        let key = OperationKey {
+impl OperationKey {
+    fn of(workload: &Workload, layout: &Layout) -> OperationKey {
+        OperationKey {
             tensor: layout.tensor,
             sequence_parallel: layout.sequence_parallel,
             context: layout.context,
@@ -51,15 +47,62 @@ impl OperationTable {
             micro_batch_seqs: layout.micro_batch_seqs,
             several: layout.n_micro_batches(workload.global_batch_seqs) > 1.0,
             recompute: kind(layout.recompute),
-        };
+        }
+    }
+}
+
+/// Values that all threads share, each made once.
+#[derive(Debug)]
+struct Shared<V>(RwLock<HashMap<OperationKey, Arc<V>>>);
+
+impl<V> Default for Shared<V> {
+    fn default() -> Self {
+        Shared(RwLock::default())
+    }
+}
+
+impl<V> Shared<V> {
+    fn of(&self, key: OperationKey, make: impl FnOnce() -> V) -> Arc<V> {
         if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Arc::clone(known);
         }
-        let groups = place(layout, machine.domain);
-        let made = Arc::new(Operations::of(workload, layout, machine, &groups));
+        let made = Arc::new(make());
         // Two threads may both have made it: they made the same.
         let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(table.entry(key).or_insert(made))
+    }
+}
+
+/// The least that layers take in any way, schedule, sharing and overlap.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Least {
+    /// Of each kind: layers of the model, least time of one with a micro-batch, and what it takes more
+    /// when it is computed again.
+    pub(super) kinds: Vec<(f64, f64, f64)>,
+    /// The same beside another micro-batch, whose math may hide the expert exchange.
+    pub(super) paired: Vec<(f64, f64, f64)>,
+    /// Least time of embedding and head.
+    pub(super) ends_s: f64,
+}
+
+/// Timed operations for all threads: the kernel room is asked once for each.
+#[derive(Debug, Default)]
+pub(super) struct OperationTable {
+    operations: Shared<Operations>,
+    least: Shared<Least>,
+}
+
+impl OperationTable {
+    pub(super) fn of(&self, workload: &Workload, machine: &Machine, layout: &Layout) -> Arc<Operations> {
+        self.operations.of(OperationKey::of(workload, layout), || {
+            let groups = place(layout, machine.domain);
+            Operations::of(workload, layout, machine, &groups)
+        })
+    }
+
+    /// What bounds the step of a layout from below, made where it is not known.
+    pub(super) fn least(&self, workload: &Workload, layout: &Layout, make: impl FnOnce() -> Least) -> Arc<Least> {
+        self.least.of(OperationKey::of(workload, layout), make)
     }
 }
 

@@ -134,7 +134,7 @@ pub fn base(workload: &Workload, machine: &Machine, layout: &Layout, priced: &Pr
     let work_s = passes * worst_s;
     let all = |part: fn(&super::price::Slot) -> f64| passes * (part(&worst.forward) + part(&worst.backward) + part(&worst.recompute));
     // Pairs hide some of the work, which can make the time shorter than the sum of the parts.
-    let shown_fraction = (silent_s / work_s.max(f64::MIN_POSITIVE)).min(1.0);
+    let shown_fraction = if silent_s < work_s { silent_s / work_s } else { 1.0 };
     let parts = Parts {
         math_s: passes * (worst.forward.math_s + worst.backward.math_s),
         recompute_s: passes * worst.recompute.math_s,

@@ -25,8 +25,7 @@ pub fn scenario(row: &Row, catalog: &Catalog) -> std::result::Result<Scenario, S
         return Err(why);
     }
     let seq_len_tokens = row.number("seq_len").ok_or("no sequence length")?;
-    let mut choice = choice(row, devices);
-    choice.recompute = row.text("recompute").and_then(|text| recompute(text, model.moe.is_some()));
+    let mut choice = choice(row, devices, model.moe.is_some());
     if stack.usually_interleaves && row.text("vpp").is_none() {
         choice.virtual_stages = None;
     }
@@ -74,7 +73,8 @@ pub fn assumed(row: &Row, catalog: &Catalog) -> Vec<String> {
         }
     };
     missing("precision", &format!("precision {}", usual_precision(row)));
-    let choice = choice(row, devices);
+    // Whether it is a mixture does not change what is left open.
+    let choice = choice(row, devices, false);
     if let Some(seq_len_tokens) = row.number("seq_len") {
         let usual = usual_batch(&choice, devices, seq_len_tokens);
         missing("global_batch_seqs", &format!("global batch {usual}"));
@@ -221,7 +221,7 @@ fn contradiction(row: &Row, devices: u32) -> Option<String> {
     Some(format!("{} multiply to {product}, not to {devices} devices", stated.join(" × ")))
 }
 
-fn choice(row: &Row, devices: u32) -> Choice {
+fn choice(row: &Row, devices: u32, mixture: bool) -> Choice {
     let or_one = |column: &str| Some(row.degree(column).unwrap_or(1));
     let sharding = sharding(row);
     let sharded = sharding == Some(Sharding::Zero3);
@@ -241,7 +241,7 @@ fn choice(row: &Row, devices: u32) -> Choice {
         sequence_parallel: row.text("seq_parallel").map_or_else(|| sequence_parallel(row), |t| t.parse().ok()),
         sharding,
         replicas: replicas(row, devices, sharding),
-        recompute: row.text("recompute").and_then(|text| recompute(text, false)),
+        recompute: row.text("recompute").and_then(|text| recompute(text, mixture)),
         ..Choice::default()
     }
 }
@@ -326,11 +326,11 @@ mod tests {
     #[test]
     fn degrees_may_count_cores_or_copies() {
         let trainium = row(&[("accelerator", "trn1"), ("tp", "8"), ("pp", "4"), ("dp", "2")]);
-        assert_eq!(choice(&trainium, 32).tensor, Some(4));
-        assert_eq!(choice(&trainium, 64).tensor, Some(8));
+        assert_eq!(choice(&trainium, 32, false).tensor, Some(4));
+        assert_eq!(choice(&trainium, 64, false).tensor, Some(8));
         let slices = row(&[("sharding", "fsdp"), ("dp", "2")]);
-        assert_eq!(choice(&slices, 512).replicas, Some(2));
-        assert_eq!(choice(&slices, 2).replicas, None);
+        assert_eq!(choice(&slices, 512, false).replicas, Some(2));
+        assert_eq!(choice(&slices, 2, false).replicas, None);
     }
 
     #[test]
@@ -368,13 +368,13 @@ mod tests {
             "recompute searched",
         ];
         assert_eq!(told, wanted);
-        assert_eq!(choice(&bare, 64).pipeline, Some(4));
+        assert_eq!(choice(&bare, 64, false).pipeline, Some(4));
         assert_eq!(assumed(&row(&[("software", "our own")]), &catalog), ["stack megatron-core"]);
     }
 
     #[test]
     fn a_batch_that_nobody_states_is_the_usual_one() {
-        let choice = choice(&row(&[("tp", "8"), ("micro_batch_seqs", "2")]), 1024);
+        let choice = choice(&row(&[("tp", "8"), ("micro_batch_seqs", "2")]), 1024, false);
         assert_eq!(usual_batch(&choice, 1024, 2048.0), 2048.0);
         assert_eq!(usual_batch(&choice, 1024, 4e6), 256.0);
     }

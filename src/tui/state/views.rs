@@ -295,6 +295,8 @@ impl WhatIf {
 pub struct Calib {
     /// Suites that are to run.
     pub suites: Vec<bool>,
+    /// Kernels of each.
+    pub sizes: Vec<usize>,
     /// Line of the suites.
     pub cursor: usize,
     /// Measurements.
@@ -321,6 +323,7 @@ impl Default for Calib {
     fn default() -> Self {
         Calib {
             suites: vec![true; host::suites().count()],
+            sizes: host::sizes(std::thread::available_parallelism().map_or(1, usize::from)),
             cursor: 0,
             bench: Slot::default(),
             machine: None,
@@ -346,9 +349,8 @@ impl Calib {
     /// Measurements so far, and of how many.
     #[must_use]
     pub fn progress(&self) -> (usize, usize) {
-        // Collectives need two members; how many there are does not change how many are measured.
-        let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let all = host::items(&self.wanted(), n_cores).len();
+        let on = self.sizes.iter().zip(&self.suites).filter(|(_, on)| **on);
+        let all = on.map(|(n, _)| n).sum();
         (self.bench.value.as_ref().map_or(0, |v| v.len()), all)
     }
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The README's pictures of the terminal UI, from the real program in tmux: cargo build --release, then this.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 exaplan=${EXAPLAN:-$PWD/target/release/exaplan}
 tmux=(tmux -L exaplan-pictures)
 state=$(mktemp -d)
@@ -22,7 +22,7 @@ picture() { # name, title, keys
   shift 2
   "${tmux[@]}" send-keys "$@"
   settle
-  "${tmux[@]}" capture-pane -pe | python3 docs/picture.py "$title" >"docs/$name.svg"
+  "${tmux[@]}" capture-pane -pe | python3 tests/pictures/picture.py "$title" >"src/tui/pictures/$name.svg"
 }
 
 "${tmux[@]}" -f /dev/null new-session -d -x 150 -y 42 \
