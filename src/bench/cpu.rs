@@ -76,7 +76,7 @@ impl Host {
     }
 
     fn timed(&self, job: &mut Job<'_>, item: &Item, protocol: &Protocol, how: (&dyn Clock, &AtomicBool)) -> Result<Measured> {
-        let (error, n_checked) = (job.check)()?;
+        let (error, n_checked) = job.found;
         let limit = job.limit;
         // A result that is no number is wrong, too.
         if error.is_nan() || error > limit {
@@ -98,16 +98,16 @@ impl Host {
         })
     }
 
-    fn stream(&self, stream: Stream, bytes: u64, seed: u64) -> Result<Streams> {
-        let _ = stream;
+    fn streams(&self, bytes: u64) -> Result<Streams> {
         let n = usize::try_from(bytes).unwrap_or(usize::MAX) / size_of::<f64>();
-        Streams::new(n.max(self.n_threads), self.n_threads, seed, &self.pool)
+        Streams::new(n.max(self.n_threads), self.n_threads, self.seed, &self.pool)
     }
 }
 
 /// One item made ready: checked, then run again and again.
 struct Job<'a> {
-    check: &'a mut dyn FnMut() -> Result<(f64, usize)>,
+    /// Largest relative error of the first run, and elements that were compared.
+    found: (f64, usize),
     run: &'a mut (dyn FnMut() -> Result<()> + Send),
     kernel: &'a str,
     limit: f64,
@@ -149,8 +149,7 @@ impl Backend for Host {
         let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         match *item {
             Item::Stream { stream, bytes } => {
-                let parts = std::cell::RefCell::new(self.stream(stream, bytes, self.seed)?);
-                let mut streams = parts.into_inner();
+                let mut streams = self.streams(bytes)?;
                 self.pool.install(|| streams.run(stream));
                 let found = (streams.error(stream), streams.len());
                 let mut run = || {
@@ -158,7 +157,7 @@ impl Backend for Host {
                     Ok(())
                 };
                 let mut job = Job {
-                    check: &mut || Ok(found),
+                    found,
                     run: &mut run,
                     kernel: STREAM_KERNEL,
                     limit: f64::EPSILON,
@@ -225,7 +224,7 @@ impl Host {
         let found = (product::error(shape, (&a, av), (&b, bv), &c, &rows), rows.len() * n);
         let mut run = || once(&mut c);
         let mut job = Job {
-            check: &mut || Ok(found),
+            found,
             run: &mut run,
             kernel: product::KERNEL,
             limit: 2.0 * k as f64 * T::EPSILON,
@@ -254,7 +253,7 @@ impl Host {
         let found = work.error(backward);
         let mut run = || if backward { work.backward() } else { work.forward() };
         let mut job = Job {
-            check: &mut || Ok(found),
+            found,
             run: &mut run,
             kernel: attention::KERNEL,
             // Sums over keys and widths, each rounded.
@@ -277,7 +276,7 @@ impl Host {
             Ok(())
         };
         let mut job = Job {
-            check: &mut || Ok(found),
+            found,
             run: &mut run,
             kernel: reduce::KERNEL,
             limit: 2.0 * ranks as f64 * f64::from(f32::EPSILON),
@@ -405,7 +404,7 @@ mod tests {
             bytes: 8,
         };
         let mut job = Job {
-            check: &mut || Ok((f64::NAN, 1)),
+            found: (f64::NAN, 1),
             run: &mut || Ok(()),
             kernel: "",
             limit: 1.0,

@@ -298,7 +298,7 @@ impl Item {
     pub fn place(&self) -> [f64; 5] {
         let log = |n: u64| (n.max(1) as f64).log2();
         match *self {
-            Item::Stream { bytes, .. } | Item::Collective { bytes, ranks: 0, .. } => [log(bytes), 0.0, 0.0, 0.0, 0.0],
+            Item::Stream { bytes, .. } => [log(bytes), 0.0, 0.0, 0.0, 0.0],
             Item::Gemm { m, n, k, .. } => [log(m), log(n), log(k), 0.0, 0.0],
             Item::Attention {
                 batch,

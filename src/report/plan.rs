@@ -5,6 +5,8 @@ mod charts;
 pub mod json;
 mod page;
 
+pub use page::memory as memory_by_stage;
+
 use super::{Block, Cell, Column, Document, KeyValue, Kind, Span, Table, Warning, opening};
 use crate::bill::Way;
 use crate::catalog::Cause;
@@ -13,6 +15,7 @@ use crate::layout::memory::MemoryBudget;
 use crate::lint;
 use crate::plan::{Plan, Provenance, Quantiles, Ranges, Scenario, ranges};
 use crate::run::Run;
+use crate::search::tie_percent;
 use crate::units;
 use serde_json::{Value, json};
 
@@ -207,9 +210,9 @@ fn range(plan: &Plan, of: impl Fn(&Ranges) -> Option<Quantiles>, kind: Kind) -> 
 
 fn ties(plan: &Plan) -> String {
     match plan.ties.len() {
-        0 => "no other layout that fits is within 2 %".to_string(),
-        1 => "1 other layout is within 2 %: exaplan search --keep-layout".to_string(),
-        n => format!("{n} other layouts are within 2 %: exaplan search --keep-layout"),
+        0 => format!("no other layout that fits is within {}", tie_percent()),
+        1 => format!("1 other layout is within {}: exaplan search --keep-layout", tie_percent()),
+        n => format!("{n} other layouts are within {}: exaplan search --keep-layout", tie_percent()),
     }
 }
 

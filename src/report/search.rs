@@ -4,7 +4,7 @@ use super::svg::{Axis, Lines};
 use super::{Block, Cell, Chart, Column, Document, KeyValue, Kind, Span, Table, opening, plan};
 use crate::layout::Layout;
 use crate::plan::{Provenance, Scenario};
-use crate::search::{Candidate, Found, Objective};
+use crate::search::{Candidate, Found, Objective, tie_percent};
 use serde_json::{Map, Value, json};
 
 /// What a search is shown with.
@@ -130,9 +130,9 @@ fn summary(shown: &Shown<'_>) -> Vec<KeyValue> {
         let title = if first == Objective::StepTime { "Fastest" } else { "Best" };
         out.push(KeyValue::new(title, Cell::Text(best.layout.to_string())).answer());
         let note = match found.best.iter().filter(|c| c.tie).count() {
-            0 | 1 => "no other layout within 2 %".to_string(),
-            2 => "1 other is within 2 %, and no model of a step can tell them apart".to_string(),
-            n => format!("{} others within 2 %, which no model of a step can tell apart", n - 1),
+            0 | 1 => format!("no other layout within {}", tie_percent()),
+            2 => format!("1 other is within {}, which the model cannot tell apart", tie_percent()),
+            n => format!("{} others within {}, which the model cannot tell apart", n - 1, tie_percent()),
         };
         out.push(
             KeyValue::new("Step", Cell::quantity(best.step_time_s, Kind::Duration))
@@ -231,9 +231,10 @@ fn best(found: &Found, objectives: &[Objective]) -> Table {
         .map(|c| row(c, if c.tie { "=" } else { "" }, objectives))
         .collect();
     if found.best.iter().filter(|c| c.tie).count() > 1 {
-        table
-            .notes
-            .push("= within 2 % of the first: take the one that is easiest to run".to_string());
+        table.notes.push(format!(
+            "= within {} of the first: take the one that is easiest to run",
+            tie_percent()
+        ));
     }
     let by_engine = found.best.iter().take_while(|c| c.simulated).count();
     if by_engine > 0 && by_engine < found.best.len() {

@@ -81,7 +81,8 @@ impl Builder<'_> {
             .into_iter()
             .filter(|(said, _, value)| !given(said) && !off.contains(&value.as_str()) && applies(said, reliability, course))
             .map(|(said, key, value)| {
-                let found = facts.iter().find(|f| f.key == key || f.key.starts_with(&format!("{key}.")));
+                let is_it = |f: &&show::Fact| f.key.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+                let found = facts.iter().find(is_it);
                 let source = found.and_then(|f| f.source.clone()).unwrap_or_else(|| "default".to_string());
                 (format!("reliability.{said}"), value, source)
             })

@@ -7,6 +7,7 @@ use crate::report::explain::timeline::{drawn, what_next as changes};
 use crate::report::svg::{Axis, Bar, Bars, Lines};
 use crate::report::timeline::Critical;
 use crate::report::{Block, Cell, Chart, Column, KeyValue, Kind, Table};
+use crate::search::tie_percent;
 use crate::study::sensitivity::what_next;
 
 /// The sections of a page after its summary.
@@ -37,7 +38,10 @@ pub(super) fn blocks(plan: &Plan) -> Vec<Block> {
     out.push(Block::Heading("Layout".to_string()));
     out.push(Block::KeyValues(layout(plan)));
     if !plan.ties.is_empty() {
-        let mut table = Table::new("Layouts within 2 % of this one", vec![Column::words("Layout")]);
+        let mut table = Table::new(
+            format!("Layouts within {} of this one", tie_percent()),
+            vec![Column::words("Layout")],
+        );
         table.rows = plan.ties.iter().map(|l| vec![Cell::Text(l.to_string())]).collect();
         out.push(Block::Table(table));
     }
@@ -59,7 +63,9 @@ fn step_chart(plan: &Plan) -> Chart {
     })
 }
 
-fn memory(plan: &Plan) -> Table {
+/// Memory of one device by stage.
+#[must_use]
+pub fn memory(plan: &Plan) -> Table {
     let names = [
         "Weights",
         "Gradients",

@@ -250,24 +250,7 @@ pub fn status(state: &State) -> String {
 /// What an export holds.
 pub fn blocks(state: &State) -> Vec<Block> {
     let Some((plan, _)) = budget(state) else { return Vec::new() };
-    let names = [
-        "Stage",
-        "Weights",
-        "Gradients",
-        "Optimizer",
-        "Activations",
-        "Buffers",
-        "Reserve",
-        "Peak",
-        "Capacity",
-    ];
-    let mut table = Table::new("Memory per device", names.map(Column::numbers).to_vec());
-    for b in &plan.step.memory {
-        let mut row = vec![Cell::Count(f64::from(b.stage))];
-        let all = parts(b).map(|(_, _, v)| v).into_iter().chain([b.peak_bytes(), b.capacity_bytes]);
-        row.extend(all.map(|v| Cell::quantity(v, Kind::Bytes)));
-        table.rows.push(row);
-    }
+    let table = crate::report::plan::memory_by_stage(plan);
     let mut tried = Table::new(
         "What if",
         vec![

@@ -4,7 +4,7 @@ use super::strategy::{CASES, Draw, config, draws};
 use crate::support::with_scenario;
 use exaplan::layout::{Breadth, Choice, Cut, Layout, MemoryBudget, budgets, check};
 use exaplan::plan::Scenario;
-use exaplan::search::{Candidate, Found, Objective, Options, Watch, search, search_watched, space};
+use exaplan::search::{Candidate, Found, Objective, Options, TIE_FRACTION, Watch, search, search_watched, space};
 use exaplan::step::closed_parts;
 use proptest::prelude::*;
 
@@ -64,7 +64,7 @@ proptest! {
             let least = found.best.iter().map(|c| c.peak_bytes).fold(f64::MAX, f64::min);
             prop_assert!(found.best.is_empty() || found.pareto.iter().any(|c| c.peak_bytes == least));
             for c in &found.best {
-                prop_assert_eq!(c.tie, c.step_time_s <= found.best[0].step_time_s * 1.02);
+                prop_assert_eq!(c.tie, c.step_time_s <= found.best[0].step_time_s * (1.0 + TIE_FRACTION));
             }
             Ok(())
         })?;
