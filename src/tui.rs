@@ -141,7 +141,9 @@ impl Setup {
         let mut state = State::new(entries, about, theme, size);
         state.still = self.looks.still;
         if let Some(path) = self.looks.session.as_ref().filter(|_| !self.looks.fresh) {
-            session::restore(&mut state, path);
+            let before = session::restore(&mut state, path);
+            let before = before.as_deref().and_then(named).filter(|_| self.looks.theme.is_none());
+            state.theme = before.unwrap_or(state.theme);
         }
         state
     }

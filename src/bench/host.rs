@@ -1,7 +1,7 @@
 //! This machine's own processors, measured suite by suite: what a face needs without knowing backends.
 
 use super::grid::{self, Reach};
-use super::{Backend, Clock, Environment, Event, Item, Measured, Monotonic, Protocol, cpu, order};
+use super::{Backend, Clock, End, Environment, Event, Item, Monotonic, Protocol, cpu, order};
 use crate::error::Result;
 use std::sync::atomic::AtomicBool;
 
@@ -74,28 +74,21 @@ pub fn items(names: &[String], n_cores: usize) -> Vec<Item> {
     list
 }
 
-/// Kernels of each of [`suites`] on so many cores.
-#[must_use]
-pub fn sizes(n_cores: usize) -> Vec<usize> {
-    let all = grid::items(&Reach::host(n_cores as u64, BUFFER_BYTES));
-    suites().map(|s| all.iter().filter(|i| i.suite() == s.name).count()).collect()
-}
-
-/// Measure the suites of these names for half a minute; every result is told as soon as it is there.
+/// Measure the suites of these names for half a minute, but not again what is `known`; what happens is told
+/// with the machine and the number of kernels in all.
 ///
 /// # Errors
 /// [`crate::Error::Device`] when nothing could be measured.
-pub fn measure(names: &[String], cancel: &AtomicBool, tell: &mut dyn FnMut(&Environment, &Measured)) -> Result<super::End> {
+pub fn measure(names: &[String], known: &[Item], cancel: &AtomicBool, tell: &mut dyn FnMut(&Environment, usize, &Event)) -> Result<End> {
     let mut host = cpu::Host::new(None, SEED)?;
     let clock = Monotonic::default();
     let environment = host.environment(&clock)?;
-    let list = items(names, host.machine().n_cores);
+    let mut list = items(names, host.machine().n_cores);
+    list.retain(|i| host.supports(i));
     let mut told = |event: Event| {
-        if let Event::Done(m) = event {
-            tell(&environment, m);
-        }
+        tell(&environment, list.len(), &event);
         Ok(())
     };
     let how = (&clock as &dyn Clock, cancel);
-    super::run(&mut host, (&list, &[]), (&Protocol::default(), BUDGET_S), how, &mut told)
+    super::run(&mut host, (&list, known), (&Protocol::default(), BUDGET_S), how, &mut told)
 }

@@ -129,7 +129,7 @@ pub fn disabled(state: &State, command: Command) -> Option<&'static str> {
         Command::Match(_) => none(state.filter_text().is_empty(), "no filter: / makes one"),
         Command::ResetAll => none(state.current().is_none_or(|e| e.edits.is_empty()), "nothing was changed"),
         Command::Delete => none(state.entries.len() < 2, "the last plan stays"),
-        Command::SaveProfile | Command::Accept => none(state.calib.bench.value.is_none(), "nothing was measured: space starts"),
+        Command::SaveProfile | Command::Accept => none(state.calib.measured().is_empty(), "nothing was measured: space starts"),
         Command::Skip => none(!state.calib.bench.waiting, "nothing is being measured: space starts"),
         Command::Follow | Command::Bubble | Command::Zoom(_) | Command::Pan(_) | Command::Fit if state.screen == Screen::Step => none(
             !state.step.details.value.as_ref().is_some_and(|d| d.is_some()),

@@ -47,18 +47,17 @@ pub fn save(state: &State, path: &Path) {
     let _ = source::write_whole(path, text(state).as_bytes());
 }
 
-/// Bring back what was remembered; what cannot be read is ignored.
-pub fn restore(state: &mut State, path: &Path) {
-    if let Some(origin) = source::is_file(path).then(|| source::read(path).ok()).flatten() {
-        apply(state, &origin);
-    }
+/// Bring back what was remembered, the name of the theme as the answer; what cannot be read is ignored.
+pub fn restore(state: &mut State, path: &Path) -> Option<String> {
+    let origin = source::is_file(path).then(|| source::read(path).ok()).flatten()?;
+    apply(state, &origin)
 }
 
 /// The same from a text.
-pub fn apply(state: &mut State, origin: &Arc<Origin>) {
+pub fn apply(state: &mut State, origin: &Arc<Origin>) -> Option<String> {
     let (tree, broken) = raw::parse(origin);
     if !broken.is_empty() || integer(&tree, "version") != Some(VERSION) {
-        return;
+        return None;
     }
     let place = |key: &str| integer(&tree, key).and_then(|n| usize::try_from(n).ok());
     if let Some((_, screen)) = place("screen").and_then(|i| Screen::ALL.get(i)) {
@@ -86,6 +85,8 @@ pub fn apply(state: &mut State, origin: &Arc<Origin>) {
         (state.sweep.x, state.sweep.y) = (x % n, y % n);
         state.sweep.metric = metric % super::state::views::METRICS.len();
     }
+    // Without colors for once is not without colors for ever.
+    tree.text("theme").filter(|t| *t != "mono").map(str::to_string)
 }
 
 fn integer(tree: &Tree, key: &str) -> Option<i64> {

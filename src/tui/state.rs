@@ -85,6 +85,8 @@ pub enum Ask {
     SaveAs,
     /// Where to write a measured profile.
     SaveProfile,
+    /// Where to write the study of a grid.
+    Study,
     /// A log of measurements to read.
     Import,
 }
@@ -153,6 +155,8 @@ pub enum Quit {
 pub struct State {
     /// Columns and lines of the window.
     pub size: (u16, u16),
+    /// Entry and plan that the answers of the screens are about.
+    pub shown_for: (Option<u64>, Option<String>),
     /// Colours.
     pub theme: Theme,
     /// No animation.
@@ -227,6 +231,7 @@ impl State {
         State {
             size,
             theme,
+            shown_for: (None, None),
             still: false,
             about,
             screen: Screen::Plans,

@@ -230,6 +230,7 @@ fn prompt(state: &State, paint: &mut Paint<'_>, ask: &Ask, field: &Field, chosen
         Ask::Export => "write to".to_string(),
         Ask::SaveAs => "name of the new plan".to_string(),
         Ask::SaveProfile => "write the profile to".to_string(),
+        Ask::Study => "write the study to".to_string(),
         Ask::Import => "file of measured runs".to_string(),
     };
     let body = body(state);

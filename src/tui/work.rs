@@ -4,9 +4,9 @@ mod places;
 mod study;
 
 use super::knobs;
-use super::state::jobs::{Answer, Details, Failure, Grid, GridAxes, Job, Outcome, Planned, Search, Swing, Swings, Try};
+use super::state::jobs::{Answer, Benched, Details, Failure, Grid, GridAxes, Job, Outcome, Planned, Search, Swing, Swings, Try};
 use super::worker::Stop;
-use crate::bench::{self, End};
+use crate::bench::{self, Event, Item, Measured};
 use crate::catalog::{Catalog, source};
 use crate::error::Error;
 use crate::layout::{Breadth, Choice, Layout};
@@ -87,7 +87,7 @@ impl Work {
             Job::Places(of) => Outcome::Places(places::places(&of)),
             Job::Swings(of) => Outcome::Swings(self.swings(&of)),
             Job::Validate(file) => self.validated(file.as_deref()),
-            Job::Bench(suites) => measured(&suites, stop, part),
+            Job::Bench(suites, known) => measured(&suites, known, stop, part),
             Job::Grid(of, axes) => self.grid(&of, *axes, stop, part),
         }
     }
@@ -326,19 +326,26 @@ fn sheets(of: &Arc<Planned>) -> Answer {
     }))
 }
 
-fn measured(suites: &[String], stop: &Stop, part: &dyn Fn(Outcome) -> bool) -> Outcome {
-    let (mut list, mut machine) = (Vec::new(), None);
-    let result = bench::host::measure(suites, &stop.flag, &mut |environment, m| {
-        list.push(m.clone());
-        machine = Some(environment.clone());
-        part(Outcome::Measured(machine.clone(), list.clone(), None));
-    });
-    let note = match result {
-        Ok(End::Interrupted(_)) => format!("stopped; {} measurements are kept", list.len()),
-        Ok(_) => "measured".to_string(),
-        Err(error) => one_line(&error),
+fn measured(suites: &[String], known: Vec<Measured>, stop: &Stop, part: &dyn Fn(Outcome) -> bool) -> Outcome {
+    let mut out = Benched {
+        list: known.into_iter().filter(|m| suites.iter().any(|s| s == m.item.suite())).collect(),
+        ..Benched::default()
     };
-    Outcome::Measured(machine, list, Some(note))
+    let known: Vec<Item> = out.list.iter().map(|m| m.item).collect();
+    let result = bench::host::measure(suites, &known, &stop.flag, &mut |machine, n_all, event| {
+        match event {
+            Event::Done(m) => out.list.push((*m).clone()),
+            Event::Failed(..) => out.n_failed += 1,
+        }
+        out.machine = Some(machine.clone());
+        out.n_all = n_all;
+        part(Outcome::Measured(Box::new(out.clone())));
+    });
+    match result {
+        Ok(end) => out.end = Some(end),
+        Err(error) => out.error = Some(one_line(&error)),
+    }
+    Outcome::Measured(Box::new(out))
 }
 
 fn failure(error: &Error) -> Failure {

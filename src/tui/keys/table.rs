@@ -62,7 +62,7 @@ pub const KEYS: &[Key] = &[
         &[c('a')],
         Command::Add,
         "add",
-        "add a scenario: a file, a folder or a built-in name",
+        "add a scenario: a file or a built-in name",
     ),
     own(&[Plans], &[c('c')], Command::Clone, "clone", "clone the plan with its changes"),
     own(&[Plans], &[c('D')], Command::Delete, "delete", "take the plan off the list (asks)"),
@@ -207,7 +207,13 @@ pub const KEYS: &[Key] = &[
         "start/stop",
         "measure this machine, or stop and keep what is measured",
     ),
-    own(&[Calib], &[c('s')], Command::Skip, "skip suite", "leave the suite that runs out"),
+    own(
+        &[Calib],
+        &[c('s')],
+        Command::Skip,
+        "skip suite",
+        "leave the suite under the cursor out",
+    ),
     own(
         &[Calib],
         &[c('d')],

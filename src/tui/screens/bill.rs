@@ -98,10 +98,8 @@ fn cost_lines(state: &State, plan: &Plan) -> (Vec<(String, f64)>, Option<f64>) {
     }
     match (way, &cost.cloud, &cost.owned) {
         (Some(Way::Cloud), Some(c), _) => {
-            let lost = c.compute_usd * (1.0 - plan.run.goodput);
             let mut list = vec![
-                line("compute, useful", c.compute_usd - lost),
-                line("compute, lost", lost),
+                line("compute", c.compute_usd),
                 line("support", c.support_usd),
                 line("storage", c.storage_usd),
             ];

@@ -2,7 +2,7 @@
 
 use super::{columns, fold, rows};
 use crate::bench::profile::{HERE, Record, profile};
-use crate::bench::{Measured, host};
+use crate::bench::{End, Measured, host};
 use crate::report::{Block, Cell, Column, KeyValue, Kind, Table};
 use crate::study::validate::{Prediction, summary};
 use crate::tui::action::Command;
@@ -39,7 +39,7 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, panel: usize, area: Rect, focu
 }
 
 fn measured(state: &State) -> &[Measured] {
-    state.calib.bench.value.as_ref().map_or(&[], |v| v.as_slice())
+    state.calib.measured()
 }
 
 fn device(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
@@ -62,7 +62,7 @@ fn device(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
     let kept = if state.calib.accepted {
         "kept for a profile (W writes it)"
     } else {
-        "A keeps them for a profile"
+        "A keeps results for a profile"
     };
     for line in ["repeats until the median is sure,", "results checked before they are timed", kept] {
         inner.put(paint, (1, y), line, Role::Dim);
@@ -80,8 +80,10 @@ fn spread(m: &Measured) -> String {
 }
 
 fn progress(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
-    let (done, all) = state.calib.progress();
-    let inner = paint.panel(area, "Progress", &format!("{done} of {all}"), focus);
+    let benched = state.calib.bench.value.as_deref();
+    let (done, all) = benched.map_or((0, 0), |b| (b.list.len() + b.n_failed, b.n_all));
+    let right = if all > 0 { format!("{done} of {all}") } else { String::new() };
+    let inner = paint.panel(area, "Progress", &right, focus);
     let width = inner.width().saturating_sub(10).clamp(8, 60);
     #[allow(clippy::cast_precision_loss)]
     let share = done as f64 / all.max(1) as f64;
@@ -91,13 +93,14 @@ fn progress(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
         &format!("{} {:3.0} %", gauge(share, width), 100.0 * share),
         Role::Text,
     );
-    let state_of = match (state.calib.bench.waiting, done) {
-        (true, _) => "measuring; space or esc stops and keeps what is there",
-        (false, 0) => "not measured yet: space starts",
-        (false, _) if done < all => "stopped; what is measured is kept",
-        (false, _) => "done",
+    let state_of = match (state.calib.bench.waiting, benched.and_then(|b| b.end)) {
+        (true, _) => "half a minute; space or esc stops and keeps what is there".to_string(),
+        (false, Some(End::Complete)) => "done".to_string(),
+        (false, Some(End::Budget(n))) => format!("the half minute is over, {n} kernels are left"),
+        (false, Some(End::Interrupted(_))) => "stopped; what is measured is kept".to_string(),
+        (false, None) => "not measured: space starts, for half a minute".to_string(),
     };
-    inner.put(paint, (1, 1), state_of, Role::Dim);
+    inner.put(paint, (1, 1), &state_of, Role::Dim);
     let list = measured(state);
     let room = usize::from(inner.height().saturating_sub(3));
     for (y, m) in (3..).zip(list.iter().skip(list.len().saturating_sub(room))) {
@@ -345,17 +348,17 @@ pub fn update(state: &mut State, command: Command, effects: &mut Vec<Effect>) ->
             state.say("measuring");
         }
         Command::Skip => {
-            // The suite that runs is that of the last result, or the first before there is any.
-            let last = measured(state).last().map(|m| m.item.suite());
-            let mut on = host::suites().enumerate().filter(|(i, _)| state.calib.suites[*i]);
-            let running = on.find(|(_, s)| last.is_none_or(|last| last == s.name));
-            if let Some((i, suite)) = running {
-                state.calib.suites[i] = false;
-                effects.push(Effect::Cancel(Place::Bench));
-                state.calib.start = !state.calib.wanted().is_empty();
-                state.calib.bench.forget();
-                state.say(format!("{} is left out", suite.name));
-            }
+            let at = state.calib.cursor;
+            let Some((suite, on)) = host::suites().nth(at).zip(state.calib.suites.get_mut(at)).filter(|(_, on)| **on) else {
+                state.say("that suite is off already");
+                return true;
+            };
+            *on = false;
+            effects.push(Effect::Cancel(Place::Bench));
+            // What is measured of the others stays, and they go on.
+            state.calib.start = !state.calib.wanted().is_empty();
+            state.calib.bench.forget();
+            state.say(format!("{} is left out", suite.name));
         }
         Command::Move(to) => state.calib.cursor = stepped(state.calib.cursor, host::suites().count(), to, 2),
         Command::Enter => {
@@ -396,16 +399,17 @@ pub fn save(state: &mut State, path: &str, effects: &mut Vec<Effect>) {
         .and_then(|s| s.to_str())
         .unwrap_or("")
         .to_string();
-    let Some(machine) = state.calib.machine.clone() else {
+    let benched = state.calib.bench.value.clone();
+    let Some((benched, machine)) = benched.as_deref().and_then(|b| Some((b, b.machine.as_ref()?))) else {
         return state.complain("nothing is measured yet");
     };
     let record = Record {
         name: &name,
         backend: "cpu",
-        environment: &machine,
-        list: measured(state),
+        environment: machine,
+        list: &benched.list,
         weights: &[],
-        complete: !state.calib.bench.waiting,
+        complete: benched.end == Some(End::Complete),
         source: HERE,
         bandwidth_bytes_per_s: None,
         scale_up: None,

@@ -245,9 +245,10 @@ fn remedy(state: &mut State) {
         popup(state, warning.code, vec![warning.message, format!("help: {}", warning.remedy)]);
         return;
     };
-    if let Some(at) = state.visible().iter().position(|i| state.entries[*i].id == id) {
-        state.plans.cursor = at;
-    }
+    let Some(at) = state.visible().iter().position(|i| state.entries[*i].id == id) else {
+        return state.say("the filter hides that plan");
+    };
+    state.plans.cursor = at;
     update::set(state, path, value);
     state.screen = Screen::WhatIf;
     state.say(format!("{path}={value} is tried; u takes it back"));

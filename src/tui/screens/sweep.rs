@@ -9,10 +9,11 @@ use crate::tui::action::{Command, Move};
 use crate::tui::export::Writing;
 use crate::tui::knobs;
 use crate::tui::paint::{Paint, bar, fit, gauge};
-use crate::tui::state::State;
 use crate::tui::state::jobs::{Effect, Grid};
 use crate::tui::state::views::METRICS;
+use crate::tui::state::{Ask, State};
 use crate::tui::theme::Role;
+use crate::tui::update::ask;
 use ratatui::layout::{Constraint, Rect};
 
 /// Its panels.
@@ -62,8 +63,9 @@ fn text(case: &Row, column: &str) -> String {
 
 /// Line and column of the cursor, within the grid.
 fn cursor(state: &State, g: &Grid) -> (usize, usize) {
-    let (x, y) = state.sweep.cursor;
-    (x.min(g.axes.x.1.len().saturating_sub(1)), y.min(g.axes.y.1.len().saturating_sub(1)))
+    let (nx, ny) = (g.axes.x.1.len(), g.axes.y.1.len());
+    let (x, y) = state.sweep.cursor.unwrap_or((nx / 2, ny / 2));
+    (x.min(nx.saturating_sub(1)), y.min(ny.saturating_sub(1)))
 }
 
 fn metric(state: &State) -> (&'static str, &'static str, Kind) {
@@ -107,11 +109,6 @@ fn cell_size(area: Rect, g: &Grid) -> (u16, u16) {
     let wide = (area.width.saturating_sub(3 + MARGIN) / nx).clamp(1, 8);
     let high = (area.height.saturating_sub(6) / ny).clamp(1, 3);
     (wide, high)
-}
-
-/// The case of the plan itself: in the middle of both axes.
-fn own(g: &Grid) -> Option<&Row> {
-    g.rows.get(g.axes.y.1.len() / 2)?.get(g.axes.x.1.len() / 2)?.as_ref()
 }
 
 fn here(state: &State, paint: &mut Paint<'_>, area: Rect, focus: bool) {
@@ -303,18 +300,20 @@ pub fn blocks(state: &State) -> Vec<Block> {
 }
 
 /// What keys do.
-pub fn update(state: &mut State, command: Command, effects: &mut Vec<Effect>) -> bool {
+pub fn update(state: &mut State, command: Command, _: &mut Vec<Effect>) -> bool {
     let n_axes = knobs::numbers().count();
     match command {
         Command::Move(to) => moved(state, to),
         Command::SweepMetric => state.sweep.metric = (state.sweep.metric + 1) % METRICS.len(),
         Command::AxisX => {
+            other_axes(state);
             state.sweep.x = (state.sweep.x + 1) % n_axes;
             if state.sweep.x == state.sweep.y {
                 state.sweep.x = (state.sweep.x + 1) % n_axes;
             }
         }
         Command::AxisY => {
+            other_axes(state);
             state.sweep.y = (state.sweep.y + 1) % n_axes;
             if state.sweep.x == state.sweep.y {
                 state.sweep.y = (state.sweep.y + 1) % n_axes;
@@ -330,36 +329,41 @@ pub fn update(state: &mut State, command: Command, effects: &mut Vec<Effect>) ->
         Command::Best => {
             let column = metric(state).0;
             match grid(state).and_then(|g| best(g, column)) {
-                Some(at) => state.sweep.cursor = at,
+                Some(at) => state.sweep.cursor = Some(at),
                 None => state.say("nothing fits"),
             }
         }
         Command::Contour => state.sweep.contour = (state.sweep.contour + 1) % (CONTOURS.len() + 1),
         Command::LogColor => state.sweep.log = !state.sweep.log,
-        Command::Submit => submit(state, effects),
+        Command::Submit => submit(state),
         Command::Enter => open(state),
         _ => return false,
     }
     true
 }
 
+/// The old grid is of other axes.
+fn other_axes(state: &mut State) {
+    state.sweep.cursor = None;
+    state.sweep.grid.drop_value();
+}
+
 fn moved(state: &mut State, to: Move) {
-    let Some((nx, ny)) = grid(state).map(|g| (g.axes.x.1.len(), g.axes.y.1.len())) else {
+    let Some((nx, ny, (mut x, mut y))) = grid(state).map(|g| (g.axes.x.1.len(), g.axes.y.1.len(), cursor(state, g))) else {
         return;
     };
-    let (x, y) = &mut state.sweep.cursor;
-    (*x, *y) = ((*x).min(nx - 1), (*y).min(ny - 1));
     match to {
-        Move::Left => *x = x.saturating_sub(1),
-        Move::Right => *x = (*x + 1).min(nx - 1),
+        Move::Left => x = x.saturating_sub(1),
+        Move::Right => x = (x + 1).min(nx - 1),
         // The largest is on top.
-        Move::Up => *y = (*y + 1).min(ny - 1),
-        Move::Down => *y = y.saturating_sub(1),
-        Move::PageUp => *y = ny - 1,
-        Move::PageDown => *y = 0,
-        Move::Top => *x = 0,
-        Move::Bottom => *x = nx - 1,
+        Move::Up => y = (y + 1).min(ny - 1),
+        Move::Down => y = y.saturating_sub(1),
+        Move::PageUp => y = ny - 1,
+        Move::PageDown => y = 0,
+        Move::Top => x = 0,
+        Move::Bottom => x = nx - 1,
     }
+    state.sweep.cursor = Some((x, y));
 }
 
 /// The case under the cursor as a plan of its own, or why it has none.
@@ -388,12 +392,20 @@ fn open(state: &mut State) {
     state.say("it is in the list of plans: 1");
 }
 
-fn submit(state: &mut State, effects: &mut Vec<Effect>) {
-    let Some(study) = grid(state).map(|g| g.study.clone()) else {
+fn submit(state: &mut State) {
+    if grid(state).is_none() {
         state.say("the grid is still being planned");
         return;
-    };
-    effects.push(Effect::Write(Writing::study("sweep.toml", study)));
+    }
+    ask(state, Ask::Study, "sweep.toml");
+}
+
+/// Write the study of what is seen.
+pub fn save(state: &mut State, path: &str, effects: &mut Vec<Effect>) {
+    match grid(state).map(|g| g.study.clone()) {
+        Some(study) => effects.push(Effect::Write(Writing::study(path, study))),
+        None => state.say("the grid is still being planned"),
+    }
 }
 
 /// The mouse.
@@ -408,6 +420,6 @@ pub fn click(state: &mut State, panel: usize, area: Rect, (x, y): (u16, u16), _:
     let (Some(column), Some(line)) = (column.filter(|c| *c < nx), line.filter(|l| *l < ny)) else {
         return false;
     };
-    state.sweep.cursor = (column, ny - 1 - line);
+    state.sweep.cursor = Some((column, ny - 1 - line));
     true
 }

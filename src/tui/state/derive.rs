@@ -33,10 +33,32 @@ pub fn derive(state: &mut State) -> Vec<Effect> {
             out.extend(e.was.plan(Place::Was(e.id), &e.source, sets, epoch, generation));
         }
     }
-    if let Some(planned) = state.planned().cloned() {
+    let planned = state.planned().cloned();
+    forget_others(state, current, planned.as_deref());
+    if let Some(planned) = planned {
         screen(state, &planned, &mut out);
     }
     out
+}
+
+/// Answers about another plan than the one that is seen now are no answers.
+fn forget_others(state: &mut State, entry: Option<u64>, planned: Option<&Planned>) {
+    let key = planned.map(|p| format!("{}\n{}\n{}", state.epoch, p.source, p.sets.join("\n")));
+    if state.shown_for.0 != entry {
+        state.whatif.swings.drop_value();
+    }
+    if state.shown_for.1 != key {
+        state.layouts.found.drop_value();
+        state.layouts.chosen.drop_value();
+        state.step.details.drop_value();
+        state.step.effects.drop_value();
+        state.memory.tries.drop_value();
+        state.memory.marked.clear();
+        state.bill.places.drop_value();
+        state.calib.effect.drop_value();
+        state.sweep.grid.drop_value();
+    }
+    state.shown_for = (entry, key);
 }
 
 fn screen(state: &mut State, planned: &Arc<Planned>, out: &mut Vec<Effect>) {
@@ -87,7 +109,7 @@ fn screen(state: &mut State, planned: &Arc<Planned>, out: &mut Vec<Effect>) {
         }
         Screen::Calib => {
             let file = state.calib.file.clone();
-            let own = format!("published {file:?}");
+            let own = format!("published {} {file:?}", state.epoch);
             if let Some(n) = state.calib.validation.ask(&own, &mut state.generation) {
                 out.push(Effect::Start(Place::Validation, n, Job::Validate(file)));
             }
@@ -107,9 +129,10 @@ fn screen(state: &mut State, planned: &Arc<Planned>, out: &mut Vec<Effect>) {
     if state.calib.start {
         state.calib.start = false;
         let names = state.calib.wanted();
+        let known = state.calib.bench.value.as_ref().map_or(Vec::new(), |b| b.list.clone());
         let own = format!("{}", state.generation);
         if let Some(n) = state.calib.bench.ask(&own, &mut state.generation) {
-            out.push(Effect::Start(Place::Bench, n, Job::Bench(names)));
+            out.push(Effect::Start(Place::Bench, n, Job::Bench(names, known)));
         }
     }
 }
@@ -150,16 +173,17 @@ pub fn receive(state: &mut State, reply: Reply) -> bool {
         (Place::Places, Outcome::Places(list)) => state.bill.places.take(n, list),
         (Place::Swings, Outcome::Swings(list)) => state.whatif.swings.take(n, list),
         (Place::Validation, Outcome::Validated(list)) => state.calib.validation.take(n, list),
-        (Place::Bench, Outcome::Measured(machine, list, note)) => {
-            state.calib.machine = machine;
-            if let Some(note) = note {
-                state.say(note);
-            }
-            if reply.last {
-                state.calib.bench.take(n, list)
+        (Place::Bench, Outcome::Measured(benched)) => {
+            let error = benched.error.clone();
+            let taken = if reply.last {
+                state.calib.bench.take(n, *benched)
             } else {
-                state.calib.bench.take_part(n, list)
+                state.calib.bench.take_part(n, *benched)
+            };
+            if let Some(error) = error.filter(|_| taken) {
+                state.complain(error);
             }
+            taken
         }
         (Place::Grid, Outcome::Grid(grid)) => {
             if reply.last {
@@ -170,6 +194,10 @@ pub fn receive(state: &mut State, reply: Reply) -> bool {
         }
         (place, Outcome::Failed(message)) => {
             if failed(state, place, n) {
+                if place == Place::Validation {
+                    // A file that cannot be read must not keep the published runs away.
+                    state.calib.file = None;
+                }
                 state.complain(message);
                 return true;
             }

@@ -108,6 +108,28 @@ impl<T> Slot<T> {
     pub fn forget(&mut self) {
         self.key.clear();
     }
+
+    /// Forget the answer, too, and one that is still to come: it is about something else.
+    pub fn drop_value(&mut self) {
+        *self = Slot::default();
+    }
+}
+
+/// What was measured on this machine.
+#[derive(Debug, Clone, Default)]
+pub struct Benched {
+    /// The machine.
+    pub machine: Option<crate::bench::Environment>,
+    /// Results.
+    pub list: Vec<crate::bench::Measured>,
+    /// Kernels that were left out because they failed.
+    pub n_failed: usize,
+    /// Kernels in all.
+    pub n_all: usize,
+    /// How it ended; not while it goes on, nor where it failed.
+    pub end: Option<crate::bench::End>,
+    /// Why it failed.
+    pub error: Option<String>,
 }
 
 /// Which slot an answer is for.
@@ -165,7 +187,7 @@ pub enum Job {
     /// Plan without measured kernels.
     Sheets(Arc<Planned>),
     /// Measure this machine.
-    Bench(Vec<String>),
+    Bench(Vec<String>, Vec<crate::bench::Measured>),
     /// Plan a grid.
     Grid(Arc<Planned>, Box<GridAxes>),
 }
@@ -302,7 +324,7 @@ pub enum Outcome {
     /// Of published runs.
     Validated(Vec<Prediction>),
     /// Of measurements; the rest may be still to come.
-    Measured(Option<crate::bench::Environment>, Vec<crate::bench::Measured>, Option<String>),
+    Measured(Box<Benched>),
     /// Of a grid; the rest may be still to come.
     Grid(Box<Grid>),
     /// It failed.

@@ -1,8 +1,8 @@
 //! What each screen remembers.
 
-use super::jobs::{Answer, Details, Elsewhere, Grid, GridAxes, Progress, Search, Slot, Swings, Try};
+use super::jobs::{Answer, Benched, Details, Elsewhere, Grid, GridAxes, Progress, Search, Slot, Swings, Try};
 use super::plans::Entry;
-use crate::bench::{Environment, Measured, host};
+use crate::bench::{Measured, host};
 use crate::layout::{Breadth, Layout};
 use crate::plan::Plan;
 use crate::search::{Candidate, Objective};
@@ -295,14 +295,10 @@ impl WhatIf {
 pub struct Calib {
     /// Suites that are to run.
     pub suites: Vec<bool>,
-    /// Kernels of each.
-    pub sizes: Vec<usize>,
     /// Line of the suites.
     pub cursor: usize,
     /// Measurements.
-    pub bench: Slot<Vec<Measured>>,
-    /// The machine that they are of.
-    pub machine: Option<Environment>,
+    pub bench: Slot<Benched>,
     /// They are to be started.
     pub start: bool,
     /// A file of measured runs that is held against predictions, too.
@@ -323,10 +319,8 @@ impl Default for Calib {
     fn default() -> Self {
         Calib {
             suites: vec![true; host::suites().count()],
-            sizes: host::sizes(std::thread::available_parallelism().map_or(1, usize::from)),
             cursor: 0,
             bench: Slot::default(),
-            machine: None,
             start: false,
             file: None,
             validation: Slot::default(),
@@ -346,12 +340,10 @@ impl Calib {
         on.map(|(suite, _)| suite.name.to_string()).collect()
     }
 
-    /// Measurements so far, and of how many.
+    /// Results.
     #[must_use]
-    pub fn progress(&self) -> (usize, usize) {
-        let on = self.sizes.iter().zip(&self.suites).filter(|(_, on)| **on);
-        let all = on.map(|(n, _)| n).sum();
-        (self.bench.value.as_ref().map_or(0, |v| v.len()), all)
+    pub fn measured(&self) -> &[Measured] {
+        self.bench.value.as_ref().map_or(&[], |b| b.list.as_slice())
     }
 }
 
@@ -370,8 +362,8 @@ pub struct Sweep {
     pub log: bool,
     /// Contours of: nothing, days, carbon.
     pub contour: usize,
-    /// Column and line of the cursor; the middle at first.
-    pub cursor: (usize, usize),
+    /// Column and line of the cursor; the middle where it was not moved.
+    pub cursor: Option<(usize, usize)>,
     /// How far the axes reach.
     pub reach: u32,
 }
@@ -385,7 +377,7 @@ impl Default for Sweep {
             metric: 0,
             log: true,
             contour: 0,
-            cursor: (COLUMNS / 2, LINES / 2),
+            cursor: None,
             reach: 4,
         }
     }
@@ -431,6 +423,8 @@ impl Sweep {
                 }
             };
             let mut points: Vec<(f64, String)> = (0..n).map(|i| (value(i), (number.write)(value(i)))).collect();
+            // There is no half of a node.
+            points.retain(|(v, _)| !doubles || *v >= 1.0);
             points.dedup_by(|a, b| a.1 == b.1);
             ((number.path)(&plan.scenario), points)
         };

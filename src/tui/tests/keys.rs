@@ -1,8 +1,10 @@
 //! The table of keys: no chord means two things, each does something somewhere.
 
 use super::*;
+use crate::bench::{Checked, Environment, Item, Measured, Sample, Stream};
 use crate::tui::keys::{KEYS, help, hints, markdown};
 use crate::tui::screens;
+use crate::tui::state::jobs::Benched;
 
 #[test]
 fn no_chord_has_two_meanings_on_a_screen() {
@@ -24,18 +26,54 @@ fn no_chord_has_two_meanings_on_a_screen() {
     }
 }
 
+fn measured() -> Benched {
+    let item = Item::Stream {
+        stream: Stream::Copy,
+        bytes: 8,
+    };
+    Benched {
+        machine: Some(Environment::default()),
+        list: vec![Measured {
+            item,
+            n_threads: 1,
+            kernel: "a copy".to_string(),
+            sample: Sample::new(&[1.0, 1.0, 1.0]).unwrap(),
+            check: Checked {
+                max_error_fraction: 0.0,
+                n_checked: 1,
+            },
+            energy_j: None,
+        }],
+        n_all: 2,
+        ..Benched::default()
+    }
+}
+
 /// Each row, on each screen and panel where it is found, is pressed; somewhere it must change the screen,
 /// ask for something outside, or end the program.
 #[test]
 fn every_key_does_something() {
     let mut rig = rig((160, 48), "safe", false);
     rig.most_jobs = 200;
-    // Something to undo, to redo, to unmark.
-    rig.keys("space 6 l l u 1");
+    // Something to unmark.
+    rig.keys("space");
+    // Another plan than the reference, a filter that keeps all.
+    rig.keys("/ 'mfu_>_1' enter j");
+    assert!(
+        rig.state.visible().len() > 1 && !rig.state.filter_text().is_empty(),
+        "{:?}",
+        rig.frame()
+    );
+    // Something to undo and to redo.
+    rig.keys("6 l l u 1");
     for (_, screen) in Screen::ALL {
         rig.screen(screen);
     }
     rig.keys("3 + + ] 1");
+    // Measurements that go on and are kept.
+    rig.state.calib.bench.value = Some(Arc::new(measured()));
+    rig.state.calib.bench.waiting = true;
+    rig.state.calib.accepted = true;
     let mut dead: Vec<String> = Vec::new();
     for key in KEYS {
         let mut alive = false;
@@ -53,10 +91,14 @@ fn every_key_does_something() {
                     rig.screen(*screen);
                     rig.state.focus[screen.index()] = panel;
                     rig.others.clear();
+                    rig.state.message = None;
                     let frame = rig.frame();
                     let modifiers = if chord.control { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
                     rig.key(chord.code, modifiers);
-                    alive |= rig.frame() != frame || !rig.others.is_empty() || rig.state.quit.is_some();
+                    // That it does nothing here, or cannot, is nothing done.
+                    let said = rig.state.message.take();
+                    let word = said.is_some_and(|m| !m.bad && !m.text.starts_with("that does nothing"));
+                    alive |= word || rig.frame() != frame || !rig.others.is_empty() || rig.state.quit.is_some();
                     rig.state = before;
                 }
             }

@@ -107,10 +107,11 @@ fn memory_and_bill_apply_as_what_ifs() {
     assert_eq!((rig.state.screen, edits(&rig).as_str()), (Screen::WhatIf, "layout.sharding=zero3"));
     rig.keys("u 4 j space j space enter");
     assert_eq!(rig.state.current().unwrap().edits.len(), 2, "{}", edits(&rig));
-    rig.keys("u 5 j enter");
+    rig.keys("u 5");
+    let own = rig.state.bill.places.value.clone().unwrap();
+    rig.keys("j enter");
     assert!(edits(&rig).contains("cost.offer="), "{}", edits(&rig));
     let planned = rig.state.planned().unwrap();
-    let own = rig.state.bill.places.value.as_ref().unwrap();
     assert!(
         own.iter()
             .any(|e| Some(&e.offer) == planned.plan.scenario.offer.as_ref().map(|o| &o.provider))

@@ -84,9 +84,10 @@ pub fn entered(state: &mut State, ask: &Ask, text: &str, chosen: usize, effects:
             }
         }
         Ask::Value(path) if !text.is_empty() => set(state, path, text),
-        Ask::Export | Ask::SaveProfile | Ask::Import if text.is_empty() => {}
+        Ask::Export | Ask::SaveProfile | Ask::Study | Ask::Import if text.is_empty() => {}
         Ask::Export => effects.push(Effect::Write(state.writing(text))),
         Ask::SaveProfile => crate::tui::screens::calib::save(state, text, effects),
+        Ask::Study => crate::tui::screens::sweep::save(state, text, effects),
         Ask::Import => {
             state.calib.file = Some(text.to_string());
             state.say(format!("{text} is held against predictions, as `exaplan validate --runs` does"));

@@ -1,6 +1,6 @@
 //! The grid as characters from little to much, with colours where there are some.
 
-use super::{CONTOURS, MARGIN, axis_name, cell_size, cursor, ends, grid, metric, own, shown, value};
+use super::{CONTOURS, MARGIN, axis_name, cell_size, cursor, ends, grid, metric, shown, value};
 use crate::tui::paint::{Inner, Paint, fit};
 use crate::tui::screens::missing;
 use crate::tui::state::State;
@@ -113,8 +113,11 @@ fn contours(state: &State, paint: &mut Paint<'_>, inner: Inner, g: &Grid, (wide,
     let Some((column, _)) = state.sweep.contour.checked_sub(1).and_then(|i| CONTOURS.get(i)) else {
         return;
     };
-    let Some(level) = own(g).and_then(|c| value(Some(c), column)) else {
-        return;
+    let Some(plan) = state.planned().map(|p| &p.plan) else { return };
+    let level = if *column == "wall_s" {
+        plan.run.wall_s
+    } else {
+        plan.bill.carbon.total_location_kg_co2e
     };
     let ny = g.axes.y.1.len();
     for (y, line) in g.rows.iter().enumerate() {
