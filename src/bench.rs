@@ -174,7 +174,8 @@ pub fn run(
         if rest_s <= 0.0 {
             return Ok(End::Budget(todo.len() - at));
         }
-        let fair_s = (rest_s / (todo.len() - at) as f64).max(MIN_ITEM_S);
+        let share = order::share(item) / todo[at..].iter().map(|i| order::share(i)).sum::<f64>();
+        let fair_s = (rest_s * share).max(MIN_ITEM_S);
         let protocol = Protocol {
             budget_s: protocol.budget_s.min(fair_s).min(MOST_OF_REST * rest_s),
             ..*protocol

@@ -97,6 +97,8 @@ source tests/real-parts/speed.sh
 
 # The terminal UI in a real terminal.
 source tests/real-parts/tui.sh
+# Benchmarks by frameworks that train.
+source tests/real-parts/bench.sh
 # Sweeps under a real scheduler, read by others.
 source tests/real-parts/sweep.sh
 say "all done"

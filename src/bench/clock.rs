@@ -65,7 +65,7 @@ impl Default for Protocol {
             min_repeats: 10,
             max_repeats: 500,
             target_fraction: 0.01,
-            budget_s: 3.0,
+            budget_s: 10.0,
             cold_bytes: 0,
         }
     }

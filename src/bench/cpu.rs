@@ -15,8 +15,8 @@ use super::{Backend, Checked, Clock, Environment, Item, Measured, Operands, Pass
 use crate::catalog::{Collective, DType};
 use crate::error::{Error, Result};
 use product::{Float, View};
-use rayon::prelude::*;
 use std::hint::black_box;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 const STREAM_KERNEL: &str = "safe Rust loops over f64, baseline instruction set";
@@ -319,7 +319,7 @@ impl Streams {
     }
 
     fn run(&mut self, stream: Stream) {
-        self.parts.par_iter_mut().with_max_len(1).for_each(|[a, b, c]| match stream {
+        on_threads(self.parts.iter_mut().collect(), |_, [a, b, c]| match stream {
             Stream::Copy => a.copy_from_slice(black_box(b)),
             Stream::Triad => {
                 for (a, (b, c)) in a.iter_mut().zip(black_box(b.iter().zip(c.iter()))) {
@@ -341,6 +341,20 @@ impl Streams {
         });
         worst(errors)
     }
+}
+
+/// Every part on a thread of its own, the same each time: work stealing would run two small ones on one thread, and
+/// big ones far from their memory. With fewer threads than parts each takes its share.
+fn on_threads<T: Send>(parts: Vec<T>, work: impl Fn(usize, T) + Sync) {
+    let parts: Vec<_> = parts.into_iter().map(|part| Mutex::new(Some(part))).collect();
+    rayon::broadcast(|thread| {
+        for i in (thread.index()..parts.len()).step_by(thread.num_threads()) {
+            let part = parts[i].lock().ok().and_then(|mut part| part.take());
+            if let Some(part) = part {
+                work(i, part);
+            }
+        }
+    });
 }
 
 /// The largest error; one that is not a number is the largest of all.

@@ -62,6 +62,12 @@ fn size(item: &Item) -> f64 {
     }
 }
 
+/// Share of a budget, to be divided by the sum of all: half way between as much time for each and as many repeats.
+#[must_use]
+pub fn share(item: &Item) -> f64 {
+    size(item).sqrt()
+}
+
 /// What is compared with each other.
 fn kind(item: &Item) -> String {
     let mask = matches!(item, Item::Attention { causal: false, .. });

@@ -1,9 +1,8 @@
 //! Collectives over threads that share memory: each thread is a rank with a buffer of its own.
 
-use super::{Random, numbers, worst};
+use super::{Random, numbers, on_threads, worst};
 use crate::catalog::Collective;
 use crate::error::Result;
-use rayon::prelude::*;
 
 pub(super) const KERNEL: &str = "threads over shared memory, one pass, fp32";
 
@@ -37,38 +36,29 @@ impl Ranks {
         })
     }
 
-    /// Once. An all-reduce takes the mean, so that repeats stay finite.
+    /// Once, every rank on a thread of its own. An all-reduce takes the mean, so that repeats stay finite.
     pub fn run(&mut self) {
         let n = self.input.len();
-        let share = 1.0 / n as f32;
+        let input = &self.input;
         match self.kind {
             Collective::AllReduce => {
-                let part = self.input[0].len() / n;
+                let part = input[0].len() / n;
                 let mut buffers: Vec<_> = self.input.iter_mut().map(|b| b.chunks_mut(part)).collect();
-                let mut parts: Vec<Vec<&mut [f32]>> = (0..n).map(|_| buffers.iter_mut().filter_map(Iterator::next).collect()).collect();
-                parts.par_iter_mut().with_max_len(1).for_each(|ranks| mean(ranks, share));
+                let parts: Vec<Vec<&mut [f32]>> = (0..n).map(|_| buffers.iter_mut().filter_map(Iterator::next).collect()).collect();
+                on_threads(parts, |_, mut ranks| mean(&mut ranks, 1.0 / n as f32));
             }
-            Collective::AllGather => {
-                let input = &self.input;
-                self.output.par_iter_mut().with_max_len(1).for_each(|out| {
-                    out.chunks_mut(input[0].len()).zip(input).for_each(|(o, i)| o.copy_from_slice(i));
-                });
-            }
-            Collective::ReduceScatter => {
-                let input = &self.input;
-                self.output.par_iter_mut().with_max_len(1).enumerate().for_each(|(rank, out)| {
-                    let len = out.len();
-                    sum(out, input.iter().map(|b| &b[rank * len..][..len]));
-                });
-            }
-            Collective::AllToAll => {
-                let input = &self.input;
-                self.output.par_iter_mut().with_max_len(1).enumerate().for_each(|(rank, out)| {
-                    let part = out.len() / n;
-                    let parts = out.chunks_mut(part).zip(input);
-                    parts.for_each(|(o, i)| o.copy_from_slice(&i[rank * part..][..part]));
-                });
-            }
+            Collective::AllGather => on_threads(self.output.iter_mut().collect(), |_, out: &mut Vec<f32>| {
+                out.chunks_mut(input[0].len()).zip(input).for_each(|(o, i)| o.copy_from_slice(i));
+            }),
+            Collective::ReduceScatter => on_threads(self.output.iter_mut().collect(), |rank, out: &mut Vec<f32>| {
+                let len = out.len();
+                sum(out, input.iter().map(|b| &b[rank * len..][..len]));
+            }),
+            Collective::AllToAll => on_threads(self.output.iter_mut().collect(), |rank, out: &mut Vec<f32>| {
+                let part = out.len() / n;
+                let parts = out.chunks_mut(part).zip(input);
+                parts.for_each(|(o, i)| o.copy_from_slice(&i[rank * part..][..part]));
+            }),
         }
     }
 

@@ -52,6 +52,7 @@ impl Keep {
         let journal_path = path.with_extension("bench.jsonl");
         let mut list = Vec::new();
         let mut kept = String::new();
+        let mut machine = environment.clone();
         if !fresh && journal_path.is_file() {
             let text = source::read_as(&journal_path, "a journal of `bench run`")?.text.clone();
             let (head, known) = journal::read(&text)?;
@@ -61,6 +62,8 @@ impl Keep {
                 kept.push_str(&journal::line(one)?);
             }
             list = known;
+            // Peaks and clocks are those of the first run: nothing new is measured by going on with nothing left.
+            machine = head.environment;
         } else {
             kept.push_str(&journal::line(&Head {
                 schema: journal::SCHEMA.to_string(),
@@ -79,7 +82,7 @@ impl Keep {
             path: path.to_path_buf(),
             name,
             backend: backend.to_string(),
-            environment: environment.clone(),
+            environment: machine,
             weights,
             journal,
             journal_path,

@@ -30,12 +30,15 @@ pub fn all(console: &Console, (done, environment): (&[Measured], &Environment), 
 
 /// One line while it runs.
 pub fn line(m: &Measured) -> String {
-    format!("{} {}, {}: {}", m.item.op(), m.item.shape(), threads(m), rate(m, m.rate_per_s()))
+    format!("{} {}{}: {}", m.item.op(), m.item.shape(), threads(m), rate(m, m.rate_per_s()))
 }
 
 fn threads(m: &Measured) -> String {
-    let plural = if m.n_threads == 1 { "" } else { "s" };
-    format!("{} thread{plural}", m.n_threads)
+    match m.n_threads {
+        0 => String::new(),
+        1 => ", 1 thread".to_string(),
+        n => format!(", {n} threads"),
+    }
 }
 
 fn rate(m: &Measured, value: f64) -> String {
@@ -85,7 +88,12 @@ fn document(list: &[Measured], environment: &Environment, end: End) -> Document 
         #[allow(clippy::cast_precision_loss)]
         table.rows.push(vec![
             Cell::Text(m.item.to_string()),
-            Cell::Count(m.n_threads as f64),
+            // A framework does not tell.
+            if m.n_threads == 0 {
+                Cell::Text(String::new())
+            } else {
+                Cell::Count(m.n_threads as f64)
+            },
             Cell::Text(rate(m, m.rate_per_s())),
             Cell::Text(format!("{} to {}", rate(m, low), rate(m, high))),
             Cell::Count(m.sample.n as f64),
