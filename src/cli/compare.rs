@@ -116,7 +116,7 @@ pub fn write(shown: &Comparison, again: &[String], target: &Target, console: &Co
             },
             trace: &|| no_form("a trace shows one step, not a comparison", has),
             svg: &|| no_form("a comparison is more than one picture", has),
-            xlsx: &|| book(shown),
+            xlsx: Some(&|| book(shown)),
         },
     )
 }
@@ -172,6 +172,7 @@ impl Loader<'_> {
             cases.push(Case {
                 letter,
                 asked: text.clone(),
+                changed: spec.sets.clone(),
                 plan,
                 study,
             });

@@ -1,7 +1,7 @@
 //! `exaplan size`.
 
 use super::bench::interrupts;
-use super::output::{Console, Forms, Target, no_book, no_form};
+use super::output::{Console, Forms, Target, no_form};
 use super::{DONE, Done, Input, NO, layers};
 use crate::catalog::Commitment;
 use crate::error::{Diagnostic, Result, nearest};
@@ -139,7 +139,7 @@ pub fn run(args: &SizeArgs, console: &Console) -> Done {
                 "give a name in .html: its page holds the charts as SVG",
             )
         },
-        xlsx: &no_book,
+        xlsx: None,
     };
     args.target.write(console, &forms)?;
     Ok(if answer.best.is_some() { DONE } else { NO })

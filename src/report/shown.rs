@@ -54,7 +54,7 @@ impl Shown {
 }
 
 /// The unit that all quantities of a column are written in, if they are of one kind and similar size.
-fn shared_scale(table: &Table, column: usize) -> Option<(Kind, Scale)> {
+pub(super) fn shared_scale(table: &Table, column: usize) -> Option<(Kind, Scale)> {
     let kind = table.kind(column)?;
     let cells = || (0..table.rows.len()).map(move |row| table.cell(row, column));
     if cells().any(|cell| cell.kind().is_some_and(|k| k != kind)) {

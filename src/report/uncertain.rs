@@ -7,6 +7,7 @@ use crate::report::plan::Detail;
 use crate::study::metric::Metric;
 use crate::study::uncertain::case::Reused;
 use crate::study::uncertain::{Chance, Input, Output, STEP_TIME, Uncertain};
+use crate::units::{DAY_S, KWH_J};
 use serde_json::{Map, Value, json};
 
 /// Inputs that a screen has room for.
@@ -20,6 +21,18 @@ pub fn kind(metric: Metric) -> Kind {
         Metric::Cost => Kind::Usd,
         Metric::Energy => Kind::Energy,
         Metric::Carbon => Kind::Carbon,
+    }
+}
+
+/// In what a workbook writes a metric: base units over this, and their name.
+#[must_use]
+pub fn base(metric: Metric) -> (f64, &'static str) {
+    match metric {
+        Metric::Step => (1.0, "s"),
+        Metric::Wall => (DAY_S, "days"),
+        Metric::Cost => (1.0, "USD"),
+        Metric::Energy => (KWH_J, "kWh"),
+        Metric::Carbon => (1.0, "kg CO2e"),
     }
 }
 
@@ -80,14 +93,7 @@ fn ranges(plan: &Plan, study: &Uncertain) -> Table {
         names(study),
         study.seed
     ));
-    let outside = |o: &&Output| o.metric.of(plan).is_some_and(|v| v < o.quantiles.p10 || v > o.quantiles.p90);
-    let far: Vec<&str> = study.outputs.iter().filter(outside).map(|o| o.metric.name()).collect();
-    if !far.is_empty() {
-        table.notes.push(format!(
-            "As planned outside of P10 to P90: {}. The plan takes the scenario's own values, which are far from the middle of what was drawn.",
-            far.join(", ")
-        ));
-    }
+    table.notes.extend(Some(super::opening::outside(plan)).filter(|t| !t.is_empty()));
     table
 }
 
@@ -100,7 +106,9 @@ fn names(study: &Uncertain) -> String {
     }
 }
 
-fn title(input: &Input) -> &str {
+/// What people call an input.
+#[must_use]
+pub fn title(input: &Input) -> &str {
     if input.path == STEP_TIME { "step time" } else { &input.path }
 }
 

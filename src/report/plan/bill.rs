@@ -49,19 +49,7 @@ pub(super) fn key_values(plan: &Plan) -> Vec<KeyValue> {
     let bill = &plan.bill;
     let (energy, carbon) = (&bill.energy, &bill.carbon);
     let mut out = vec![
-        KeyValue::new("Energy", Cell::quantity(energy.facility_j, Kind::Energy)).note(list(
-            &[
-                ("math", energy.math_j),
-                ("communication", energy.communication_j),
-                ("bubble and waiting", energy.bubble_j),
-                ("lost time", energy.lost_j),
-                ("idle spares", energy.idle_j),
-                ("network", energy.network_j),
-                ("storage", energy.storage_j),
-                ("cooling", energy.cooling_j),
-            ],
-            Kind::Energy,
-        )),
+        KeyValue::new("Energy", Cell::quantity(energy.facility_j, Kind::Energy)).note(list(&energy.named(), Kind::Energy)),
         KeyValue::new("Power", Cell::quantity(energy.mean_w, Kind::Si("W"))).note(power(plan)),
     ];
     let other = |name: &str, value: Option<f64>| value.map(|v| format!("; {name} {}", human(v, Kind::Carbon))).unwrap_or_default();
@@ -119,28 +107,17 @@ fn money(plan: &Plan) -> Vec<KeyValue> {
     out
 }
 
-/// Lines of the cloud bill; what comes on top only where there is any.
+/// Lines of the cloud bill that cost something.
 pub(super) fn cloud_lines(c: &Cloud) -> Vec<(&'static str, f64)> {
-    let mut out = vec![("compute", c.compute_usd), ("support", c.support_usd), ("storage", c.storage_usd)];
-    out.extend(c.extra.list());
-    out.retain(|(_, usd)| *usd > 0.0);
-    out
+    paid(c.lines())
 }
 
-/// Lines of owning.
+/// Lines of owning that cost something.
 pub(super) fn owned_lines(o: &Owned) -> Vec<(&'static str, f64)> {
-    let mut out = vec![
-        ("capital", o.capital_usd),
-        ("financing", o.financing_usd),
-        ("electricity", o.electricity_usd),
-        ("colocation", o.colocation_usd),
-        ("facility", o.facility_usd),
-        ("maintenance", o.maintenance_usd),
-        ("staff", o.staff_usd),
-        ("support", o.support_usd),
-        ("storage", o.storage_usd),
-    ];
-    out.extend(o.extra.list());
-    out.retain(|(_, usd)| *usd > 0.0);
-    out
+    paid(o.lines())
+}
+
+fn paid(mut lines: Vec<(&'static str, f64)>) -> Vec<(&'static str, f64)> {
+    lines.retain(|(_, usd)| *usd > 0.0);
+    lines
 }

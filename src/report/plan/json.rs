@@ -155,7 +155,6 @@ pub fn layout(l: &Layout) -> Value {
 }
 
 fn step(s: &Step) -> Value {
-    let per_device_s = s.time_s * s.n_devices;
     json!({
         "time_s": s.time_s,
         "tokens": s.tokens,
@@ -166,8 +165,8 @@ fn step(s: &Step) -> Value {
         "model_flop": s.model_flop,
         "model_flop_full_attention": s.model_flop_full_attention,
         "hardware_flop": s.hardware_flop,
-        "model_flop_per_s_per_device": s.model_flop / per_device_s,
-        "model_flop_full_attention_per_s_per_device": s.model_flop_full_attention / per_device_s,
+        "model_flop_per_s_per_device": s.per_s_per_device(s.model_flop),
+        "model_flop_full_attention_per_s_per_device": s.per_s_per_device(s.model_flop_full_attention),
         "parts": named(s.parts.list()),
     })
 }
@@ -261,8 +260,8 @@ fn phase(p: &PhasePlan) -> Value {
         "layout": layout(&p.layout),
         "step_time_s": p.step.time_s,
         "mfu": p.step.mfu,
-        "n_steps": (p.phase.total_tokens / p.step.tokens).ceil(),
-        "ideal_s": (p.phase.total_tokens / p.step.tokens).ceil() * p.step.time_s,
+        "n_steps": p.n_steps(),
+        "ideal_s": p.ideal_s(),
     })
 }
 

@@ -162,21 +162,12 @@ fn energy(plan: &Plan) -> Table {
         "Energy",
         vec![Column::words("Phase"), Column::numbers("Energy"), Column::numbers("Share")],
     );
-    let names = [
-        "math",
-        "communication",
-        "bubble and waiting",
-        "lost time",
-        "idle spares",
-        "network",
-        "storage",
-        "cooling and conversion",
-    ];
-    let rows = names.iter().zip(energy.list()).filter(|(_, (_, j))| *j > 0.0);
+    let named = energy.named();
+    let rows = named.iter().filter(|(_, j)| *j > 0.0);
     table.rows = rows
-        .map(|(name, (_, j))| {
+        .map(|&(name, j)| {
             vec![
-                (*name).into(),
+                name.into(),
                 Cell::quantity(j, Kind::Energy),
                 Cell::quantity(j / energy.facility_j, Kind::Percent),
             ]

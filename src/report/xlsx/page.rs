@@ -13,8 +13,9 @@ const MAX_CHARS: usize = 32_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
     Title,
-    Head,
     Text,
+    /// Words of several lines.
+    Wrapped,
     Strong,
     Value(&'static str),
     /// A value that the reader may change.
@@ -23,14 +24,34 @@ pub(super) enum Look {
     Total(&'static str),
 }
 
+/// A heading of a column: it stands as what is below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Head<'a> {
+    Words(&'a str),
+    Number(&'a str),
+}
+
 fn number_format(unit: &str) -> &'static str {
     match unit {
         "USD" => "#,##0.00",
-        "fraction" => "0.00%",
-        "devices" | "nodes" | "checkpoints" | "tokens" => "#,##0",
-        "h" | "kWh" | "kW" | "kg CO2e" | "L" | "GB" | "device-hours" => "#,##0.0",
+        "fraction" | "fraction/year" => "0.00%",
+        "devices" | "nodes" | "checkpoints" | "tokens" | "W" => "#,##0",
+        "h" | "days" | "kWh" | "kW" | "kg CO2e" | "L" | "GB" | "GiB" | "device-hours" => "#,##0.0",
+        "s" | "MW" => "#,##0.000",
         _ => "#,##0.00####",
     }
+}
+
+/// The format of headings.
+pub(super) fn head_format(number: bool) -> Format {
+    let align = if number { FormatAlign::Right } else { FormatAlign::Left };
+    Format::new()
+        .set_bold()
+        .set_text_wrap()
+        .set_align(align)
+        .set_align(FormatAlign::Bottom)
+        .set_background_color(Color::RGB(0x00DC_E6F1))
+        .set_border_bottom(FormatBorder::Thin)
 }
 
 impl Look {
@@ -38,12 +59,9 @@ impl Look {
         let plain = Format::new().set_align(FormatAlign::VerticalCenter);
         match self {
             Look::Title => plain.set_bold().set_font_size(16),
-            Look::Head => plain
-                .set_bold()
-                .set_background_color(Color::RGB(0x00DC_E6F1))
-                .set_border_bottom(FormatBorder::Thin),
             // Words beside a number keep a distance.
             Look::Text => plain.set_indent(1),
+            Look::Wrapped => plain.set_align(FormatAlign::Top).set_text_wrap().set_indent(1),
             Look::Strong => plain.set_bold(),
             Look::Value(unit) => plain.set_num_format(number_format(unit)),
             Look::Input(unit) => plain
@@ -61,7 +79,7 @@ impl Look {
 /// A sheet and the row that is written next.
 pub(super) struct Page {
     pub(super) sheet: Worksheet,
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) row: u32,
     /// Names of cells, with what they refer to.
     pub(super) names: Vec<(&'static str, String)>,
@@ -70,29 +88,37 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn new(name: &'static str, widths: &[f64]) -> Written<Page> {
+    pub(super) fn new(name: &str, widths: &[f64]) -> Written<Page> {
+        let mut page = Page::untitled(name, widths)?;
+        page.line(name, Look::Title)?;
+        page.row += 1;
+        Ok(page)
+    }
+
+    /// The same without its name on top.
+    pub(super) fn untitled(name: &str, widths: &[f64]) -> Written<Page> {
         let mut sheet = Worksheet::new();
         sheet.set_name(name)?.set_landscape().set_print_fit_to_pages(1, 0);
         for (column, width) in (0u16..).zip(widths) {
             sheet.set_column_width(column, *width)?;
         }
-        let mut page = Page {
+        Ok(Page {
             sheet,
-            name,
+            name: name.to_string(),
             row: 0,
             names: Vec::new(),
             checks: Vec::new(),
-        };
-        page.text(0, name, Look::Title)?;
-        page.row += 2;
-        Ok(page)
+        })
     }
 
     /// Words, whoever wrote them: always a string cell, never a formula. What starts like a formula
     /// is marked as quoted, so that editing the cell does not make it one.
     pub(super) fn text(&mut self, column: u16, text: &str, look: Look) -> Written<()> {
+        self.words(column, text, look.format())
+    }
+
+    fn words(&mut self, column: u16, text: &str, mut format: Format) -> Written<()> {
         let cut: String = text.chars().take(MAX_CHARS).collect();
-        let mut format = look.format();
         if cut.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
             format = format.set_quote_prefix();
         }
@@ -101,11 +127,15 @@ impl Page {
     }
 
     pub(super) fn number(&mut self, column: u16, value: f64, look: Look) -> Written<Expr> {
-        let reference = self.at(column);
+        self.formatted(column, value, &look.format())
+    }
+
+    /// A number in a format of its own.
+    pub(super) fn formatted(&mut self, column: u16, value: f64, format: &Format) -> Written<Expr> {
         if value.is_finite() {
-            self.sheet.write_number_with_format(self.row, column, value, &look.format())?;
+            self.sheet.write_number_with_format(self.row, column, value, format)?;
         }
-        Ok(Expr::atom(reference, value))
+        Ok(Expr::atom(self.at(column), value))
     }
 
     /// A formula with its value beside it; returns the reference to its cell.
@@ -124,18 +154,21 @@ impl Page {
 
     /// The cell of this row, from anywhere in the book.
     pub(super) fn at(&self, column: u16) -> String {
-        format!("'{}'!${}${}", self.name, letter(column), self.row + 1)
+        format!("'{}'!${}${}", self.name, letters(column), self.row + 1)
     }
 
     /// Cells of a column, from anywhere in the book.
     pub(super) fn span(&self, column: u16, first: u32, last: u32) -> String {
-        let l = letter(column);
+        let l = letters(column);
         format!("'{}'!${l}${}:${l}${}", self.name, first + 1, last + 1)
     }
 
-    pub(super) fn head(&mut self, names: &[&str]) -> Written<()> {
-        for (column, name) in (0u16..).zip(names) {
-            self.text(column, name, Look::Head)?;
+    pub(super) fn head(&mut self, columns: &[Head<'_>]) -> Written<()> {
+        for (column, head) in (0u16..).zip(columns) {
+            match head {
+                Head::Words(name) => self.words(column, name, head_format(false))?,
+                Head::Number(name) => self.words(column, name, head_format(true))?,
+            }
         }
         self.row += 1;
         Ok(())
@@ -162,7 +195,23 @@ impl Page {
     }
 }
 
-fn letter(column: u16) -> char {
-    // Sheets here have fewer than 26 columns.
-    u8::try_from(column).map_or('A', |c| char::from(b'A' + c.min(25)))
+/// `A`, `Z`, `AA`: the name of a column.
+fn letters(column: u16) -> String {
+    let last = char::from(b'A' + u8::try_from(column % 26).unwrap_or(0));
+    match column / 26 {
+        0 => last.to_string(),
+        n => format!("{}{last}", letters(n - 1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::letters;
+
+    #[test]
+    fn columns_are_named_as_sheets_name_them() {
+        for (column, name) in [(0, "A"), (25, "Z"), (26, "AA"), (51, "AZ"), (52, "BA"), (701, "ZZ"), (702, "AAA")] {
+            assert_eq!(letters(column), name);
+        }
+    }
 }

@@ -11,7 +11,7 @@ fn planned(overrides: &[&str]) -> (Plan, Catalog) {
 }
 
 fn book(plan: &Plan, catalog: &Catalog) -> Xlsx<Cursor<Vec<u8>>> {
-    Xlsx::new(Cursor::new(workbook(plan, catalog, FIXED_EPOCH_S).unwrap())).unwrap()
+    Xlsx::new(Cursor::new(workbook(plan, catalog, None, FIXED_EPOCH_S).unwrap())).unwrap()
 }
 
 /// The cached value behind a name.
@@ -161,7 +161,7 @@ fn words_of_a_user_are_never_formulas() {
 #[test]
 fn the_same_plan_is_the_same_bytes() {
     let (plan, catalog) = planned(&[]);
-    let bytes = |epoch| workbook(&plan, &catalog, epoch).unwrap();
+    let bytes = |epoch| workbook(&plan, &catalog, None, epoch).unwrap();
     assert_eq!(bytes(FIXED_EPOCH_S), bytes(FIXED_EPOCH_S));
     assert_ne!(bytes(FIXED_EPOCH_S), bytes(FIXED_EPOCH_S + 86_400));
 }
@@ -285,6 +285,7 @@ mod comparison {
         let cases = sets.iter().zip('A'..).map(|(s, letter)| Case {
             letter,
             asked: s.join(","),
+            changed: s.iter().map(ToString::to_string).collect(),
             plan: planned(s).0,
             study: None,
         });

@@ -1,0 +1,447 @@
+//! Any document as a workbook: what it says on the first sheet, large tables on sheets of their own, and the
+//! numbers of its charts with native charts beside them.
+
+use super::page::Head::{Number, Words};
+use super::page::{Look, Page, Written};
+use super::picture::{Span, numbered};
+use crate::error::Result;
+use crate::report::shown::{Shown, shared_scale};
+use crate::report::svg::{Bars, Heat, Lines, Scatter};
+use crate::report::{Align, Block, Cell, Chart, Document, KeyValue, Kind, Table};
+use rust_xlsxwriter as xlsx;
+use rust_xlsxwriter::{ChartFont, ChartMarker, ChartType, ConditionalFormat2ColorScale, Format, FormatAlign};
+
+/// A table of more columns or rows than these has a sheet of its own.
+const INLINE: (usize, usize) = (7, 30);
+/// Longest name of a sheet.
+const NAME: usize = 31;
+/// Widths of columns in characters.
+const WIDTHS: (f64, f64) = (9.0, 60.0);
+/// Rows that a chart covers.
+const CHART_ROWS: u32 = 19;
+
+/// The bytes of the workbook of a document; the same for the same document and `created_epoch_s`.
+///
+/// # Errors
+/// When the format cannot hold it.
+pub fn workbook(document: &Document, created_epoch_s: i64) -> Result<Vec<u8>> {
+    pages(document)
+        .and_then(|pages| super::bound(pages, &document.title, &document.provenance, created_epoch_s))
+        .map_err(|e| super::unwritten(&e))
+}
+
+/// Its sheets.
+pub(super) fn pages(document: &Document) -> Written<Vec<Page>> {
+    let mut page = Page::new("Summary", &[44.0, 22.0, 22.0, 22.0, 22.0, 22.0, 22.0])?;
+    page.line(&document.title, Look::Strong)?;
+    if !document.subtitle.is_empty() {
+        page.line(&document.subtitle, Look::Text)?;
+    }
+    page.row += 1;
+    let mut others: Vec<Page> = Vec::new();
+    let mut charts = Page::new("Charts", &[44.0])?;
+    let empty = charts.row;
+    for block in &document.blocks {
+        match block {
+            Block::Heading(text) => page.line(text, Look::Title)?,
+            Block::Paragraph(spans) => {
+                page.line(&spans.iter().map(|s| s.text.as_str()).collect::<String>(), Look::Text)?;
+                page.row += 1;
+            }
+            Block::KeyValues(list) => key_values(&mut page, list)?,
+            Block::Table(table) if table.columns.len() <= INLINE.0 && table.rows.len() <= INLINE.1 => {
+                if !table.title.is_empty() {
+                    page.line(&table.title, Look::Strong)?;
+                }
+                written(&mut page, table)?;
+            }
+            Block::Table(table) => others.push(own_sheet(&mut page, table, &others)?),
+            Block::Chart(chart) => drawn(&mut charts, chart)?,
+            Block::Warnings(list) => {
+                for warning in list {
+                    let help = warning.help.as_deref().unwrap_or("");
+                    page.line(&format!("Warning: {} {help}", warning.message), Look::Strong)?;
+                }
+            }
+        }
+    }
+    page.line(&document.provenance, Look::Text)?;
+    if charts.row > empty {
+        others.insert(0, charts);
+    }
+    Ok(std::iter::once(page).chain(others).collect())
+}
+
+fn key_values(page: &mut Page, list: &[KeyValue]) -> Written<()> {
+    for item in list {
+        page.text(0, &item.key, if item.answer { Look::Strong } else { Look::Text })?;
+        cell(page, 1, &item.value, None)?;
+        page.text(2, item.note.as_deref().unwrap_or(""), Look::Text)?;
+        page.row += 1;
+    }
+    page.row += 1;
+    Ok(())
+}
+
+/// A sheet for a large table, which the first one names.
+fn own_sheet(page: &mut Page, table: &Table, others: &[Page]) -> Written<Page> {
+    let name = name(table, others);
+    page.line(&format!("{}: see the sheet {name}", title(table)), Look::Text)?;
+    page.row += 1;
+    let shown = Shown::new(table);
+    let widths: Vec<f64> = (0..table.columns.len())
+        .map(|column| {
+            let texts = shown.rows.iter().filter_map(|row| row.get(column)).map(|t| t.chars().count());
+            let head = shown.headers.get(column).map_or(0, |(name, _)| name.chars().count());
+            #[allow(clippy::cast_precision_loss)]
+            let longest = texts.chain([head]).max().unwrap_or(0) as f64;
+            (longest + 3.0).clamp(WIDTHS.0, WIDTHS.1)
+        })
+        .collect();
+    let mut sheet = Page::untitled(&name, &widths)?;
+    let rows = u32::try_from(table.rows.len()).unwrap_or(u32::MAX);
+    let last = u16::try_from(table.columns.len()).unwrap_or(u16::MAX).saturating_sub(1);
+    written(&mut sheet, table)?;
+    sheet.sheet.set_freeze_panes(1, 1)?;
+    if rows > 0 {
+        sheet.sheet.autofilter(0, 0, rows, last)?;
+    }
+    Ok(sheet)
+}
+
+fn title(table: &Table) -> &str {
+    match (table.title.as_str(), table.columns.first()) {
+        ("", Some(first)) if !first.name.is_empty() => &first.name,
+        ("", _) => "Table",
+        (title, _) => title,
+    }
+}
+
+/// A name for its sheet that no other has.
+fn name(table: &Table, others: &[Page]) -> String {
+    let plain = |c: char| if "[]:*?/\\'".contains(c) || c.is_control() { ' ' } else { c };
+    let clean: String = title(table).chars().map(plain).take(NAME - 3).collect();
+    let clean = clean.trim().to_string();
+    let taken = |name: &str| {
+        let same = |other: &str| other.eq_ignore_ascii_case(name);
+        ["Summary", "Charts", "Cases", ""].into_iter().any(same) || others.iter().any(|p| same(&p.name))
+    };
+    (1..)
+        .map(|n| if n == 1 { clean.clone() } else { format!("{clean} {n}") })
+        .find(|name| !taken(name))
+        .unwrap_or(clean)
+}
+
+/// A table with its head and notes.
+fn written(page: &mut Page, table: &Table) -> Written<()> {
+    let shown = Shown::new(table);
+    let scales: Vec<_> = (0..table.columns.len()).map(|column| shared_scale(table, column)).collect();
+    let heads: Vec<String> = (0..table.columns.len())
+        .map(|column| match &scales[column] {
+            // The number itself is written in percent.
+            Some((Kind::Percent, _)) => table.columns[column].name.clone(),
+            _ => shown.header(column),
+        })
+        .collect();
+    let head: Vec<_> = heads
+        .iter()
+        .zip(&shown.aligns)
+        .map(|(name, align)| if *align == Align::Right { Number(name) } else { Words(name) })
+        .collect();
+    page.head(&head)?;
+    let formats: Vec<Option<(f64, Format)>> = scales.iter().enumerate().map(|(i, s)| shared(table, i, s.as_ref())).collect();
+    for row in 0..table.rows.len() {
+        for (column, place) in (0u16..).zip(0..table.columns.len()) {
+            cell(page, column, table.cell(row, place), formats[place].as_ref())?;
+        }
+        page.row += 1;
+    }
+    for note in &table.notes {
+        page.line(note, Look::Text)?;
+    }
+    page.row += 1;
+    Ok(())
+}
+
+/// The unit and the format that all numbers of a column share.
+fn shared(table: &Table, column: usize, scale: Option<&(Kind, crate::report::cell::Scale)>) -> Option<(f64, Format)> {
+    let (kind, scale) = scale?;
+    let sizes = (0..table.rows.len()).filter_map(|row| table.cell(row, column).raw());
+    let largest = sizes.map(f64::abs).fold(0.0, f64::max);
+    Some(match kind {
+        Kind::Percent => (1.0, number(percent(largest))),
+        Kind::Plain(decimals) => (1.0, number(&plain(*decimals))),
+        _ => (scale.value, number(digits(largest / scale.value))),
+    })
+}
+
+fn cell(page: &mut Page, column: u16, cell: &Cell, shared: Option<&(f64, Format)>) -> Written<()> {
+    match (cell, shared) {
+        (Cell::Text(text), _) => page.text(column, text, Look::Text)?,
+        (Cell::Missing, _) => {}
+        (Cell::Count(n), _) => {
+            page.formatted(column, *n, &number("#,##0"))?;
+        }
+        (Cell::Quantity { value, .. }, Some((unit, format))) => {
+            page.formatted(column, value / unit, format)?;
+        }
+        (Cell::Quantity { value, kind }, None) => {
+            let scale = kind.scale(*value);
+            let (value, format) = match kind {
+                Kind::Percent => (*value, percent(*value).to_string()),
+                Kind::Plain(decimals) => (*value, plain(*decimals)),
+                _ => {
+                    let value = value / scale.value;
+                    (value, format!("{}\" {}\"", digits(value), scale.unit.replace('"', "")))
+                }
+            };
+            page.formatted(column, value, &number(&format))?;
+        }
+    }
+    Ok(())
+}
+
+fn number(format: &str) -> Format {
+    Format::new().set_num_format(format).set_align(FormatAlign::Right)
+}
+
+fn percent(fraction: f64) -> &'static str {
+    if fraction.abs() >= 0.1 { "0.0%" } else { "0.000%" }
+}
+
+fn plain(decimals: usize) -> String {
+    match decimals {
+        0 => "#,##0".to_string(),
+        n => format!("#,##0.{}", "0".repeat(n.min(12))),
+    }
+}
+
+/// Three digits that matter.
+fn digits(value: f64) -> &'static str {
+    match value.abs() {
+        v if v >= 100.0 => "#,##0",
+        v if v >= 10.0 => "#,##0.0",
+        v if v >= 1.0 || v == 0.0 => "#,##0.00",
+        v if v >= 1e-3 => "0.0000",
+        _ => "0.00E+00",
+    }
+}
+
+/// A chart with its numbers to the left.
+fn drawn(page: &mut Page, chart: &Chart) -> Written<()> {
+    page.line(chart.title(), Look::Strong)?;
+    let top = page.row;
+    match chart {
+        Chart::Bars(bars) => bar_chart(page, bars)?,
+        Chart::Lines(lines) => line_chart(page, lines)?,
+        Chart::Scatter(scatter) => scatter_chart(page, scatter)?,
+        Chart::Heat(heat) => return heat_map(page, heat),
+        Chart::Tracks(_) => return written(page, &chart.table()),
+    }
+    page.row = page.row.max(top + CHART_ROWS) + 1;
+    Ok(())
+}
+
+fn titled(kind: ChartType, title: &str, series: usize) -> xlsx::Chart {
+    let mut chart = xlsx::Chart::new(kind);
+    chart.title().set_name(title).set_font(ChartFont::new().set_size(12).set_bold());
+    chart.set_alt_text(title).set_width(640).set_height(360);
+    if series < 2 {
+        chart.legend().set_hidden();
+    }
+    chart
+}
+
+/// Column of the `i`-th of something after the first column.
+fn after(i: usize) -> u16 {
+    u16::try_from(i + 1).unwrap_or(u16::MAX)
+}
+
+fn bar_chart(page: &mut Page, bars: &Bars) -> Written<()> {
+    let largest = bars.bars.iter().flat_map(|b| &b.values).fold(0.0, |a: f64, v| a.max(v.abs()));
+    let scale = bars.kind.scale(largest);
+    let top = page.row;
+    let heads: Vec<String> = bars.parts.iter().map(|p| format!("{p}, {}", scale.unit)).collect();
+    page.head(&std::iter::once(Words("")).chain(heads.iter().map(|h| Number(h))).collect::<Vec<_>>())?;
+    let first = page.row;
+    for bar in &bars.bars {
+        page.text(0, &bar.label, Look::Text)?;
+        for (i, value) in bar.values.iter().enumerate() {
+            page.formatted(after(i), value / scale.value, &number(digits(largest / scale.value)))?;
+        }
+        page.row += 1;
+    }
+    let last = page.row.saturating_sub(1).max(first);
+    let mut chart = titled(ChartType::BarStacked, &bars.title, bars.parts.len());
+    for (i, part) in bars.parts.iter().enumerate() {
+        chart
+            .add_series()
+            .set_name(part.as_str())
+            .set_categories((page.name.as_str(), first, 0, last, 0))
+            .set_values((page.name.as_str(), first, after(i), last, after(i)));
+    }
+    chart.y_axis().set_reverse().set_label_position(xlsx::ChartAxisLabelPosition::Low);
+    chart.x_axis().set_name(scale.unit.as_str());
+    page.sheet.insert_chart(top, after(bars.parts.len()) + 1, &chart)?;
+    Ok(())
+}
+
+fn line_chart(page: &mut Page, lines: &Lines) -> Written<()> {
+    let all = |of: fn(&(f64, f64)) -> f64| lines.series.iter().flat_map(move |(_, points)| points.iter().map(of));
+    let (most_x, most_y) = (all(|p| p.0).fold(0.0, f64::max), all(|p| p.1.abs()).fold(0.0, f64::max));
+    let (x, y) = (lines.x.kind.scale(most_x), lines.y.kind.scale(most_y));
+    let label = |axis: &crate::report::svg::Axis, unit: &str| {
+        if unit.is_empty() {
+            axis.label.clone()
+        } else {
+            format!("{}, {unit}", axis.label)
+        }
+    };
+    let (across, up) = (label(&lines.x, &x.unit), label(&lines.y, &y.unit));
+    let top = page.row;
+    let mut chart = titled(ChartType::ScatterStraightWithMarkers, &lines.title, lines.series.len());
+    let mut bottom = top;
+    for (i, (name, points)) in lines.series.iter().enumerate() {
+        page.row = top;
+        let (left, right) = (after(2 * i) - 1, after(2 * i));
+        let own = format!("{name}: {up}");
+        column(page, left, &across, points.iter().map(|p| p.0 / x.value), digits(most_x / x.value))?;
+        page.row = top;
+        column(page, right, &own, points.iter().map(|p| p.1 / y.value), digits(most_y / y.value))?;
+        let last = page.row.saturating_sub(1).max(top + 1);
+        bottom = bottom.max(page.row);
+        chart
+            .add_series()
+            .set_name(name.as_str())
+            .set_categories((page.name.as_str(), top + 1, left, last, left))
+            .set_values((page.name.as_str(), top + 1, right, last, right));
+    }
+    axes(&mut chart, [(&across, lines.x.log), (&up, lines.y.log)]);
+    numbered(chart.x_axis(), Span::of([most_x / x.value]));
+    numbered(chart.y_axis(), Span::of([most_y / y.value]));
+    page.row = bottom;
+    page.sheet.insert_chart(top, after(2 * lines.series.len()), &chart)?;
+    Ok(())
+}
+
+fn axes(chart: &mut xlsx::Chart, of: [(&str, bool); 2]) {
+    let font = || {
+        let mut font = ChartFont::new();
+        font.set_size(9);
+        font
+    };
+    for (across, (name, log)) in [true, false].into_iter().zip(of) {
+        let axis = if across { chart.x_axis() } else { chart.y_axis() };
+        axis.set_name(name).set_name_font(&font());
+        if log {
+            axis.set_log_base(10);
+        }
+    }
+}
+
+/// A column of numbers below its head.
+fn column(page: &mut Page, at: u16, name: &str, values: impl Iterator<Item = f64>, format: &str) -> Written<()> {
+    page.sheet
+        .write_string_with_format(page.row, at, name, &super::page::head_format(true))?;
+    page.row += 1;
+    for value in values {
+        page.formatted(at, value, &number(format))?;
+        page.row += 1;
+    }
+    Ok(())
+}
+
+fn scatter_chart(page: &mut Page, scatter: &Scatter) -> Written<()> {
+    let top = page.row;
+    let n = scatter.groups.len();
+    let mut chart = titled(ChartType::Scatter, &scatter.title, n);
+    let unit = scatter.kind.scale(0.0).unit;
+    let (across, up) = (format!("{}, {unit}", scatter.x), format!("{}, {unit}", scatter.y));
+    let mut bottom = top;
+    for (i, (name, dots)) in scatter.drawable().enumerate() {
+        let (left, right) = (after(2 * i) - 1, after(2 * i));
+        page.row = top;
+        column(page, left, &across, dots.iter().map(|d| d.x), "#,##0.0")?;
+        page.row = top;
+        column(page, right, &format!("{name}: {up}"), dots.iter().map(|d| d.y), "#,##0.0")?;
+        let last = page.row.saturating_sub(1).max(top + 1);
+        bottom = bottom.max(page.row);
+        chart
+            .add_series()
+            .set_name(name)
+            .set_categories((page.name.as_str(), top + 1, left, last, left))
+            .set_values((page.name.as_str(), top + 1, right, last, right))
+            .set_marker(ChartMarker::new().set_size(4));
+    }
+    axes(&mut chart, [(&across, true), (&up, true)]);
+    page.row = bottom;
+    page.sheet.insert_chart(top, after(2 * n), &chart)?;
+    Ok(())
+}
+
+/// A grid of numbers whose cells are colored by their value.
+fn heat_map(page: &mut Page, heat: &Heat) -> Written<()> {
+    let largest = heat.values.iter().copied().filter(|v| v.is_finite()).fold(0.0, |a: f64, v| a.max(v.abs()));
+    let scale = heat.kind.scale(largest);
+    page.line(&format!("right: {}; down: {}; in {}", heat.x, heat.y, scale.unit), Look::Text)?;
+    let heads = heat.columns.iter().map(|c| Number(c));
+    page.head(&std::iter::once(Words(&heat.y)).chain(heads).collect::<Vec<_>>())?;
+    let first = page.row;
+    for (row, name) in heat.rows.iter().enumerate() {
+        page.text(0, name, Look::Text)?;
+        for (i, value) in heat.row(row).iter().enumerate() {
+            page.formatted(after(i), value / scale.value, &number(digits(largest / scale.value)))?;
+        }
+        page.row += 1;
+    }
+    if page.row > first && !heat.columns.is_empty() {
+        let colors = ConditionalFormat2ColorScale::new()
+            .set_minimum_color(xlsx::Color::RGB(0x0063_BE7B))
+            .set_maximum_color(xlsx::Color::RGB(0x00FF_EF9C));
+        page.sheet
+            .add_conditional_format(first, 1, page.row - 1, after(heat.columns.len()) - 1, &colors)?;
+    }
+    page.row += 1;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+    use crate::report::xlsx::FIXED_EPOCH_S;
+    use calamine::{Data, Reader, Xlsx};
+    use std::io::Cursor;
+
+    #[test]
+    fn a_document_is_sheets_of_numbers_in_the_units_that_people_read() {
+        let bytes = workbook(&sample::document(), FIXED_EPOCH_S).unwrap();
+        assert_eq!(bytes, workbook(&sample::document(), FIXED_EPOCH_S).unwrap());
+        let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).unwrap();
+        assert_eq!(book.sheet_names()[..2], ["Summary", "Charts"]);
+        let summary = book.worksheet_range("Summary").unwrap();
+        let row = summary.rows().find(|r| r[0] == Data::String("Time to train".to_string())).unwrap();
+        assert!(matches!(row[1], Data::Float(days) if (days - 78.4).abs() < 0.01), "{row:?}");
+        let layouts = summary.rows().find(|r| r[0] == Data::String("t8 p4 d32".to_string())).unwrap();
+        assert!(
+            matches!((&layouts[1], &layouts[2]), (Data::Float(n), Data::Float(s)) if *n == 1024.0 && (s - 6.412_345).abs() < 1e-9),
+            "{layouts:?}"
+        );
+        // Words of a user are words.
+        for sheet in book.sheet_names() {
+            assert!(book.worksheet_formula(&sheet).unwrap().used_cells().all(|(.., f)| f.is_empty()));
+        }
+        assert!(summary.used_cells().any(|(.., c)| *c == Data::String(sample::HOSTILE.to_string())));
+    }
+
+    #[test]
+    fn names_of_sheets_are_short_plain_and_told_apart() {
+        let mut table = Table::new("a/b: [c]* of a very long title that no sheet can hold", Vec::new());
+        let first = name(&table, &[]);
+        assert!(first.len() <= NAME && !first.contains(['/', ':', '[', '*']), "{first}");
+        let there = [Page::untitled(&first, &[]).unwrap()];
+        assert_ne!(name(&table, &there), first);
+        table.title = "summary".to_string();
+        assert_eq!(name(&table, &[]), "summary 2");
+    }
+}
