@@ -101,7 +101,11 @@ impl Cloud {
     /// Name and dollars of the lines that sum to `total_usd`, in display order.
     #[must_use]
     pub fn lines(&self) -> Vec<(&'static str, f64)> {
-        let own = [("compute", self.compute_usd), ("support", self.support_usd), ("storage", self.storage_usd)];
+        let own = [
+            ("compute", self.compute_usd),
+            ("support", self.support_usd),
+            ("storage", self.storage_usd),
+        ];
         own.into_iter().chain(self.extra.list()).collect()
     }
 

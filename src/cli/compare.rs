@@ -6,7 +6,7 @@ use super::{DEFAULT_SCENARIO, Done, Input, Over, layers};
 use crate::error::{Diagnostic, Error, Result};
 use crate::layout::Choice;
 use crate::plan::{Plan, plan};
-use crate::report::compare::{Case, Comparison, WhatIf, document, json, rests_on, side_by_side};
+use crate::report::compare::{Case, Comparison, WhatIf, document, json, rests_on, rows};
 use crate::report::opening::said;
 use crate::report::plan::Detail;
 
@@ -108,7 +108,7 @@ pub fn write(shown: &Comparison, again: &[String], target: &Target, console: &Co
                 out
             },
             page: &|| document(shown, Detail::Page),
-            rows: &|| side_by_side(shown),
+            rows: &|| rows(shown),
             json: &|| {
                 let mut out = json(shown);
                 out["again"] = serde_json::json!(again);

@@ -4,7 +4,7 @@ use super::progress::Progress;
 use super::{DONE, Done, Global, When, diagnostics};
 use crate::catalog::source;
 use crate::error::{Diagnostic, Error, Result};
-use crate::report::{Block, Document, Table, csv, html, json, markdown, text};
+use crate::report::{Block, Chart, Document, Table, csv, html, json, markdown, text};
 use clap::ValueEnum;
 use serde_json::Value;
 use std::io::{IsTerminal, Write};
@@ -22,7 +22,7 @@ pub enum Format {
     Text,
     /// Markdown
     Md,
-    /// Comma-separated values, one row per value
+    /// Comma-separated values for spreadsheets
     Csv,
     /// JSON with unrounded SI numbers
     Json,
@@ -299,7 +299,7 @@ impl Target {
                 };
                 text::document(&(forms.screen)(), options)
             }
-            Format::Md => markdown::document(&without_charts((forms.page)())),
+            Format::Md => markdown::document(&without_twins((forms.page)())),
             Format::Csv => csv::table(&(forms.rows)())?,
             Format::Json => pretty(&(forms.json)()),
             Format::Html => html::document(&(forms.page)()),
@@ -349,9 +349,11 @@ impl Target {
     }
 }
 
-/// Markdown has no pictures, and the tables of a page hold the same numbers.
-fn without_charts(mut document: Document) -> Document {
-    document.blocks.retain(|b| !matches!(b, Block::Chart(_)));
+/// Bars and lines are no pictures of characters, and the tables of a page hold the same numbers.
+fn without_twins(mut document: Document) -> Document {
+    document
+        .blocks
+        .retain(|b| !matches!(b, Block::Chart(Chart::Bars(_) | Chart::Lines(_))));
     document
 }
 

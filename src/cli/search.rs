@@ -5,7 +5,7 @@ use super::{Done, INTERRUPTED, Input, NO, layers};
 use crate::error::{Diagnostic, Error, Result};
 use crate::layout::{Breadth, Choice};
 use crate::plan::{Provenance, Scenario};
-use crate::report::search::{Shown, chart, document, json, page, rows};
+use crate::report::search::{Shown, chart, document, estimate, json, page, rows};
 use crate::report::svg;
 use crate::search::{Found, N_SIMULATED, Objective, Options, Watch, search_watched};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -146,7 +146,13 @@ pub fn run(args: &SearchArgs, console: &Console) -> Done {
         all_reasons: args.explain_rejections,
     };
     let forms = Forms {
-        screen: &|| document(&shown),
+        screen: &|| {
+            let mut out = document(&shown);
+            if args.target.file().is_some() {
+                out.blocks.insert(1, estimate(&shown));
+            }
+            out
+        },
         page: &|| page(&shown),
         rows: &|| rows(&shown),
         json: &|| json(&shown),

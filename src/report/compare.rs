@@ -190,7 +190,7 @@ fn spread(shown: &Comparison) -> Table {
 }
 
 /// What the label of a bar has room for: what was changed says more than a name that all have.
-fn short(case: &Case) -> String {
+pub(super) fn short(case: &Case) -> String {
     if case.changed.is_empty() {
         case.label()
     } else {
@@ -282,7 +282,10 @@ fn total_columns() -> impl Iterator<Item = Column> {
 #[must_use]
 pub fn side_by_side(shown: &Comparison) -> Table {
     let columns = ["Devices", "Step", "MFU", "Goodput"].map(Column::numbers);
-    let columns = std::iter::once(Column::words("Scenario")).chain(columns).chain(total_columns()).collect();
+    let columns = std::iter::once(Column::words("Scenario"))
+        .chain(columns)
+        .chain(total_columns())
+        .collect();
     let mut table = Table::new("Side by side", columns);
     let row = |case: &Case| {
         let plan = &case.plan;
@@ -296,6 +299,41 @@ pub fn side_by_side(shown: &Comparison) -> Table {
         head.into_iter().chain(totals(plan)).collect()
     };
     table.rows = shown.cases.iter().map(row).collect();
+    table
+}
+
+/// One row per scenario for spreadsheets: what it is, its totals and their ranges.
+#[must_use]
+pub fn rows(shown: &Comparison) -> Table {
+    let mut table = side_by_side(shown);
+    table.columns.insert(1, Column::words("Name"));
+    table.columns.insert(2, Column::words("Layout"));
+    for metric in Metric::OF_RUN {
+        for q in ["P10", "P90"] {
+            table.columns.push(Column::numbers(format!("{} {q}", metric.short())));
+        }
+    }
+    let words = ["What", "Estimate class", "Price", "Range", "Not in it"].map(Column::words);
+    table.columns.extend(words);
+    for (row, case) in table.rows.iter_mut().zip(&shown.cases) {
+        row.insert(1, Cell::Text(case.name()));
+        row.insert(2, Cell::Text(case.plan.layout.to_string()));
+        for metric in Metric::OF_RUN {
+            let q = lies(&case.plan, metric);
+            for end in [q.map(|q| q.p10), q.map(|q| q.p90)] {
+                row.push(end.map_or(Cell::Missing, |v| Cell::quantity(v, kind(metric))));
+            }
+        }
+        let plan = &case.plan;
+        let said = [
+            opening::ESTIMATE.to_string(),
+            opening::class(),
+            opening::price(plan),
+            opening::range(plan),
+            opening::not_in_it(plan),
+        ];
+        row.extend(said.map(Cell::Text));
+    }
     table
 }
 

@@ -11,6 +11,8 @@ const STYLE: &str = include_str!("html.css");
 const SCRIPT: &str = include_str!("html.js");
 /// Fewer rows than this are not sorted: a total stands last.
 const SORTABLE: usize = 4;
+/// Characters of a name that is long.
+const LONG: usize = 24;
 
 /// `document` as a page.
 #[must_use]
@@ -86,7 +88,7 @@ fn sections(blocks: &[Block]) -> String {
 #[must_use]
 pub fn table(table: &Table) -> String {
     let shown = Shown::new(table);
-    let class = |column: usize| if shown.aligns[column] == Align::Right { " class=\"n\"" } else { "" };
+    let align = |column: usize| if shown.aligns[column] == Align::Right { " class=\"n\"" } else { "" };
     let name = if table.title.is_empty() {
         table.columns.first().map_or("", |c| &c.name)
     } else {
@@ -98,11 +100,15 @@ pub fn table(table: &Table) -> String {
         "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{}\">\n",
         escape(name)
     );
-    out += if table.rows.len() < SORTABLE {
-        "<table>\n"
-    } else {
-        "<table data-sort>\n"
-    };
+    // Long names need room beside many numbers.
+    let long = shown
+        .rows
+        .iter()
+        .filter_map(|row| row.first())
+        .any(|text| text.chars().count() > LONG);
+    let class = if long { " class=\"long\"" } else { "" };
+    let sort = if table.rows.len() < SORTABLE { "" } else { " data-sort" };
+    let _ = writeln!(out, "<table{class}{sort}>");
     if !table.title.is_empty() {
         let _ = writeln!(out, "<caption>{}</caption>", escape(&table.title));
     }
@@ -113,7 +119,7 @@ pub fn table(table: &Table) -> String {
         } else {
             format!(" <small>{}</small>", escape(unit))
         };
-        let _ = write!(out, "<th scope=\"col\"{}>{}{unit}</th>", class(column), escape(name));
+        let _ = write!(out, "<th scope=\"col\"{}>{}{unit}</th>", align(column), escape(name));
     }
     out += "</tr></thead>\n<tbody>\n";
     for (number, row) in shown.rows.iter().enumerate() {
@@ -122,7 +128,7 @@ pub fn table(table: &Table) -> String {
             let (start, end) = cell_tags(table.cell(number, column), column);
             let sorted = table.cell(number, column).raw().filter(|_| table.rows.len() >= SORTABLE);
             let value = sorted.map_or_else(String::new, |v| format!(" data-v=\"{v:e}\""));
-            let _ = write!(out, "<{start}{}{value}>{}</{end}>", class(column), escape(text));
+            let _ = write!(out, "<{start}{}{value}>{}</{end}>", align(column), escape(text));
         }
         out += "</tr>\n";
     }

@@ -45,6 +45,9 @@ pub fn kind_of(path: &str) -> Option<Kind> {
         "pue" => return Some(Kind::Plain(2)),
         "params_total" | "params_active" | "stated_params" => return Some(Kind::Si("")),
         "low_usd" | "base_usd" | "high_usd" => return Some(Kind::Usd),
+        // In tables whose other numbers have a unit.
+        "discount_rate" => return Some(Kind::Percent),
+        "fullest_stage" => return None,
         _ => {}
     }
     const WITHIN: [(&str, Kind); 6] = [

@@ -2,7 +2,7 @@
 //! rests, and what is not in it.
 
 use super::focus::CLASS;
-use super::{Block, Span};
+use super::{Block, Cell, Span};
 use crate::plan::{Plan, Scenario, ranges};
 use crate::study::metric::Metric;
 
@@ -113,7 +113,7 @@ pub fn not_in_it(plan: &Plan) -> String {
 #[must_use]
 pub fn not_in_any() -> String {
     format!(
-        "Not in it: {}; {} only where the scenario or an axis declares them.",
+        "Not in it: {}; {} only where the scenario declares them.",
         NEVER.join(", "),
         DECLARED.join(", ")
     )
@@ -134,6 +134,21 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
         ),
         said("Not in it:", not_in_it(plan).trim_start_matches("Not in it: ")),
     ]
+}
+
+/// The same for spreadsheets: name and words.
+#[must_use]
+pub fn rows(plan: &Plan) -> Vec<(String, Cell)> {
+    let rests = [price(plan), range(plan), outside(plan), step_time(plan)].join(" ");
+    [
+        ("what", format!("{ESTIMATE} {}", taxes(plan))),
+        ("estimate_class", class()),
+        ("what_it_rests_on", rests),
+        ("not_in_it", not_in_it(plan)),
+    ]
+    .into_iter()
+    .map(|(name, text)| (name.to_string(), Cell::Text(text.split_whitespace().collect::<Vec<_>>().join(" "))))
+    .collect()
 }
 
 /// A paragraph that begins with strong words.

@@ -193,7 +193,10 @@ fn own(shown: &Shown<'_>) -> Option<KeyValue> {
     #[allow(clippy::cast_precision_loss)]
     let count = |n: u64| crate::units::count(n as f64);
     let (value, note) = match &found.marked {
-        None => ("does not fit".to_string(), "the layout of the scenario is not among those that fit".to_string()),
+        None => (
+            "does not fit".to_string(),
+            "the layout of the scenario is not among those that fit".to_string(),
+        ),
         Some((rank, c)) => {
             let slower = found.best.first().map_or(0.0, |b| 100.0 * (c.step_time_s / b.step_time_s - 1.0));
             let rank = match rank {
@@ -239,7 +242,7 @@ fn best(found: &Found, objectives: &[Objective]) -> Table {
         Column::words(""),
         Column::words("Layout"),
         Column::numbers("Step"),
-        Column::numbers("Per device"),
+        Column::numbers("Device throughput"),
         Column::numbers("Memory"),
     ];
     columns.extend(of_run(objectives).map(column));

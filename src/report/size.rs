@@ -164,7 +164,9 @@ fn summary(shown: &Shown<'_>, best: &Best, outcome: &Outcome) -> Vec<KeyValue> {
     };
     let spread = ranges(plan);
     let range = spread.map_or(String::new(), |r| plan::in_most(r.wall_s, Kind::Duration));
-    let cost_range = spread.and_then(|r| r.cost_usd).map_or(String::new(), |q| plan::in_most(q, Kind::Usd));
+    let cost_range = spread
+        .and_then(|r| r.cost_usd)
+        .map_or(String::new(), |q| plan::in_most(q, Kind::Usd));
     #[allow(clippy::cast_precision_loss)]
     let devices = Cell::Count(case.n_devices as f64);
     let nodes = format!("{} × {}", units::count(f64::from(case.n_nodes)), machine.base.cluster.node.title);

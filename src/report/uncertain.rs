@@ -1,5 +1,6 @@
 //! Ranges of a plan, what decides them, and how likely its limits are met.
 
+use super::names::kind_of;
 use super::svg::{Bar, Bars};
 use super::{Block, Cell, Chart, Column, Document, KeyValue, Kind, Table};
 use crate::plan::{Limits, Plan};
@@ -125,13 +126,22 @@ fn chance(c: &Chance, limits: &Limits) -> KeyValue {
     KeyValue::new(name, Cell::quantity(c.met_fraction, Kind::Percent)).note(format!("{limit}; of the samples, give or take {error}"))
 }
 
+/// What its numbers are in; where the unit is in the name of its key, that one.
+#[must_use]
+pub fn unit_of(input: &Input) -> String {
+    match kind_of(&input.path) {
+        Some(Kind::Rate(symbol)) if input.unit.is_empty() => symbol.to_string(),
+        _ => input.unit.clone(),
+    }
+}
+
 /// `1.2 to 3.4 USD/h`.
 fn span(input: &Input) -> String {
     let number = crate::units::significant;
     let (low, high) = (number(input.quantiles.p10), number(input.quantiles.p90));
     match input.path.as_str() {
         STEP_TIME => format!("{low} to {high} × predicted"),
-        _ => format!("{low} to {high} {}", input.unit).trim_end().to_string(),
+        _ => format!("{low} to {high} {}", unit_of(input)).trim_end().to_string(),
     }
 }
 

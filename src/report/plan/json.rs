@@ -11,7 +11,8 @@ use crate::layout::{Layout, Recompute, Split};
 use crate::lint;
 use crate::plan::{PhasePlan, Plan, Quantiles, Ranges, Scenario, ranges, step_gantt};
 use crate::report::explain::timeline::effects_json;
-use crate::report::{Cell, Column, Kind, Table, timeline};
+use crate::report::names::kind_of;
+use crate::report::{Cell, Column, Kind, Table, opening, timeline};
 use crate::run::Run;
 use crate::step::Step;
 use crate::study::sensitivity::what_next;
@@ -265,14 +266,19 @@ fn phase(p: &PhasePlan) -> Value {
     })
 }
 
-/// The plan as one row for spreadsheets: every value of the JSON that is not in a list.
+/// The plan as rows for spreadsheets: what it is, then every value of the JSON that is not in a list.
 #[must_use]
 pub fn rows(whole: &Plan) -> Table {
-    let mut cells = vec![("case".to_string(), Cell::Text(whole.scenario.name.clone()))];
+    let mut cells = opening::rows(whole);
     flatten("", &plan(whole), &mut cells);
-    let columns = cells.iter().map(|(name, _)| Column::words(name)).collect();
-    let mut table = Table::new("", columns);
-    table.rows.push(cells.into_iter().map(|(_, cell)| cell).collect());
+    let mut table = Table::new("", ["Name", "Value", "Unit"].map(Column::words).into());
+    table.rows = cells
+        .into_iter()
+        .map(|(name, cell)| {
+            let unit = cell.raw().and_then(|_| kind_of(&name)).map(Kind::suffix);
+            vec![Cell::Text(name), cell, unit.map_or(Cell::Missing, Cell::Text)]
+        })
+        .collect();
     table
 }
 

@@ -124,7 +124,12 @@ impl Mapper {
         let mut varying = (0..self.n_axes).filter(|a| self.values[*a].len() > 1 && Some(*a) != x && Some(*a) != y);
         let x = x.or_else(|| varying.next());
         // Axes that move together make a diagonal.
-        let y = y.or_else(|| varying.clone().find(|a| x.is_none_or(|x| !self.together(x, *a))).or_else(|| varying.next()));
+        let y = y.or_else(|| {
+            varying
+                .clone()
+                .find(|a| x.is_none_or(|x| !self.together(x, *a)))
+                .or_else(|| varying.next())
+        });
         let others: Vec<&str> = (0..self.n_axes)
             .filter(|a| Some(*a) != x && Some(*a) != y && self.values[*a].len() > 1)
             .map(|a| self.names[a + 1].as_str())
@@ -209,10 +214,15 @@ impl Mapper {
 #[must_use]
 pub fn title(metric: &str) -> String {
     let suffix = kind(metric).suffix();
-    let bare = metric.strip_suffix(&format!("_{suffix}")).filter(|_| !suffix.is_empty()).unwrap_or(metric);
+    let bare = metric
+        .strip_suffix(&format!("_{suffix}"))
+        .filter(|_| !suffix.is_empty())
+        .unwrap_or(metric);
     let words = bare.replace('_', " ");
     let mut signs = words.chars();
-    signs.next().map_or_else(String::new, |first| first.to_uppercase().chain(signs).collect())
+    signs
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(signs).collect())
 }
 
 /// How people see a metric, by the ending of its name.

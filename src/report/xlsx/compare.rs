@@ -7,7 +7,7 @@ use super::page::{Look, Page, Written};
 use super::picture::{Picture, Span};
 use crate::bill::Way;
 use crate::error::Result;
-use crate::report::compare::{Case, Comparison, lies, rests_on};
+use crate::report::compare::{Case, Comparison, lies, rests_on, short};
 use crate::report::opening::ESTIMATE;
 use crate::report::uncertain::base;
 use crate::study::compare::Cause;
@@ -115,7 +115,7 @@ fn summary(shown: &Comparison, costs: &[Option<Expr>]) -> Written<Page> {
     }
     page.row += 1;
     for text in rests_on(shown) {
-        page.line(&text, Look::Text)?;
+        page.prose(&text, Look::Text)?;
     }
     page.row += 1;
     drawn(&mut page, shown, costs)?;
@@ -128,7 +128,7 @@ fn drawn(page: &mut Page, shown: &Comparison, costs: &[Option<Expr>]) -> Written
     let first = page.row;
     let mut values = [Vec::new(), Vec::new()];
     for (case, cost) in shown.cases.iter().zip(costs) {
-        page.text(0, &case.label(), Look::Text)?;
+        page.text(0, &short(case), Look::Text)?;
         let (scale, look) = base(Metric::Wall);
         let days = page.number(1, case.plan.run.wall_s / scale, Look::Value(look))?;
         values[0].push(days.value);
@@ -154,7 +154,6 @@ fn drawn(page: &mut Page, shown: &Comparison, costs: &[Option<Expr>]) -> Written
             categories: 0,
             series: &[(title, column(i + 1))],
             values: Span::of(values[i].iter().copied()),
-            across: None,
         };
         // The first column is wide enough for half of a chart.
         page.picture((below, column(3 * i)), &picture)?;
@@ -351,12 +350,7 @@ fn audit(shown: &Comparison) -> Written<Page> {
         page.row += 1;
     }
     page.row += 1;
-    page.head(&[
-        Words("Layout and time"),
-        Words(""),
-        Number("Devices"),
-        Number("Hours of wall time"),
-    ])?;
+    page.head(&[Words("Layout and time"), Words(""), Number("Devices"), Number("Hours of wall time")])?;
     for case in &shown.cases {
         page.text(0, &case.letter.to_string(), Look::Text)?;
         page.text(1, &case.plan.layout.to_string(), Look::Text)?;

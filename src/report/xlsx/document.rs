@@ -17,6 +17,8 @@ const INLINE: (usize, usize) = (7, 30);
 const NAME: usize = 31;
 /// Widths of columns in characters.
 const WIDTHS: (f64, f64) = (9.0, 60.0);
+/// Characters of a name that is broken.
+const LONG: usize = 40;
 /// Rows that a chart covers.
 const CHART_ROWS: u32 = 19;
 
@@ -45,7 +47,7 @@ pub(super) fn pages(document: &Document) -> Written<Vec<Page>> {
         match block {
             Block::Heading(text) => page.line(text, Look::Title)?,
             Block::Paragraph(spans) => {
-                page.line(&spans.iter().map(|s| s.text.as_str()).collect::<String>(), Look::Text)?;
+                page.prose(&spans.iter().map(|s| s.text.as_str()).collect::<String>(), Look::Text)?;
                 page.row += 1;
             }
             Block::KeyValues(list) => key_values(&mut page, list)?,
@@ -59,13 +61,13 @@ pub(super) fn pages(document: &Document) -> Written<Vec<Page>> {
             Block::Chart(chart) => drawn(&mut charts, chart)?,
             Block::Warnings(list) => {
                 for warning in list {
-                    let help = warning.help.as_deref().unwrap_or("");
-                    page.line(&format!("Warning: {} {help}", warning.message), Look::Strong)?;
+                    let help = warning.help.as_ref().map_or_else(String::new, |h| format!(": {h}"));
+                    page.prose(&format!("Warning: {}{help}", warning.message), Look::Strong)?;
                 }
             }
         }
     }
-    page.line(&document.provenance, Look::Text)?;
+    page.prose(&document.provenance, Look::Text)?;
     if charts.row > empty {
         others.insert(0, charts);
     }
@@ -157,7 +159,7 @@ fn written(page: &mut Page, table: &Table) -> Written<()> {
         page.row += 1;
     }
     for note in &table.notes {
-        page.line(note, Look::Text)?;
+        page.prose(note, Look::Text)?;
     }
     page.row += 1;
     Ok(())
@@ -166,18 +168,29 @@ fn written(page: &mut Page, table: &Table) -> Written<()> {
 /// The unit and the format that all numbers of a column share.
 fn shared(table: &Table, column: usize, scale: Option<&(Kind, crate::report::cell::Scale)>) -> Option<(f64, Format)> {
     let (kind, scale) = scale?;
-    let sizes = (0..table.rows.len()).filter_map(|row| table.cell(row, column).raw());
-    let largest = sizes.map(f64::abs).fold(0.0, f64::max);
+    let least = least((0..table.rows.len()).filter_map(|row| table.cell(row, column).raw()));
     Some(match kind {
-        Kind::Percent => (1.0, number(percent(largest))),
+        Kind::Percent => (1.0, number(percent(least))),
         Kind::Plain(decimals) => (1.0, number(&plain(*decimals))),
-        _ => (scale.value, number(digits(largest / scale.value))),
+        _ => (scale.value, number(digits(least / scale.value))),
     })
+}
+
+/// The smallest size of some numbers, which says how many decimals all of them need.
+fn least(values: impl Iterator<Item = f64>) -> f64 {
+    let least = values
+        .map(f64::abs)
+        .filter(|v| *v > 0.0 && v.is_finite())
+        .fold(f64::INFINITY, f64::min);
+    if least.is_finite() { least } else { 0.0 }
 }
 
 fn cell(page: &mut Page, column: u16, cell: &Cell, shared: Option<&(f64, Format)>) -> Written<()> {
     match (cell, shared) {
-        (Cell::Text(text), _) => page.text(column, text, Look::Text)?,
+        (Cell::Text(text), _) => {
+            let long = column == 0 && text.chars().count() > LONG;
+            page.text(column, text, if long { Look::Wrapped } else { Look::Text })?;
+        }
         (Cell::Missing, _) => {}
         (Cell::Count(n), _) => {
             page.formatted(column, *n, &number("#,##0"))?;
@@ -262,12 +275,17 @@ fn bar_chart(page: &mut Page, bars: &Bars) -> Written<()> {
     let scale = bars.kind.scale(largest);
     let top = page.row;
     let heads: Vec<String> = bars.parts.iter().map(|p| format!("{p}, {}", scale.unit)).collect();
-    page.head(&std::iter::once(Words("")).chain(heads.iter().map(|h| Number(h))).collect::<Vec<_>>())?;
+    page.head(
+        &std::iter::once(Words(""))
+            .chain(heads.iter().map(|h| Number(h)))
+            .collect::<Vec<_>>(),
+    )?;
     let first = page.row;
+    let format = number(digits(least(bars.bars.iter().flat_map(|b| b.values.iter().copied())) / scale.value));
     for bar in &bars.bars {
         page.text(0, &bar.label, Look::Text)?;
         for (i, value) in bar.values.iter().enumerate() {
-            page.formatted(after(i), value / scale.value, &number(digits(largest / scale.value)))?;
+            page.formatted(after(i), value / scale.value, &format)?;
         }
         page.row += 1;
     }
@@ -305,9 +323,21 @@ fn line_chart(page: &mut Page, lines: &Lines) -> Written<()> {
         page.row = top;
         let (left, right) = (after(2 * i) - 1, after(2 * i));
         let own = format!("{name}: {up}");
-        column(page, left, &across, points.iter().map(|p| p.0 / x.value), digits(most_x / x.value))?;
+        column(
+            page,
+            left,
+            &across,
+            points.iter().map(|p| p.0 / x.value),
+            digits(least(points.iter().map(|p| p.0)) / x.value),
+        )?;
         page.row = top;
-        column(page, right, &own, points.iter().map(|p| p.1 / y.value), digits(most_y / y.value))?;
+        column(
+            page,
+            right,
+            &own,
+            points.iter().map(|p| p.1 / y.value),
+            digits(least(points.iter().map(|p| p.1)) / y.value),
+        )?;
         let last = page.row.saturating_sub(1).max(top + 1);
         bottom = bottom.max(page.row);
         chart
@@ -381,16 +411,22 @@ fn scatter_chart(page: &mut Page, scatter: &Scatter) -> Written<()> {
 
 /// A grid of numbers whose cells are colored by their value.
 fn heat_map(page: &mut Page, heat: &Heat) -> Written<()> {
-    let largest = heat.values.iter().copied().filter(|v| v.is_finite()).fold(0.0, |a: f64, v| a.max(v.abs()));
+    let largest = heat
+        .values
+        .iter()
+        .copied()
+        .filter(|v| v.is_finite())
+        .fold(0.0, |a: f64, v| a.max(v.abs()));
     let scale = heat.kind.scale(largest);
     page.line(&format!("right: {}; down: {}; in {}", heat.x, heat.y, scale.unit), Look::Text)?;
     let heads = heat.columns.iter().map(|c| Number(c));
     page.head(&std::iter::once(Words(&heat.y)).chain(heads).collect::<Vec<_>>())?;
     let first = page.row;
+    let format = number(digits(least(heat.values.iter().copied()) / scale.value));
     for (row, name) in heat.rows.iter().enumerate() {
         page.text(0, name, Look::Text)?;
         for (i, value) in heat.row(row).iter().enumerate() {
-            page.formatted(after(i), value / scale.value, &number(digits(largest / scale.value)))?;
+            page.formatted(after(i), value / scale.value, &format)?;
         }
         page.row += 1;
     }

@@ -9,6 +9,12 @@ pub(super) type Written<T> = Result<T, XlsxError>;
 /// Longest text of a cell; the format allows 32,767 characters.
 const MAX_CHARS: usize = 32_000;
 
+/// Characters of a line of prose.
+const PROSE: usize = 150;
+/// Height of a line in points, and how much wider than others bold letters are.
+const LINE: f64 = 16.0;
+const BOLD: f64 = 1.1;
+
 /// Looks of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
@@ -21,6 +27,8 @@ pub(super) enum Look {
     /// A value that the reader may change.
     Input(&'static str),
     /// A result that matters.
+    Answer(&'static str),
+    /// The sum of what stands above it.
     Total(&'static str),
 }
 
@@ -37,18 +45,20 @@ fn number_format(unit: &str) -> &'static str {
         "fraction" | "fraction/year" => "0.00%",
         "devices" | "nodes" | "checkpoints" | "tokens" | "W" => "#,##0",
         "h" | "days" | "kWh" | "kW" | "kg CO2e" | "L" | "GB" | "GiB" | "device-hours" => "#,##0.0",
-        "s" | "MW" => "#,##0.000",
+        "s" | "MW" | "USD/Mtoken" => "#,##0.000",
         _ => "#,##0.00####",
     }
 }
 
 /// The format of headings.
 pub(super) fn head_format(number: bool) -> Format {
-    let align = if number { FormatAlign::Right } else { FormatAlign::Left };
-    Format::new()
-        .set_bold()
-        .set_text_wrap()
-        .set_align(align)
+    let format = Format::new().set_bold().set_text_wrap();
+    let format = if number {
+        format.set_align(FormatAlign::Right)
+    } else {
+        format.set_indent(1)
+    };
+    format
         .set_align(FormatAlign::Bottom)
         .set_background_color(Color::RGB(0x00DC_E6F1))
         .set_border_bottom(FormatBorder::Thin)
@@ -68,6 +78,7 @@ impl Look {
                 .set_num_format(number_format(unit))
                 .set_background_color(Color::RGB(0x00FF_F2CC))
                 .set_font_color(Color::RGB(0x001F_3F9F)),
+            Look::Answer(unit) => plain.set_num_format(number_format(unit)).set_bold(),
             Look::Total(unit) => plain
                 .set_num_format(number_format(unit))
                 .set_bold()
@@ -81,6 +92,8 @@ pub(super) struct Page {
     pub(super) sheet: Worksheet,
     pub(super) name: String,
     pub(super) row: u32,
+    /// Of the columns, in characters.
+    widths: Vec<f64>,
     /// Names of cells, with what they refer to.
     pub(super) names: Vec<(&'static str, String)>,
     /// Cells that should say `ok`, and whether they do.
@@ -106,6 +119,7 @@ impl Page {
             sheet,
             name: name.to_string(),
             row: 0,
+            widths: widths.to_vec(),
             names: Vec::new(),
             checks: Vec::new(),
         })
@@ -164,6 +178,15 @@ impl Page {
     }
 
     pub(super) fn head(&mut self, columns: &[Head<'_>]) -> Written<()> {
+        let mut lines: f64 = 1.0;
+        for (head, width) in columns.iter().zip(&self.widths) {
+            let (Head::Words(name) | Head::Number(name)) = head;
+            #[allow(clippy::cast_precision_loss)]
+            let wanted = BOLD * name.chars().count() as f64 / width;
+            // A word does not break where a line would.
+            lines = lines.max(if wanted > 1.0 { (wanted * 1.2).ceil() } else { 1.0 });
+        }
+        self.sheet.set_row_height(self.row, LINE * lines)?;
         for (column, head) in (0u16..).zip(columns) {
             match head {
                 Head::Words(name) => self.words(column, name, head_format(false))?,
@@ -178,6 +201,19 @@ impl Page {
         self.text(0, text, look)?;
         self.row += 1;
         Ok(())
+    }
+
+    /// Words over as many rows as they need: a line that is not cut makes a print too small to read.
+    pub(super) fn prose(&mut self, text: &str, look: Look) -> Written<()> {
+        let mut line = String::new();
+        for word in text.split_whitespace() {
+            if !line.is_empty() && line.chars().count() + word.chars().count() >= PROSE {
+                self.line(&std::mem::take(&mut line), look)?;
+            }
+            line += if line.is_empty() { "" } else { " " };
+            line += word;
+        }
+        self.line(&line, look)
     }
 
     /// `ok` as long as two values are within a cent, or a millionth for large sums.

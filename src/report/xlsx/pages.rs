@@ -194,7 +194,6 @@ impl Book<'_> {
                 categories: 0,
                 series: &[("seconds", 1)],
                 values: Span::of(list.iter().map(|(_, s)| *s)),
-                across: None,
             };
             page.picture((2, 5), &picture)?;
         }
@@ -241,7 +240,6 @@ impl Book<'_> {
             categories: 0,
             series: &[("kWh", 1)],
             values: Span::of(METER_KWH[..7].iter().map(|n| self.value(n).value)),
-            across: None,
         };
         page.picture((2, 5), &picture)?;
         Ok(page)

@@ -1,10 +1,13 @@
 //! Native charts over rows of a sheet.
 
 use super::page::{Page, Written};
-use rust_xlsxwriter::{Chart, ChartAxis, ChartAxisLabelPosition, ChartFont, ChartType};
+use rust_xlsxwriter::{Chart, ChartAxis, ChartAxisLabelPosition, ChartFont, ChartLegendPosition, ChartType};
 
 /// The usual size in pixels.
 const SIZE: (u32, u32) = (640, 340);
+
+/// Height of a long legend.
+const LEGEND: u32 = 120;
 
 /// What is drawn.
 pub(super) struct Picture<'a> {
@@ -20,8 +23,6 @@ pub(super) struct Picture<'a> {
     pub(super) series: &'a [(&'a str, u16)],
     /// The values as they are written.
     pub(super) values: Span,
-    /// The horizontal values, where they are numbers, with what they are.
-    pub(super) across: Option<(&'a str, Span)>,
 }
 
 /// The least and the largest of some values, which decide how an axis is numbered.
@@ -73,7 +74,13 @@ impl Page {
         if p.series.len() < 2 {
             chart.legend().set_hidden();
         }
-        chart.set_alt_text(p.alternative).set_width(SIZE.0).set_height(SIZE.1);
+        // Many names beside a chart would leave no room for it.
+        let below = p.series.len() > 3;
+        if below {
+            chart.legend().set_position(ChartLegendPosition::Bottom);
+        }
+        let height = SIZE.1 + if below { LEGEND } else { 0 };
+        chart.set_alt_text(p.alternative).set_width(SIZE.0).set_height(height);
         // The library turns the axes of horizontal bars: their names stand on y.
         if matches!(p.kind, ChartType::Bar | ChartType::BarStacked) {
             chart.y_axis().set_reverse().set_label_position(ChartAxisLabelPosition::Low);
@@ -82,13 +89,12 @@ impl Page {
             chart.x_axis().set_label_position(ChartAxisLabelPosition::Low);
             numbered(chart.y_axis(), p.values);
         }
-        // Columns that do not begin at nothing exaggerate.
-        if matches!(p.kind, ChartType::Column | ChartType::ColumnStacked) && p.values.least >= 0.0 {
-            chart.y_axis().set_min(0.0);
-        }
-        if let Some((name, span)) = p.across {
-            numbered(chart.x_axis(), span);
-            chart.x_axis().set_name(name).set_name_font(ChartFont::new().set_size(9));
+        // Bars that do not begin at nothing exaggerate.
+        if p.values.least >= 0.0 {
+            match p.kind {
+                ChartType::Column | ChartType::ColumnStacked => chart.y_axis().set_min(0.0),
+                _ => chart.x_axis().set_min(0.0),
+            };
         }
         self.sheet.insert_chart(row, column, &chart)?;
         Ok(())

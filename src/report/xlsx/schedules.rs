@@ -78,7 +78,6 @@ pub(super) fn months(book: &mut Book<'_>, page: &mut Page) -> Written<()> {
         categories: 0,
         series: &series,
         values: Span::of(sums),
-        across: None,
     };
     page.picture((2, 5), &picture)
 }
@@ -144,7 +143,6 @@ pub(super) fn amortization(book: &Book<'_>) -> Written<Page> {
         categories: 0,
         series: &[("closing value", 4)],
         values: Span::of([purchase.value]),
-        across: None,
     };
     let below = page.row + 1;
     page.picture((below, 0), &picture)?;
@@ -265,7 +263,6 @@ pub(super) fn cash(book: &mut Book<'_>) -> Written<Option<Page>> {
         categories: 0,
         series: &[("sum so far", 7)],
         values: Span::of(sums),
-        across: None,
     };
     let below = page.row + 1;
     page.picture((below, 0), &picture)?;

@@ -7,7 +7,7 @@ use super::page::{Look, Page, Written};
 use super::pages::Book;
 use super::picture::{Picture, Span};
 use crate::bill::Way;
-use crate::report::uncertain::{base, title};
+use crate::report::uncertain::{base, title, unit_of};
 use crate::study::uncertain::{Output, Uncertain};
 use rust_xlsxwriter::ChartType;
 
@@ -140,7 +140,6 @@ fn one_at_a_time(book: &Book<'_>, page: &mut Page) -> Written<()> {
         categories: 0,
         series: &[("at low", 7), ("at high", 8)],
         values: Span::of(changes),
-        across: None,
     };
     let below = page.row + 1;
     page.picture((below, 0), &picture)?;
@@ -152,7 +151,11 @@ fn one_at_a_time(book: &Book<'_>, page: &mut Page) -> Written<()> {
 fn drawn(study: &Uncertain, page: &mut Page) -> Written<()> {
     page.line("Drawn at random: values, which do not follow the cells", Look::Strong)?;
     page.line(
-        &format!("{} samples, seed {}; inputs are independent, the layout is held.", study.n_samples, study.seed),
+        &format!(
+            "{} samples, seed {}; inputs are independent, the layout is held.",
+            crate::units::count(f64::from(study.n_samples)),
+            study.seed
+        ),
         Look::Text,
     )?;
     page.head(&[
@@ -197,7 +200,7 @@ fn influences(study: &Uncertain, output: &Output, page: &mut Page) -> Written<()
     for influence in &output.influences {
         let Some(input) = study.inputs.get(influence.input) else { continue };
         page.text(0, title(input), Look::Text)?;
-        page.text(1, &input.unit, Look::Text)?;
+        page.text(1, &unit_of(input), Look::Text)?;
         let q = &input.quantiles;
         for (column, value) in (2u16..).zip([q.p10, q.p50, q.p90]) {
             page.number(column, value, Look::Value(""))?;

@@ -49,7 +49,7 @@ impl Book<'_> {
         page.row += 2;
         page.line("What it rests on", Look::Strong)?;
         for text in self.rests_on() {
-            page.line(&text, Look::Text)?;
+            page.prose(&text, Look::Text)?;
         }
         page.row += 1;
         self.made_of(&mut page)?;
@@ -60,7 +60,10 @@ impl Book<'_> {
         let plan = self.plan;
         let spread = ranges(plan);
         let days = self.value("wall_h") / Expr::number(24.0);
-        self.answer(page, ("Time to train, days", days.clone(), "days", "wall time with failures and pauses"))?;
+        self.answer(
+            page,
+            ("Time to train, days", days.clone(), "days", "wall time with failures and pauses"),
+        )?;
         let times = spread.map(|r| over(r.wall_s, plan.run.wall_s));
         let energies = spread.map(|r| over(r.energy_j, plan.bill.energy.facility_j));
         let carbons = spread.map(|r| over(r.carbon_kg_co2e, plan.bill.carbon.total_location_kg_co2e));
@@ -77,7 +80,15 @@ impl Book<'_> {
         }
         let thousand = || Expr::number(1000.0);
         let mwh = self.value("facility_kwh") / thousand();
-        self.answer(page, ("Energy at the meter, MWh", mwh.clone(), "kWh", "IT equipment, cooling and conversion"))?;
+        self.answer(
+            page,
+            (
+                "Energy at the meter, MWh",
+                mwh.clone(),
+                "kWh",
+                "IT equipment, cooling and conversion",
+            ),
+        )?;
         if let Some(energies) = &energies {
             self.spread(page, "kWh", |i| mwh.clone() * energies[i].clone())?;
         }
@@ -88,11 +99,26 @@ impl Book<'_> {
             self.spread(page, "kg CO2e", |i| tonnes.clone() * carbons[i].clone())?;
         }
         for answer in [
-            ("Water, cubic meters", self.value("water_total_l") / thousand(), "L", "on site and where the electricity is made"),
+            (
+                "Water, cubic meters",
+                self.value("water_total_l") / thousand(),
+                "L",
+                "on site and where the electricity is made",
+            ),
             ("Mean power at the meter, MW", self.value("mean_meter_kw") / thousand(), "MW", ""),
-            ("Power to provide for at the meter, MW", self.value("peak_meter_kw") / thousand(), "MW", ""),
+            (
+                "Power to provide for at the meter, MW",
+                self.value("peak_meter_kw") / thousand(),
+                "MW",
+                "",
+            ),
             ("Devices held", self.value("devices_count"), "devices", "those of idle spares too"),
-            ("Goodput", self.value("goodput_fraction"), "fraction", "time of the steps over wall time"),
+            (
+                "Goodput",
+                self.value("goodput_fraction"),
+                "fraction",
+                "time of the steps over wall time",
+            ),
         ] {
             self.answer(page, answer)?;
         }
@@ -122,12 +148,15 @@ impl Book<'_> {
     /// What the cost comes to per unit of work, and the other way to have the machine.
     fn money(&self, page: &mut Page, total: &Expr) -> Written<()> {
         let tokens = self.value("training_tokens") / Expr::number(MTOKEN);
-        self.answer(page, ("Cost of a million tokens, USD", total.clone() / tokens, "rate", ""))?;
+        self.answer(page, ("Cost of a million tokens, USD", total.clone() / tokens, "USD/Mtoken", ""))?;
         let useful = total.clone() / self.value("useful_device_hours");
         let what = "lost time and idle spares are paid by those that train";
         self.answer(page, ("Cost of a device-hour that trains, USD", useful, "USD", what))?;
         let what = "paid month by month, discounted to the start";
-        self.answer(page, ("Present value of the cost, USD", self.value("present_value_usd"), "USD", what))?;
+        self.answer(
+            page,
+            ("Present value of the cost, USD", self.value("present_value_usd"), "USD", what),
+        )?;
         let other = match self.plan.bill.cost.way {
             Some(Way::Owned) => ("The same rented, USD", "rent_total_usd"),
             _ => ("The same owned: the run's share, USD", "owned_total_usd"),
@@ -140,7 +169,7 @@ impl Book<'_> {
 
     fn answer(&self, page: &mut Page, (label, expr, unit, what): Answer<'_>) -> Written<()> {
         page.text(0, label, Look::Text)?;
-        page.formula(1, &expr, Look::Total(unit))?;
+        page.formula(1, &expr, Look::Answer(unit))?;
         page.text(5, what, Look::Text)?;
         page.row += 1;
         Ok(())
@@ -183,7 +212,6 @@ impl Book<'_> {
             categories: 0,
             series: &[("USD", 1)],
             values: Span::of(lines.iter().map(|l| self.value(l).value)),
-            across: None,
         };
         page.picture((first.saturating_sub(2), 3), &picture)
     }

@@ -188,11 +188,7 @@ fn energy(state: &State, paint: &mut Paint<'_>, plan: &Plan, area: Rect, focus: 
     add(paint, "mean power", Kind::Si("W").human(e.mean_w));
     add(paint, "power to provide", Kind::Si("W").human(e.peak_w));
     add(paint, "swing in a step", Kind::Si("W").human(e.swing_it_w));
-    add(
-        paint,
-        "J per token",
-        crate::units::significant(plan.j_per_token()),
-    );
+    add(paint, "J per token", crate::units::significant(plan.j_per_token()));
     let limit = plan
         .scenario
         .limits

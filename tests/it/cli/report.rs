@@ -17,6 +17,20 @@ fn written(arguments: &[&str], path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
+/// Markdown without the insides of its pictures, which are the models' business.
+fn without_pictures(text: &str) -> String {
+    let mut out = String::new();
+    let mut inside = false;
+    for line in text.split_inclusive('\n') {
+        let fence = line.starts_with("```");
+        if fence || !inside {
+            out += line;
+        }
+        inside ^= fence;
+    }
+    out
+}
+
 /// Numbers and the lengths of bars are the models' business: what stays is the shape of a report.
 fn shape(text: &str) -> String {
     let words = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
@@ -34,6 +48,7 @@ fn shape(text: &str) -> String {
             }
         })
         .collect();
+    let text = without_pictures(&text);
     let mut out = String::new();
     let mut digits = false;
     let next = |i: usize| text[i + 1..].chars().next().is_some_and(|c| c.is_ascii_digit());
