@@ -11,7 +11,7 @@ const STYLE: &str = include_str!("html.css");
 const SCRIPT: &str = include_str!("html.js");
 /// Fewer rows than this are not sorted: a total stands last.
 const SORTABLE: usize = 4;
-/// Characters of a name that is long.
+/// Characters of a text that is long.
 const LONG: usize = 24;
 
 /// `document` as a page.
@@ -100,15 +100,11 @@ pub fn table(table: &Table) -> String {
         "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{}\">\n",
         escape(name)
     );
-    // Long names need room beside many numbers.
-    let long = shown
-        .rows
-        .iter()
-        .filter_map(|row| row.first())
-        .any(|text| text.chars().count() > LONG);
-    let class = if long { " class=\"long\"" } else { "" };
-    let sort = if table.rows.len() < SORTABLE { "" } else { " data-sort" };
-    let _ = writeln!(out, "<table{class}{sort}>");
+    out += if table.rows.len() < SORTABLE {
+        "<table>\n"
+    } else {
+        "<table data-sort>\n"
+    };
     if !table.title.is_empty() {
         let _ = writeln!(out, "<caption>{}</caption>", escape(&table.title));
     }
@@ -119,7 +115,17 @@ pub fn table(table: &Table) -> String {
         } else {
             format!(" <small>{}</small>", escape(unit))
         };
-        let _ = write!(out, "<th scope=\"col\"{}>{}{unit}</th>", align(column), escape(name));
+        // Long words need room beside many numbers.
+        let long = shown
+            .rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .any(|text| text.chars().count() > LONG);
+        let class = match shown.aligns[column] {
+            Align::Left if long => " class=\"w\"",
+            _ => align(column),
+        };
+        let _ = write!(out, "<th scope=\"col\"{class}>{}{unit}</th>", escape(name));
     }
     out += "</tr></thead>\n<tbody>\n";
     for (number, row) in shown.rows.iter().enumerate() {

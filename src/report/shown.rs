@@ -73,7 +73,9 @@ pub(super) fn shared_scale(table: &Table, column: usize) -> Option<(Kind, Scale)
     // 42.5 to 1,250 MUSD, not 0.0425 to 1.25 GUSD; parts of a second stay parts of the second.
     let small = kind != Kind::Duration && smallest < SMALLEST_SHOWN * scale.value;
     let scale = if small { kind.scale((largest * smallest).sqrt()) } else { scale };
-    (largest == 0.0 || largest / smallest <= SHARED_RANGE).then_some((kind, scale))
+    // What has one unit only is told once.
+    let one = matches!(kind, Kind::Percent | Kind::Rate(_));
+    (one || largest == 0.0 || largest / smallest <= SHARED_RANGE).then_some((kind, scale))
 }
 
 fn header_unit(label: Option<&str>, shared: Option<&(Kind, Scale)>) -> String {

@@ -11,9 +11,10 @@ const MAX_CHARS: usize = 32_000;
 
 /// Characters of a line of prose.
 const PROSE: usize = 150;
-/// Height of a line in points, and how much wider than others bold letters are.
+/// Height of a line in points, most lines of a row, and width of a column that has none of its own.
 const LINE: f64 = 16.0;
-const BOLD: f64 = 1.1;
+const MOST_LINES: f64 = 20.0;
+const WIDTH: f64 = 8.43;
 
 /// Looks of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +57,7 @@ pub(super) fn head_format(number: bool) -> Format {
     let format = if number {
         format.set_align(FormatAlign::Right)
     } else {
-        format.set_indent(1)
+        format.set_align(FormatAlign::Left).set_indent(1)
     };
     format
         .set_align(FormatAlign::Bottom)
@@ -71,7 +72,11 @@ impl Look {
             Look::Title => plain.set_bold().set_font_size(16),
             // Words beside a number keep a distance.
             Look::Text => plain.set_indent(1),
-            Look::Wrapped => plain.set_align(FormatAlign::Top).set_text_wrap().set_indent(1),
+            Look::Wrapped => plain
+                .set_text_wrap()
+                .set_align(FormatAlign::Top)
+                .set_align(FormatAlign::Left)
+                .set_indent(1),
             Look::Strong => plain.set_bold(),
             Look::Value(unit) => plain.set_num_format(number_format(unit)),
             Look::Input(unit) => plain
@@ -94,6 +99,8 @@ pub(super) struct Page {
     pub(super) row: u32,
     /// Of the columns, in characters.
     widths: Vec<f64>,
+    /// The last row that was made higher, and its lines.
+    tallest: (u32, f64),
     /// Names of cells, with what they refer to.
     pub(super) names: Vec<(&'static str, String)>,
     /// Cells that should say `ok`, and whether they do.
@@ -120,6 +127,7 @@ impl Page {
             name: name.to_string(),
             row: 0,
             widths: widths.to_vec(),
+            tallest: (0, 1.0),
             names: Vec::new(),
             checks: Vec::new(),
         })
@@ -128,7 +136,25 @@ impl Page {
     /// Words, whoever wrote them: always a string cell, never a formula. What starts like a formula
     /// is marked as quoted, so that editing the cell does not make it one.
     pub(super) fn text(&mut self, column: u16, text: &str, look: Look) -> Written<()> {
+        if look == Look::Wrapped {
+            self.grow(column, text)?;
+        }
         self.words(column, text, look.format())
+    }
+
+    /// Make the row high enough for a text: not every program does so by itself.
+    fn grow(&mut self, column: u16, text: &str) -> Written<()> {
+        let width = self.widths.get(usize::from(column)).copied().unwrap_or(WIDTH) - 2.0;
+        #[allow(clippy::cast_precision_loss)]
+        let lines = (1.1 * text.chars().count() as f64 / width).ceil().clamp(1.0, MOST_LINES);
+        if self.tallest.0 != self.row {
+            self.tallest = (self.row, 1.0);
+        }
+        if lines > self.tallest.1 {
+            self.tallest.1 = lines;
+            self.sheet.set_row_height(self.row, LINE * lines)?;
+        }
+        Ok(())
     }
 
     fn words(&mut self, column: u16, text: &str, mut format: Format) -> Written<()> {
@@ -182,9 +208,9 @@ impl Page {
         for (head, width) in columns.iter().zip(&self.widths) {
             let (Head::Words(name) | Head::Number(name)) = head;
             #[allow(clippy::cast_precision_loss)]
-            let wanted = BOLD * name.chars().count() as f64 / width;
+            let wanted = name.chars().count() as f64 / width;
             // A word does not break where a line would.
-            lines = lines.max(if wanted > 1.0 { (wanted * 1.2).ceil() } else { 1.0 });
+            lines = lines.max(if wanted > 1.0 { (wanted + 0.25).ceil() } else { 1.0 });
         }
         self.sheet.set_row_height(self.row, LINE * lines)?;
         for (column, head) in (0u16..).zip(columns) {

@@ -59,6 +59,7 @@ impl Cases {
     fn made(names: &[String]) -> Written<Cases> {
         let mut sheet = Worksheet::new();
         sheet.set_name("Cases")?.set_freeze_panes(1, 1)?;
+        sheet.set_landscape().set_print_fit_to_pages(1, 0).set_repeat_rows(0, 0)?;
         let mut columns = Vec::new();
         for (column, (place, name)) in (0u16..).zip(shown_columns(names)) {
             // Axes keep their paths and the values that were given.
@@ -69,8 +70,9 @@ impl Cases {
                 (_, "") => title(&name),
                 (_, symbol) => format!("{}, {symbol}", title(&name)),
             };
-            sheet.write_string_with_format(0, column, head, &head_format(!axis))?;
-            sheet.set_column_width(column, 16)?;
+            let width = u32::try_from(head.chars().count()).unwrap_or(0) + 4;
+            sheet.set_column_width(column, f64::from(width.clamp(12, 40)))?;
+            sheet.write_string_with_format(0, column, head, &head_format(true))?;
             sheet.set_column_format(column, &rust_xlsxwriter::Format::new().set_num_format(format))?;
             columns.push(Column { place, unit });
         }
