@@ -308,7 +308,7 @@ fn run(plan: &Plan) -> Vec<KeyValue> {
         goodput += &format!("; lost: {}", list(&lost.named(), Kind::Duration));
     }
     if let Some(usd) = plan.bill.cost.goodput_loss_usd.filter(|usd| *usd > 0.0) {
-        goodput += &format!(", {} of the cost", human(usd, Kind::Usd));
+        goodput += &format!(", or {}", human(usd, Kind::Usd));
     }
     let failures = if run.job_mtbf_s.is_finite() {
         format!("one each {}{}", units::duration(run.job_mtbf_s), causes(run))

@@ -129,7 +129,7 @@ pub const FIGURES: [Figure; 21] = [
         |p| p.bill.cost.total_usd,
     ),
     figure(
-        ("usd_per_mtoken", "USD per Mtoken", ""),
+        ("usd_per_mtoken", "USD per Mtoken", "/bill/per_unit/usd_per_mtoken"),
         Kind::Rate(""),
         (Unit::One, 1.0),
         Change::Less,

@@ -35,7 +35,7 @@ pub fn plan(plan: &Plan) -> Value {
         "what_next": effects_json(&what_next(plan)),
         "memory": memory(&plan.step.memory),
         "run": run(plan),
-        "bill": bill::bill(&plan.bill, &plan.scenario),
+        "bill": bill::bill(plan),
         "ranges": ranges(plan).as_ref().map(ranges_json),
         "ranges_note": ranges(plan).map_or_else(|| super::NO_RANGE.to_string(), |_| super::range_note(plan)),
         "band": plan.scenario.band.as_ref().map(band),

@@ -29,6 +29,7 @@ pub(super) fn blocks(plan: &Plan) -> Vec<Block> {
     out.push(Block::Table(lost(plan)));
     out.push(Block::Heading("Bill".to_string()));
     out.push(Block::KeyValues(bill::key_values(plan)));
+    out.push(Block::KeyValues(bill::per_unit(plan)));
     out.extend(charts::breakdown(plan));
     out.extend(charts::fan(plan));
     out.extend(money(plan).into_iter().map(Block::Table));
