@@ -38,7 +38,7 @@ pub(super) fn pages(document: &Document) -> Written<Vec<Page>> {
     }
     page.row += 1;
     let mut others: Vec<Page> = Vec::new();
-    let mut charts = Page::new("Charts", &[44.0])?;
+    let mut charts = Page::new("Charts", &[[30.0].as_slice(), &[20.0; 20]].concat())?;
     let empty = charts.row;
     for block in &document.blocks {
         match block {
