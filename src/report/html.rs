@@ -11,6 +11,8 @@ const STYLE: &str = include_str!("html.css");
 const SCRIPT: &str = include_str!("html.js");
 /// Fewer rows than this are not sorted: a total stands last.
 const SORTABLE: usize = 4;
+/// Columns of a table that is printed on a page of its own, turned.
+const WIDE: usize = 10;
 /// Characters of a text that is long.
 const LONG: usize = 24;
 
@@ -95,9 +97,10 @@ pub fn table(table: &Table) -> String {
         &table.title
     };
     let name = if name.is_empty() { "table" } else { name };
+    let wide = if table.columns.len() > WIDE { " wide" } else { "" };
     // What is scrolled must be reached by keyboard, and say what it is.
     let mut out = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{}\">\n",
+        "<div class=\"scroll{wide}\" tabindex=\"0\" role=\"group\" aria-label=\"{}\">\n",
         escape(name)
     );
     out += if table.rows.len() < SORTABLE {

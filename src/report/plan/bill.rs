@@ -80,16 +80,13 @@ fn power(plan: &Plan) -> String {
 /// What the bill comes to per unit of work.
 pub(super) fn per_unit(plan: &Plan) -> Vec<KeyValue> {
     let hours = |h: f64| Cell::quantity(h, Kind::Si("h"));
-    let trains = format!("device-hours held; {} of them train", hours(plan.useful_device_hours()).human());
+    let trains = format!("held; {} of them train", hours(plan.useful_device_hours()).human());
     let mut out = vec![KeyValue::new("Device-hours", hours(plan.device_hours())).note(trains)];
     if let (Some(mtoken), Some(hour)) = (plan.usd_per_mtoken(), plan.usd_per_useful_device_hour()) {
-        let note = format!(
-            "of a million tokens; {} of a device-hour that trains",
-            human(hour, Kind::Rate("USD"))
-        );
-        out.push(KeyValue::new("Cost", Cell::quantity(mtoken, Kind::Rate("USD"))).note(note));
+        let note = format!("{} a device-hour that trains", human(hour, Kind::Rate("USD")));
+        out.push(KeyValue::new("A million tokens", Cell::quantity(mtoken, Kind::Rate("USD"))).note(note));
     }
-    out.push(KeyValue::new("Energy", Cell::quantity(plan.j_per_token(), Kind::Rate("J"))).note("of a token, at the meter"));
+    out.push(KeyValue::new("A token", Cell::quantity(plan.j_per_token(), Kind::Rate("J"))).note("at the meter"));
     out
 }
 
