@@ -4,6 +4,7 @@ mod cost;
 pub mod hf;
 mod layers;
 mod market;
+mod per;
 pub mod phases;
 pub mod power;
 mod ranges;
@@ -11,6 +12,7 @@ pub mod scenario;
 mod sibling;
 
 pub use market::{Market, run_and_bill_at};
+pub use per::MTOKEN;
 pub use phases::{Course, Phase, PhasePlan, phase_plans};
 pub use ranges::{Drawn, Quantiles, Ranges, ranges, slowed, slower_phase};
 pub use scenario::{Shape, Unknown};

@@ -208,7 +208,7 @@ impl KeyValue {
     /// The same, with a remark.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
-        self.note = Some(note.into());
+        self.note = Some(note.into()).filter(|n| !n.is_empty());
         self
     }
 

@@ -64,33 +64,8 @@ assert near(end_us / 1e6, timeline["time_s"]), f"the last bar ends at {end_us / 
 print(f"real parts: DuckDB reads {n} spans of {len(lanes)} lanes that end with the step")
 PY
 
-# The workbook in an office suite: recalculated as it stands, and with two assumptions changed.
-need soffice libreoffice-calc-nogui
-recalculate() { # book: what LibreOffice makes of it lies in $work/out; rewriting drops the cached values
-  "$work/venv/bin/python" tests/workbook.py change "$1" "$work/bare.xlsx"
-  mkdir -p "$work/out"
-  timeout 120 soffice --headless "-env:UserInstallation=file://$work/office" --convert-to xlsx --outdir "$work/out" \
-    "$work/bare.xlsx" >/dev/null 2>&1
-  mv "$work/out/bare.xlsx" "$work/out/$(basename "$1")"
-}
-for way in false true; do
-  "$exaplan" report --set cost.owned=$way --force -o "$work/book.xlsx"
-  "$exaplan" plan --set cost.owned=$way --json >"$work/book.json"
-  recalculate "$work/book.xlsx"
-  "$work/venv/bin/python" tests/workbook.py same "$work/book.xlsx" "$work/book.json" "$work/out/book.xlsx"
-  "$work/venv/bin/python" tests/workbook.py change "$work/book.xlsx" "$work/changed.xlsx" \
-    rent_usd_per_device_hour=3.21 electricity_usd_per_kwh=0.123
-  "$exaplan" plan --set cost.owned=$way --set cost.usd_per_device_hour=3.21 \
-    --set region.us-east-1.electricity_usd_per_kwh=0.123 --json >"$work/changed.json"
-  recalculate "$work/changed.xlsx"
-  "$work/venv/bin/python" tests/workbook.py near "$work/changed.json" "$work/out/changed.xlsx"
-done
-for name in '=1+41414' '+41414' '-41414' '@SUM(A41414)'; do
-  "$exaplan" report --set "name=\"$name\"" --force -o "$work/hostile.xlsx"
-  "$work/venv/bin/python" tests/workbook.py hostile "$work/hostile.xlsx" "$name"
-done
-
-# Pages in a browser, bills in FOCUS, and how long reports take.
+# Workbooks in an office suite, pages in a browser, bills in FOCUS, and how long reports take.
+source tests/real-parts/book.sh
 source tests/real-parts/page.sh
 source tests/real-parts/focus.sh
 source tests/real-parts/speed.sh

@@ -93,6 +93,27 @@ pub struct Cloud {
     pub price_high_total_usd: f64,
     /// What a commitment of one or three years binds to pay, run or no run. Not part of the total.
     pub commitment_usd: Option<f64>,
+    /// Device time that is paid for.
+    pub device_s: f64,
+}
+
+impl Cloud {
+    /// Name and dollars of the lines that sum to `total_usd`, in display order.
+    #[must_use]
+    pub fn lines(&self) -> Vec<(&'static str, f64)> {
+        let own = [
+            ("compute", self.compute_usd),
+            ("support", self.support_usd),
+            ("storage", self.storage_usd),
+        ];
+        own.into_iter().chain(self.extra.list()).collect()
+    }
+
+    /// Device-hours that are paid for.
+    #[must_use]
+    pub fn device_hours(&self) -> f64 {
+        self.device_s / HOUR_S
+    }
 }
 
 /// What a cluster costs to buy, by item.
@@ -153,6 +174,23 @@ pub struct Owned {
 }
 
 impl Owned {
+    /// Name and dollars of the lines that sum to `total_usd`, in display order.
+    #[must_use]
+    pub fn lines(&self) -> Vec<(&'static str, f64)> {
+        let own = [
+            ("capital", self.capital_usd),
+            ("financing", self.financing_usd),
+            ("electricity", self.electricity_usd),
+            ("colocation", self.colocation_usd),
+            ("facility", self.facility_usd),
+            ("maintenance", self.maintenance_usd),
+            ("staff", self.staff_usd),
+            ("support", self.support_usd),
+            ("storage", self.storage_usd),
+        ];
+        own.into_iter().chain(self.extra.list()).collect()
+    }
+
     /// What is spent whether or not the machine computes.
     #[must_use]
     pub fn fixed_usd(&self) -> f64 {
@@ -252,7 +290,8 @@ fn cloud(input: &BillInput) -> Option<Cloud> {
     let offer = input.offer?;
     // Interruptible devices cost nothing while they are gone.
     let gone_s = if input.waits_for_nothing() { input.run.lost.wait_s } else { 0.0 };
-    let device_hours = input.n_devices() * (input.run.wall_s - gone_s) / HOUR_S;
+    let device_s = input.n_devices() * (input.run.wall_s - gone_s);
+    let device_hours = device_s / HOUR_S;
     let price = offer.usd_per_device_hour;
     let storage_usd = storage_usd(input);
     let at = |usd_per_device_hour: f64| {
@@ -280,6 +319,7 @@ fn cloud(input: &BillInput) -> Option<Cloud> {
         price_low_total_usd: at(price.low_usd).3,
         price_high_total_usd: at(price.high_usd).3,
         commitment_usd: years.map(bound),
+        device_s,
     })
 }
 

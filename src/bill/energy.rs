@@ -91,6 +91,21 @@ impl Energy {
         ]
     }
 
+    /// The same with names for people.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, f64); 8] {
+        self.list().map(|(key, j)| {
+            let name = match key {
+                "bubble_j" => "bubble and waiting",
+                "lost_j" => "lost time",
+                "idle_j" => "idle spares",
+                "cooling_j" => "cooling and conversion",
+                other => other.trim_end_matches("_j"),
+            };
+            (name, j)
+        })
+    }
+
     /// The same by equipment.
     #[must_use]
     pub fn equipment(&self) -> [(&'static str, f64); 5] {

@@ -6,7 +6,7 @@ use super::{DEFAULT_SCENARIO, Done, Input, Over, layers};
 use crate::error::{Diagnostic, Error, Result};
 use crate::layout::Choice;
 use crate::plan::{Plan, plan};
-use crate::report::compare::{Case, Comparison, WhatIf, document, json, rests_on, side_by_side};
+use crate::report::compare::{Case, Comparison, WhatIf, document, json, rests_on, rows};
 use crate::report::opening::said;
 use crate::report::plan::Detail;
 
@@ -108,7 +108,7 @@ pub fn write(shown: &Comparison, again: &[String], target: &Target, console: &Co
                 out
             },
             page: &|| document(shown, Detail::Page),
-            rows: &|| side_by_side(shown),
+            rows: &|| rows(shown),
             json: &|| {
                 let mut out = json(shown);
                 out["again"] = serde_json::json!(again);
@@ -116,7 +116,7 @@ pub fn write(shown: &Comparison, again: &[String], target: &Target, console: &Co
             },
             trace: &|| no_form("a trace shows one step, not a comparison", has),
             svg: &|| no_form("a comparison is more than one picture", has),
-            xlsx: &|| book(shown),
+            xlsx: Some(&|| book(shown)),
         },
     )
 }
@@ -172,6 +172,7 @@ impl Loader<'_> {
             cases.push(Case {
                 letter,
                 asked: text.clone(),
+                changed: spec.sets.clone(),
                 plan,
                 study,
             });

@@ -4,7 +4,7 @@ use super::progress::Progress;
 use super::{DONE, Done, Global, When, diagnostics};
 use crate::catalog::source;
 use crate::error::{Diagnostic, Error, Result};
-use crate::report::{Block, Document, Table, csv, html, json, markdown, text};
+use crate::report::{Block, Chart, Document, Table, csv, html, json, markdown, text};
 use clap::ValueEnum;
 use serde_json::Value;
 use std::io::{IsTerminal, Write};
@@ -22,7 +22,7 @@ pub enum Format {
     Text,
     /// Markdown
     Md,
-    /// Comma-separated values, one row per value
+    /// Comma-separated values for spreadsheets
     Csv,
     /// JSON with unrounded SI numbers
     Json,
@@ -217,8 +217,8 @@ pub struct Forms<'a> {
     pub trace: &'a dyn Fn() -> Result<String>,
     /// The picture alone.
     pub svg: &'a dyn Fn() -> Result<String>,
-    /// A workbook.
-    pub xlsx: &'a dyn Fn() -> Result<Vec<u8>>,
+    /// A workbook of its own; without one the page and the rows are sheets.
+    pub xlsx: Option<&'a dyn Fn() -> Result<Vec<u8>>>,
 }
 
 impl Target {
@@ -299,14 +299,17 @@ impl Target {
                 };
                 text::document(&(forms.screen)(), options)
             }
-            Format::Md => markdown::document(&without_charts((forms.page)())),
+            Format::Md => markdown::document(&without_twins((forms.page)())),
             Format::Csv => csv::table(&(forms.rows)())?,
             Format::Json => pretty(&(forms.json)()),
             Format::Html => html::document(&(forms.page)()),
             Format::Trace => (forms.trace)()?,
             Format::Svg => (forms.svg)()?,
             Format::Xlsx => return self.book(forms),
-            Format::Focus => no_form("only a plan has a bill by month", "give a name in .html, .md, .csv, .json or .txt")?,
+            Format::Focus => no_form(
+                "only a plan has a bill by month",
+                "give a name in .html, .xlsx, .md, .csv, .json or .txt",
+            )?,
         };
         self.put(text.as_bytes())
     }
@@ -336,14 +339,21 @@ impl Target {
     }
 
     fn book(&self, forms: &Forms<'_>) -> Done {
-        source::write_whole(self.book_file()?, &(forms.xlsx)()?)?;
+        let path = self.book_file()?;
+        let bytes = match forms.xlsx {
+            Some(own) => own()?,
+            None => sheets(forms)?,
+        };
+        source::write_whole(path, &bytes)?;
         Ok(DONE)
     }
 }
 
-/// Markdown has no pictures, and the tables of a page hold the same numbers.
-fn without_charts(mut document: Document) -> Document {
-    document.blocks.retain(|b| !matches!(b, Block::Chart(_)));
+/// Bars and lines are no pictures of characters, and the tables of a page hold the same numbers.
+fn without_twins(mut document: Document) -> Document {
+    document
+        .blocks
+        .retain(|b| !matches!(b, Block::Chart(Chart::Bars(_) | Chart::Lines(_))));
     document
 }
 
@@ -355,13 +365,31 @@ pub fn no_form(what: &str, has: &str) -> Result<String> {
     Err(Diagnostic::new(what).help(has).into())
 }
 
-/// The same for the workbook.
+/// The page of a result as a workbook, with its rows where the page has not all of them.
+#[cfg(feature = "xlsx")]
+fn sheets(forms: &Forms<'_>) -> Result<Vec<u8>> {
+    use crate::report::xlsx::{FIXED_EPOCH_S, document::workbook};
+    let (mut page, rows) = ((forms.page)(), (forms.rows)());
+    let shown = |b: &Block| matches!(b, Block::Table(t) if t.rows.len() >= rows.rows.len());
+    if !page.blocks.iter().any(shown) {
+        page.blocks.push(Block::Table(rows));
+    }
+    workbook(&page, epoch_s()?.unwrap_or(FIXED_EPOCH_S))
+}
+
+#[cfg(not(feature = "xlsx"))]
+fn sheets(_: &Forms<'_>) -> Result<Vec<u8>> {
+    no_book()
+}
+
+/// What there is where workbooks were left out of the program.
 ///
 /// # Errors
 /// Always.
+#[cfg(not(feature = "xlsx"))]
 pub fn no_book() -> Result<Vec<u8>> {
-    Err(Diagnostic::new("this result has no workbook")
-        .help("give a name in .html, .md, .csv, .json or .txt")
+    Err(Diagnostic::new("this program was built without workbooks")
+        .help("build it with --features xlsx, or write .html or .csv")
         .into())
 }
 

@@ -109,7 +109,7 @@ impl Made<'_> {
 
 /// Write a plan in the form that was asked for.
 pub fn write(made: &Made<'_>, target: &Target, focus: &focus::FocusArgs, console: &Console) -> Done {
-    let (plan, catalog) = (made.plan, made.catalog);
+    let plan = made.plan;
     if target.format(console)? == Format::Focus {
         return focus::write(made, target, focus, console);
     }
@@ -125,23 +125,26 @@ pub fn write(made: &Made<'_>, target: &Target, focus: &focus::FocusArgs, console
                 "give a name in .html: its page holds the charts as SVG",
             )
         },
-        xlsx: &|| book(plan, catalog),
+        xlsx: Some(&|| book(made)),
     };
     target.write(console, &forms)
 }
 
 /// The workbook; it says that it was made at `SOURCE_DATE_EPOCH`, or at a fixed time.
 #[cfg(feature = "xlsx")]
-fn book(plan: &Plan, catalog: &Catalog) -> Result<Vec<u8>> {
+fn book(made: &Made<'_>) -> Result<Vec<u8>> {
     use crate::report::xlsx::{FIXED_EPOCH_S, workbook};
-    workbook(plan, catalog, super::output::epoch_s()?.unwrap_or(FIXED_EPOCH_S))
+    workbook(
+        made.plan,
+        made.catalog,
+        made.study,
+        super::output::epoch_s()?.unwrap_or(FIXED_EPOCH_S),
+    )
 }
 
 #[cfg(not(feature = "xlsx"))]
-fn book(_: &Plan, _: &Catalog) -> Result<Vec<u8>> {
-    Err(Diagnostic::new("this program was built without workbooks")
-        .help("build it with --features xlsx, or write .html or .csv")
-        .into())
+fn book(_: &Made<'_>) -> Result<Vec<u8>> {
+    super::output::no_book()
 }
 
 /// The step of a plan bar by bar, or why there are none.

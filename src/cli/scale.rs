@@ -10,7 +10,7 @@ mod studies;
 mod verify;
 
 use super::Done;
-use super::output::{Console, Forms, Target, no_book, no_form};
+use super::output::{Console, Forms, Target, no_form};
 use crate::error::{Diagnostic, Result};
 use crate::report::Document;
 use crate::report::scale::first_table;
@@ -148,7 +148,7 @@ fn write(target: &Target, console: &Console, document: &Document, json: &dyn Fn(
         json,
         trace: &|| no_form("a trace shows one step, not a scaling law", "write .html, .md, .csv, .json or .txt"),
         svg: &|| no_form("a scaling law has no picture of its own", "write .html, .md, .csv, .json or .txt"),
-        xlsx: &no_book,
+        xlsx: None,
     };
     target.write(console, &forms)
 }

@@ -1,11 +1,11 @@
 //! `exaplan search`.
 
-use super::output::{Console, Format, Forms, Target, no_book, no_form};
+use super::output::{Console, Format, Forms, Target, no_form};
 use super::{Done, INTERRUPTED, Input, NO, layers};
 use crate::error::{Diagnostic, Error, Result};
 use crate::layout::{Breadth, Choice};
 use crate::plan::{Provenance, Scenario};
-use crate::report::search::{Shown, chart, document, json, page, rows};
+use crate::report::search::{Shown, chart, document, estimate, json, page, rows};
 use crate::report::svg;
 use crate::search::{Found, N_SIMULATED, Objective, Options, Watch, search_watched};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +20,7 @@ Examples:
   exaplan search llama3-405b --objective energy,time
   exaplan search llama3-405b --keep-layout --explain-rejections";
 
-const HAS: &str = "give a name in .html, .svg, .md, .csv, .json or .txt";
+const HAS: &str = "give a name in .html, .xlsx, .svg, .md, .csv, .json or .txt";
 
 /// How much of what is free is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -146,13 +146,19 @@ pub fn run(args: &SearchArgs, console: &Console) -> Done {
         all_reasons: args.explain_rejections,
     };
     let forms = Forms {
-        screen: &|| document(&shown),
+        screen: &|| {
+            let mut out = document(&shown);
+            if args.target.file().is_some() {
+                out.blocks.insert(1, estimate(&shown));
+            }
+            out
+        },
         page: &|| page(&shown),
         rows: &|| rows(&shown),
         json: &|| json(&shown),
         trace: &|| no_form("a trace shows one step; plan the layout that you choose", HAS),
         svg: &|| chart(&found).map_or_else(|| no_form("there is no front to draw", HAS), |c| Ok(svg::render(&c))),
-        xlsx: &no_book,
+        xlsx: None,
     };
     if format == Format::Json {
         args.target.write(console, &forms)?;

@@ -1,11 +1,12 @@
 //! `exaplan size`.
 
 use super::bench::interrupts;
-use super::output::{Console, Forms, Target, no_book, no_form};
+use super::output::{Console, Forms, Target, no_form};
 use super::{DONE, Done, Input, NO, layers};
 use crate::catalog::Commitment;
 use crate::error::{Diagnostic, Result, nearest};
 use crate::plan::Limits;
+use crate::report::opening;
 use crate::report::size::{Shown, document, json, rows};
 use crate::study::size::{Objective, Question, Start, size};
 use crate::units::{self, Unit};
@@ -128,7 +129,13 @@ pub fn run(args: &SizeArgs, console: &Console) -> Done {
         catalog_digest: &catalog.digest(),
     };
     let forms = Forms {
-        screen: &|| document(&shown, false),
+        screen: &|| {
+            let mut out = document(&shown, false);
+            if let (Some(_), Some(best)) = (args.target.file(), &answer.best) {
+                out.blocks.splice(1..1, opening::blocks(&best.plan));
+            }
+            out
+        },
         page: &|| document(&shown, true),
         rows: &|| rows(&shown),
         json: &|| json::size(&shown),
@@ -139,7 +146,7 @@ pub fn run(args: &SizeArgs, console: &Console) -> Done {
                 "give a name in .html: its page holds the charts as SVG",
             )
         },
-        xlsx: &no_book,
+        xlsx: None,
     };
     args.target.write(console, &forms)?;
     Ok(if answer.best.is_some() { DONE } else { NO })

@@ -1,6 +1,6 @@
 //! `exaplan validate`.
 
-use super::output::{Console, Forms, Target, no_book, no_form};
+use super::output::{Console, Forms, Target, no_form};
 use super::{BAD_INPUT, Done, Layers, layers};
 use crate::catalog::{Band, Catalog, digest_text, source};
 use crate::error::{Diagnostic, Error, Origin, Result};
@@ -146,12 +146,12 @@ fn write(validated: &Validated<'_>, target: &Target, console: &Console) -> Done 
         json: &|| json(validated),
         trace: &|| no_form("a validation has no trace of a step", NO_TRACE),
         svg: &picture,
-        xlsx: &no_book,
+        xlsx: None,
     };
     target.write(console, &forms)
 }
 
-const NO_TRACE: &str = "give a name in .html, .md, .csv, .json, .svg or .txt";
+const NO_TRACE: &str = "give a name in .html, .xlsx, .md, .csv, .json, .svg or .txt";
 
 /// All rows; what is wrong with the others is told.
 pub(super) fn rows(files: &[Arc<Origin>], console: &Console) -> Result<Rows> {
@@ -193,7 +193,7 @@ fn left_out(rows: &[Row], catalog: &Catalog, args: &ValidateArgs, provenance: &s
                 "leave out --cross, or give a name in .html, .md, .csv or .json",
             )
         },
-        xlsx: &no_book,
+        xlsx: None,
     };
     args.target.write(console, &forms)
 }
@@ -215,7 +215,7 @@ fn published_layouts(rows: &[Row], catalog: &Catalog, args: &ValidateArgs, prove
                 "leave out --layouts, or give a name in .html, .md, .csv or .json",
             )
         },
-        xlsx: &no_book,
+        xlsx: None,
     };
     args.target.write(console, &forms)
 }
@@ -240,7 +240,7 @@ fn whole_runs(catalog: &Catalog, args: &ValidateArgs, console: &Console) -> Done
                 "leave out --whole-runs, or give a name in .html, .md, .csv or .json",
             )
         },
-        xlsx: &no_book,
+        xlsx: None,
     };
     args.target.write(console, &forms)
 }

@@ -47,6 +47,29 @@ pub struct PhasePlan {
     pub step: Step,
 }
 
+impl PhasePlan {
+    /// Steps that its tokens take.
+    #[must_use]
+    pub fn n_steps(&self) -> f64 {
+        self.stretch().n_steps()
+    }
+
+    /// Their time, nothing lost.
+    #[must_use]
+    pub fn ideal_s(&self) -> f64 {
+        self.n_steps() * self.step.time_s
+    }
+
+    /// It as a stretch of the run.
+    #[must_use]
+    pub fn stretch(&self) -> Stretch<'_> {
+        Stretch {
+            step: &self.step,
+            total_tokens: self.phase.total_tokens,
+        }
+    }
+}
+
 /// Plan every phase.
 ///
 /// # Errors
@@ -77,11 +100,7 @@ pub fn stretches<'a>(step: &'a Step, total_tokens: f64, phases: &'a [PhasePlan])
     if phases.is_empty() {
         return vec![Stretch { step, total_tokens }];
     }
-    let of = |p: &'a PhasePlan| Stretch {
-        step: &p.step,
-        total_tokens: p.phase.total_tokens,
-    };
-    phases.iter().map(of).collect()
+    phases.iter().map(PhasePlan::stretch).collect()
 }
 
 /// The mean step of a run, part by part: times the number of steps it is the time of all of them.

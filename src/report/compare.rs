@@ -1,15 +1,18 @@
 //! Scenarios side by side, why they differ, and what single changes would do.
 
+mod json;
+
+pub use json::json;
+
 use super::opening::{self, said as say};
 use super::svg::{Bar, Bars};
 use super::uncertain::kind;
 use super::{Block, Cell, Chart, Column, Document, KeyValue, Kind, Table};
 use crate::plan::{Plan, Quantiles, ranges};
-use crate::report::plan::{Detail, part_name, provenance_json};
+use crate::report::plan::{Detail, in_most, part_name};
 use crate::study::compare::{Cause, Difference, Inside, differences};
 use crate::study::metric::Metric;
 use crate::study::uncertain::Uncertain;
-use serde_json::{Map, Value, json};
 
 /// A scenario of a comparison.
 pub struct Case {
@@ -17,10 +20,27 @@ pub struct Case {
     pub letter: char,
     /// As it was asked for.
     pub asked: String,
+    /// What was changed for it alone: `path=value`.
+    pub changed: Vec<String>,
     /// Its plan.
     pub plan: Plan,
     /// Samples of what is uncertain, where some were drawn.
     pub study: Option<Uncertain>,
+}
+
+impl Case {
+    /// `B: Llama 3 405B, cluster.nodes=1024`: scenarios that differ by a change have the same name.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{}: {}", self.letter, self.name())
+    }
+
+    /// The same without its letter.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let changes = self.changed.iter().map(|c| format!(", {c}"));
+        std::iter::once(self.plan.scenario.name.clone()).chain(changes).collect()
+    }
 }
 
 /// What a single change does.
@@ -89,7 +109,7 @@ pub fn document(shown: &Comparison, detail: Detail) -> Document {
     }
     Document {
         title: "Comparison".to_string(),
-        subtitle: first.map_or_else(String::new, |f| format!("against {}: {}", f.letter, f.plan.scenario.name)),
+        subtitle: first.map_or_else(String::new, |f| format!("against {}", f.label())),
         blocks,
         provenance: provenance(shown),
     }
@@ -106,9 +126,7 @@ pub fn answers(shown: &Comparison) -> Vec<String> {
             Some(base) if case.letter != first.letter => format!(", {} against {}", relative(base, value), first.letter),
             _ => String::new(),
         };
-        let range = lies(&case.plan, metric).map_or(String::new(), |q| {
-            format!(", {} to {} in 8 cases of 10", kind(metric).human(q.p10), kind(metric).human(q.p90))
-        });
+        let range = lies(&case.plan, metric).map_or(String::new(), |q| format!(", {}", in_most(q, kind(metric))));
         Some(format!("{what} is {}: {}{against}{range}.", case.letter, kind(metric).human(value)))
     };
     [
@@ -150,15 +168,8 @@ fn opening(shown: &Comparison) -> Vec<Block> {
 }
 
 /// Where a total lies, where that is known.
-fn lies(plan: &Plan, metric: Metric) -> Option<Quantiles> {
-    let all = ranges(plan)?;
-    match metric {
-        Metric::Step => Some(all.step_time_s),
-        Metric::Wall => Some(all.wall_s),
-        Metric::Cost => all.cost_usd,
-        Metric::Energy => Some(all.energy_j),
-        Metric::Carbon => Some(all.carbon_kg_co2e),
-    }
+pub(super) fn lies(plan: &Plan, metric: Metric) -> Option<Quantiles> {
+    metric.range(&ranges(plan)?)
 }
 
 /// Between which values the totals lie.
@@ -169,16 +180,25 @@ fn spread(shown: &Comparison) -> Table {
         std::iter::once(Column::words("In 8 cases of 10")).chain(letters).collect(),
     );
     for metric in Metric::OF_RUN {
-        for (what, of) in [("from", 0), ("to", 1)] {
+        for (what, of) in [("P10", 0), ("P90", 1)] {
             let cell = |c: &Case| match lies(&c.plan, metric) {
                 Some(q) => Cell::quantity([q.p10, q.p90][of], kind(metric)),
                 None => Cell::Missing,
             };
-            let name = Cell::Text(format!("{} {what}", metric.name()));
+            let name = Cell::Text(format!("{}, {what}", metric.name()));
             table.rows.push(std::iter::once(name).chain(shown.cases.iter().map(cell)).collect());
         }
     }
     table
+}
+
+/// What the label of a bar has room for: what was changed says more than a name that all have.
+pub(super) fn short(case: &Case) -> String {
+    if case.changed.is_empty() {
+        case.label()
+    } else {
+        format!("{}: {}", case.letter, case.changed.join(", "))
+    }
 }
 
 /// Cost and time of the scenarios as bars.
@@ -186,7 +206,7 @@ fn pictures(shown: &Comparison) -> Vec<Block> {
     let bars = |metric: Metric| {
         let known = shown.cases.iter().filter_map(|c| {
             Some(Bar {
-                label: format!("{}: {}", c.letter, c.asked),
+                label: short(c),
                 values: vec![metric.of(&c.plan)?],
             })
         });
@@ -244,12 +264,10 @@ fn provenance(shown: &Comparison) -> String {
 
 fn named(case: &Case) -> KeyValue {
     let plan = &case.plan;
-    let asked = if case.asked == plan.scenario.name {
-        String::new()
-    } else {
-        format!("{}: ", case.asked)
-    };
-    KeyValue::new(case.letter, Cell::Text(plan.scenario.name.clone())).note(format!("{asked}{}", plan.layout))
+    #[allow(clippy::cast_precision_loss)]
+    let devices = crate::units::count(plan.scenario.n_devices() as f64);
+    let note = format!("{devices} devices, {}; {}", plan.scenario.region.title, plan.layout);
+    KeyValue::new(case.letter, Cell::Text(case.name())).note(note)
 }
 
 /// The totals of a plan as cells.
@@ -267,7 +285,10 @@ fn total_columns() -> impl Iterator<Item = Column> {
 #[must_use]
 pub fn side_by_side(shown: &Comparison) -> Table {
     let columns = ["Devices", "Step", "MFU", "Goodput"].map(Column::numbers);
-    let columns = std::iter::once(Column::words("")).chain(columns).chain(total_columns()).collect();
+    let columns = std::iter::once(Column::words("Scenario"))
+        .chain(columns)
+        .chain(total_columns())
+        .collect();
     let mut table = Table::new("Side by side", columns);
     let row = |case: &Case| {
         let plan = &case.plan;
@@ -281,6 +302,41 @@ pub fn side_by_side(shown: &Comparison) -> Table {
         head.into_iter().chain(totals(plan)).collect()
     };
     table.rows = shown.cases.iter().map(row).collect();
+    table
+}
+
+/// One row per scenario for spreadsheets: what it is, its totals and their ranges.
+#[must_use]
+pub fn rows(shown: &Comparison) -> Table {
+    let mut table = side_by_side(shown);
+    table.columns.insert(1, Column::words("Name"));
+    table.columns.insert(2, Column::words("Layout"));
+    for metric in Metric::OF_RUN {
+        for q in ["P10", "P90"] {
+            table.columns.push(Column::numbers(format!("{} {q}", metric.short())));
+        }
+    }
+    let words = ["What", "Estimate class", "Price", "Range", "Not in it"].map(Column::words);
+    table.columns.extend(words);
+    for (row, case) in table.rows.iter_mut().zip(&shown.cases) {
+        row.insert(1, Cell::Text(case.name()));
+        row.insert(2, Cell::Text(case.plan.layout.to_string()));
+        for metric in Metric::OF_RUN {
+            let q = lies(&case.plan, metric);
+            for end in [q.map(|q| q.p10), q.map(|q| q.p90)] {
+                row.push(end.map_or(Cell::Missing, |v| Cell::quantity(v, kind(metric))));
+            }
+        }
+        let plan = &case.plan;
+        let said = [
+            opening::ESTIMATE.to_string(),
+            opening::class(),
+            opening::price(plan),
+            opening::range(plan),
+            opening::not_in_it(plan),
+        ];
+        row.extend(said.map(Cell::Text));
+    }
     table
 }
 
@@ -370,7 +426,7 @@ fn inside([first, other]: [char; 2], list: &[Difference]) -> Table {
 
 fn chart([first, other]: [char; 2], d: &Difference) -> Chart {
     let bar = |s: &crate::study::compare::Share| Bar {
-        label: format!("{} ({})", words(s.cause.key()), s.cause.meaning()),
+        label: words(s.cause.key()),
         values: vec![s.value],
     };
     Chart::Bars(Bars {
@@ -409,67 +465,4 @@ fn what_if(shown: &Comparison) -> Table {
         }
     }
     table
-}
-
-/// For programs: schema `exaplan.compare/1`.
-#[must_use]
-pub fn json(shown: &Comparison) -> Value {
-    let first = shown.cases.first().map_or('A', |c| c.letter);
-    let others = shown.cases.iter().skip(1).zip(&shown.differences);
-    json!({
-        "schema": "exaplan.compare/1",
-        "scenarios": shown.cases.iter().map(case_json).collect::<Vec<_>>(),
-        "differences": others.map(|(case, list)| json!({
-            "from": first.to_string(),
-            "to": case.letter.to_string(),
-            "totals": list.iter().map(difference_json).collect::<Map<_, _>>(),
-        })).collect::<Vec<_>>(),
-        "what_if": shown.what_ifs.iter().map(what_if_json).collect::<Vec<_>>(),
-    })
-}
-
-fn totals_json(plan: &Plan) -> Map<String, Value> {
-    Metric::OF_RUN.iter().map(|m| (m.key().to_string(), json!(m.of(plan)))).collect()
-}
-
-fn case_json(case: &Case) -> Value {
-    let plan = &case.plan;
-    json!({
-        "letter": case.letter.to_string(),
-        "asked": case.asked,
-        "name": plan.scenario.name,
-        "layout": super::plan::json::layout(&plan.layout),
-        "n_devices": plan.step.n_devices,
-        "step_time_s": plan.step.time_s,
-        "mfu": plan.step.mfu,
-        "goodput": plan.run.goodput,
-        "totals": totals_json(plan),
-        "provenance": provenance_json(&plan.provenance),
-    })
-}
-
-fn difference_json(d: &Difference) -> (String, Value) {
-    let causes: Map<String, Value> = d.causes.iter().map(|s| (s.cause.key().to_string(), json!(s.value))).collect();
-    let mut inside: Map<String, Value> = Map::new();
-    for i in &d.inside {
-        let group = inside.entry(i.cause.key()).or_insert_with(|| json!({}));
-        group[i.part] = json!(i.value);
-    }
-    let value = json!({
-        "from": d.totals[0],
-        "to": d.totals[1],
-        "change": d.change(),
-        "causes": causes,
-        "inside": inside,
-    });
-    (d.metric.key().to_string(), value)
-}
-
-fn what_if_json(one: &WhatIf) -> Value {
-    json!({
-        "path": one.path,
-        "value": one.value,
-        "totals": one.plan.as_ref().ok().map(totals_json),
-        "why_not": one.plan.as_ref().err(),
-    })
 }

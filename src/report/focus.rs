@@ -151,7 +151,9 @@ fn common(plan: &Plan, asked: &Asked) -> Row {
     );
     put("x_EstimateScenario", guard(&scenario.name));
     put("x_EstimateScope", asked.scope.name().to_string());
-    put("x_EstimatePercentile", "P50".to_string());
+    // A plan is the median of its step time; of prices that were drawn it may be anything.
+    let percentile = if plan.drawn.is_some() { "as planned" } else { "P50" };
+    put("x_EstimatePercentile", percentile.to_string());
     put("x_EstimateClass", CLASS.to_string());
     put("x_GeneratedAt", date::text(asked.made_s));
     put("x_ToolVersion", provenance.program.clone());

@@ -11,6 +11,10 @@ const STYLE: &str = include_str!("html.css");
 const SCRIPT: &str = include_str!("html.js");
 /// Fewer rows than this are not sorted: a total stands last.
 const SORTABLE: usize = 4;
+/// Columns of a table that is printed on a page of its own, turned.
+const WIDE: usize = 10;
+/// Characters of a text that is long.
+const LONG: usize = 24;
 
 /// `document` as a page.
 #[must_use]
@@ -86,16 +90,17 @@ fn sections(blocks: &[Block]) -> String {
 #[must_use]
 pub fn table(table: &Table) -> String {
     let shown = Shown::new(table);
-    let class = |column: usize| if shown.aligns[column] == Align::Right { " class=\"n\"" } else { "" };
+    let align = |column: usize| if shown.aligns[column] == Align::Right { " class=\"n\"" } else { "" };
     let name = if table.title.is_empty() {
         table.columns.first().map_or("", |c| &c.name)
     } else {
         &table.title
     };
     let name = if name.is_empty() { "table" } else { name };
+    let wide = if table.columns.len() > WIDE { " wide" } else { "" };
     // What is scrolled must be reached by keyboard, and say what it is.
     let mut out = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"{}\">\n",
+        "<div class=\"scroll{wide}\" tabindex=\"0\" role=\"group\" aria-label=\"{}\">\n",
         escape(name)
     );
     out += if table.rows.len() < SORTABLE {
@@ -113,7 +118,17 @@ pub fn table(table: &Table) -> String {
         } else {
             format!(" <small>{}</small>", escape(unit))
         };
-        let _ = write!(out, "<th scope=\"col\"{}>{}{unit}</th>", class(column), escape(name));
+        // Long words need room beside many numbers.
+        let long = shown
+            .rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .any(|text| text.chars().count() > LONG);
+        let class = match shown.aligns[column] {
+            Align::Left if long => " class=\"w\"",
+            _ => align(column),
+        };
+        let _ = write!(out, "<th scope=\"col\"{class}>{}{unit}</th>", escape(name));
     }
     out += "</tr></thead>\n<tbody>\n";
     for (number, row) in shown.rows.iter().enumerate() {
@@ -122,7 +137,7 @@ pub fn table(table: &Table) -> String {
             let (start, end) = cell_tags(table.cell(number, column), column);
             let sorted = table.cell(number, column).raw().filter(|_| table.rows.len() >= SORTABLE);
             let value = sorted.map_or_else(String::new, |v| format!(" data-v=\"{v:e}\""));
-            let _ = write!(out, "<{start}{}{value}>{}</{end}>", class(column), escape(text));
+            let _ = write!(out, "<{start}{}{value}>{}</{end}>", align(column), escape(text));
         }
         out += "</tr>\n";
     }

@@ -1,7 +1,10 @@
 //! GitHub Markdown: tables with aligned columns, user text that stays text.
 
-use super::{Align, Block, Document, KeyValue, Shown, Span, Table, Warning, cell};
+use super::{Align, Block, Chart, Document, KeyValue, Shown, Span, Table, Warning, cell, text};
 use std::fmt::Write;
+
+/// Pictures of characters: as wide as pages show without scrolling.
+const PICTURE: text::Options = text::Options { width: 96, color: false };
 
 /// `document` as a Markdown page.
 #[must_use]
@@ -47,9 +50,20 @@ fn block(block: &Block) -> String {
         Block::Paragraph(spans) => paragraph_start(spans.iter().map(span).collect()),
         Block::KeyValues(list) => list.iter().map(key_value).collect::<Vec<_>>().join("\n"),
         Block::Table(t) => table(t),
-        Block::Chart(chart) => table(&chart.table()),
+        Block::Chart(chart) => picture(chart),
         Block::Warnings(list) => list.iter().map(warning).collect::<Vec<_>>().join("\n>\n"),
     }
+}
+
+/// A picture of characters in a fence, or the numbers of a chart that has none.
+fn picture(chart: &Chart) -> String {
+    let Some(drawn) = text::picture(chart, PICTURE) else {
+        return table(&chart.table());
+    };
+    // Longer than any run of backticks inside, so that nothing in it ends it.
+    let longest = drawn.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat((longest + 1).max(3));
+    format!("{fence}text\n{drawn}{fence}")
 }
 
 /// Emphasis marks only work when no space stands inside them.

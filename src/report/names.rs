@@ -8,7 +8,11 @@ pub fn kind_of(path: &str) -> Option<Kind> {
     let last = path.rsplit('.').next().unwrap_or(path);
     let within = |name: &str| path.starts_with(name);
     // The unit is at the end of a name, or in the name of the table around it; longer ends first.
-    const ENDS: [(&str, Kind); 29] = [
+    const ENDS: [(&str, Kind); 33] = [
+        ("usd_per_mtoken", Kind::Rate("USD/Mtoken")),
+        ("usd_per_useful_device_hour", Kind::Rate("USD/h")),
+        ("j_per_token", Kind::Rate("J/token")),
+        ("device_hours", Kind::Si("h")),
         ("kg_co2e_per_kwh", Kind::Rate("kg/kWh")),
         ("usd_per_kwh", Kind::Rate("USD/kWh")),
         ("usd_per_device_hour", Kind::Rate("USD/h")),
@@ -45,6 +49,9 @@ pub fn kind_of(path: &str) -> Option<Kind> {
         "pue" => return Some(Kind::Plain(2)),
         "params_total" | "params_active" | "stated_params" => return Some(Kind::Si("")),
         "low_usd" | "base_usd" | "high_usd" => return Some(Kind::Usd),
+        // In tables whose other numbers have a unit.
+        "discount_rate" => return Some(Kind::Percent),
+        "fullest_stage" => return None,
         _ => {}
     }
     const WITHIN: [(&str, Kind); 6] = [

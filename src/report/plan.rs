@@ -152,7 +152,7 @@ pub(super) fn list(parts: &[(&str, f64)], kind: Kind) -> String {
 fn answers(plan: &Plan) -> Vec<KeyValue> {
     let (step, run) = (&plan.step, &plan.run);
     let peak = plan.scenario.workload.precision.compute.name().to_uppercase();
-    let full = step.model_flop_full_attention / step.time_s / step.n_devices;
+    let full = step.per_s_per_device(step.model_flop_full_attention);
     #[allow(clippy::cast_precision_loss)]
     let steps = units::count(run.n_steps as f64);
     vec![
@@ -170,9 +170,9 @@ fn answers(plan: &Plan) -> Vec<KeyValue> {
     ]
 }
 
-/// The cost with its range, where prices were drawn too.
+/// The cost with its range, where there is a cost.
 fn with_range(mut item: KeyValue, plan: &Plan) -> KeyValue {
-    if plan.drawn.as_ref().is_some_and(|d| d.ranges.cost_usd.is_some()) {
+    if plan.bill.cost.total_usd.is_some() {
         let range = range(plan, |r| r.cost_usd, Kind::Usd);
         item.note = Some(item.note.map_or_else(|| range.clone(), |note| format!("{range}; {note}")));
     }
@@ -184,28 +184,23 @@ fn range_note(plan: &Plan) -> String {
     if let Some(drawn) = &plan.drawn {
         return drawn.note.clone();
     }
-    plan.scenario.band.as_ref().map_or_else(String::new, |b| {
-        format!(
-            "step-time error of left-out runs, class {} ({} runs of {} families); prices, failures and grids held",
-            b.name, b.n_runs, b.n_families
-        )
-    })
+    opening::band(&plan.scenario).unwrap_or_default()
 }
 
 /// `70 to 95 days in 8 cases of 10`, or that nobody knows.
 fn range(plan: &Plan, of: impl Fn(&Ranges) -> Option<Quantiles>, kind: Kind) -> String {
     match ranges(plan).as_ref().and_then(of) {
-        Some(q) => {
-            let scale = kind.scale(q.p90);
-            format!(
-                "{} to {} {} in 8 cases of 10",
-                kind.number(q.p10, &scale),
-                kind.number(q.p90, &scale),
-                scale.unit
-            )
-        }
+        Some(q) => in_most(q, kind),
         None => NO_RANGE.to_string(),
     }
+}
+
+/// `70 to 95 days in 8 cases of 10`.
+#[must_use]
+pub fn in_most(q: Quantiles, kind: Kind) -> String {
+    let scale = kind.scale(q.p90);
+    let number = |v: f64| kind.number(v, &scale);
+    format!("{} to {} {} in 8 cases of 10", number(q.p10), number(q.p90), scale.unit)
 }
 
 fn ties(plan: &Plan) -> String {
@@ -313,7 +308,7 @@ fn run(plan: &Plan) -> Vec<KeyValue> {
         goodput += &format!("; lost: {}", list(&lost.named(), Kind::Duration));
     }
     if let Some(usd) = plan.bill.cost.goodput_loss_usd.filter(|usd| *usd > 0.0) {
-        goodput += &format!(", {} of the cost", human(usd, Kind::Usd));
+        goodput += &format!(", or {}", human(usd, Kind::Usd));
     }
     let failures = if run.job_mtbf_s.is_finite() {
         format!("one each {}{}", units::duration(run.job_mtbf_s), causes(run))
@@ -357,14 +352,13 @@ fn phases(plan: &Plan) -> Option<Table> {
         .phases
         .iter()
         .map(|p| {
-            let n_steps = (p.phase.total_tokens / p.step.tokens).ceil();
             vec![
                 Cell::Text(p.phase.name.clone()),
                 Cell::quantity(p.phase.total_tokens, Kind::Si("tokens")),
                 Cell::Count(p.phase.seq_len_tokens),
                 Cell::Count(p.phase.global_batch_seqs),
                 Cell::quantity(p.step.time_s, Kind::Duration),
-                Cell::quantity(n_steps * p.step.time_s, Kind::Duration),
+                Cell::quantity(p.ideal_s(), Kind::Duration),
                 Cell::Text(p.layout.to_string()),
             ]
         })

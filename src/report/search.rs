@@ -3,7 +3,7 @@
 use super::svg::{Axis, Lines};
 use super::{Block, Cell, Chart, Column, Document, KeyValue, Kind, Span, Table, opening, plan};
 use crate::layout::Layout;
-use crate::plan::{Provenance, Scenario};
+use crate::plan::{Provenance, Quantiles, Scenario};
 use crate::search::{Candidate, Found, Objective, tie_percent};
 use serde_json::{Map, Value, json};
 
@@ -104,20 +104,37 @@ pub fn document(shown: &Shown<'_>) -> Document {
 #[must_use]
 pub fn page(shown: &Shown<'_>) -> Document {
     let mut out = document(shown);
-    let estimate = format!(
-        "{} Step times are of the planner's step model; bench or validate before relying on small differences.",
-        opening::class()
-    );
-    out.blocks.insert(1, opening::said(opening::ESTIMATE, &estimate));
+    out.blocks.insert(1, estimate(shown));
     let place = out.blocks.len().min(3);
     out.blocks.splice(place..place, chart(shown.found).map(Block::Chart));
     out
 }
 
-/// The best layouts as rows.
+/// What a file of a search says at its beginning.
+#[must_use]
+pub fn estimate(shown: &Shown<'_>) -> Block {
+    let range = opening::band(shown.scenario).map_or("No range yet for this class of runs.".to_string(), |band| {
+        format!("Range of the step: 8 cases of 10 by the {band}.")
+    });
+    let text = format!(
+        "{} {range} Step times are of the planner's step model; bench or validate before relying on small differences. {}",
+        opening::class(),
+        opening::not_in_any()
+    );
+    opening::said(opening::ESTIMATE, &text)
+}
+
+/// The best layouts as rows for programs.
 #[must_use]
 pub fn rows(shown: &Shown<'_>) -> Table {
-    best(shown.found, shown.objectives)
+    let mut table = best(shown.found, shown.objectives);
+    if let Some(mark) = table.columns.first_mut() {
+        mark.name = "Tie".to_string();
+    }
+    for (row, c) in table.rows.iter_mut().zip(&shown.found.best) {
+        row[0] = if c.tie { "yes" } else { "no" }.into();
+    }
+    table
 }
 
 fn summary(shown: &Shown<'_>) -> Vec<KeyValue> {
@@ -129,6 +146,15 @@ fn summary(shown: &Shown<'_>) -> Vec<KeyValue> {
         let first = shown.objectives.first().copied().unwrap_or(Objective::StepTime);
         let title = if first == Objective::StepTime { "Fastest" } else { "Best" };
         out.push(KeyValue::new(title, Cell::Text(best.layout.to_string())).answer());
+        let range = shown.scenario.band.as_ref().map_or(String::new(), |b| {
+            let at = |ratio: f64| best.step_time_s * ratio;
+            let range = Quantiles {
+                p10: at(b.low_ratio),
+                p50: best.step_time_s,
+                p90: at(b.high_ratio),
+            };
+            format!("{}; ", plan::in_most(range, Kind::Duration))
+        });
         let note = match found.best.iter().filter(|c| c.tie).count() {
             0 | 1 => format!("no other layout within {}", tie_percent()),
             2 => format!("1 other is within {}, which the model cannot tell apart", tie_percent()),
@@ -136,7 +162,7 @@ fn summary(shown: &Shown<'_>) -> Vec<KeyValue> {
         };
         out.push(
             KeyValue::new("Step", Cell::quantity(best.step_time_s, Kind::Duration))
-                .note(note)
+                .note(format!("{range}{note}"))
                 .answer(),
         );
     }
@@ -166,23 +192,23 @@ fn own(shown: &Shown<'_>) -> Option<KeyValue> {
     }
     #[allow(clippy::cast_precision_loss)]
     let count = |n: u64| crate::units::count(n as f64);
-    let text = match &found.marked {
-        None => "this scenario's layout is not among those that fit".to_string(),
+    let (value, note) = match &found.marked {
+        None => (
+            "does not fit".to_string(),
+            "the layout of the scenario is not among those that fit".to_string(),
+        ),
         Some((rank, c)) => {
             let slower = found.best.first().map_or(0.0, |b| 100.0 * (c.step_time_s / b.step_time_s - 1.0));
             let rank = match rank {
-                None => "is far from the first".to_string(),
-                Some(n) if found.n_bounded > 0 => format!("is rank {}", count(*n)),
-                Some(n) => format!("is rank {} of {} that fit", count(*n), count(found.n_evaluated)),
+                None => "far from the first".to_string(),
+                Some(n) if found.n_bounded > 0 => format!("rank {}", count(*n)),
+                Some(n) => format!("rank {} of {}", count(*n), count(found.n_evaluated)),
             };
-            format!(
-                "this scenario's layout {rank}: {}, step time {}, {slower:.1} % above the best",
-                c.layout,
-                crate::units::duration(c.step_time_s),
-            )
+            let step = crate::units::duration(c.step_time_s);
+            (rank, format!("{}, step time {step}, {slower:.1} % above the best", c.layout))
         }
     };
-    Some(KeyValue::new("Own", "".into()).note(text))
+    Some(KeyValue::new("The scenario's own", Cell::Text(value)).note(note))
 }
 
 /// Objectives that are numbers of the whole run.
@@ -216,7 +242,7 @@ fn best(found: &Found, objectives: &[Objective]) -> Table {
         Column::words(""),
         Column::words("Layout"),
         Column::numbers("Step"),
-        Column::numbers("Tokens/s per device"),
+        Column::numbers("Device throughput"),
         Column::numbers("Memory"),
     ];
     columns.extend(of_run(objectives).map(column));
@@ -250,7 +276,7 @@ fn row(c: &Candidate, mark: &str, objectives: &[Objective]) -> Vec<Cell> {
         mark.into(),
         Cell::Text(compact(&c.layout)),
         Cell::quantity(c.step_time_s, Kind::Duration),
-        Cell::quantity(c.tokens_per_s_per_device, Kind::Plain(0)),
+        Cell::quantity(c.tokens_per_s_per_device, Kind::Rate("tokens/s")),
         Cell::quantity(c.peak_bytes, Kind::Bytes),
     ];
     out.extend(of_run(objectives).map(|o| Cell::quantity(c.value(o), kind(o))));

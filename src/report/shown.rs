@@ -6,6 +6,9 @@ use super::{Align, Table};
 /// Values that differ by more than this keep their own units: 3 ms beside 60 days.
 const SHARED_RANGE: f64 = 1e3;
 
+/// A column whose smallest value is less than this in the unit of its largest takes a smaller unit.
+const SMALLEST_SHOWN: f64 = 0.1;
+
 /// The texts of a table. User text in it is not escaped yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
@@ -54,7 +57,7 @@ impl Shown {
 }
 
 /// The unit that all quantities of a column are written in, if they are of one kind and similar size.
-fn shared_scale(table: &Table, column: usize) -> Option<(Kind, Scale)> {
+pub(super) fn shared_scale(table: &Table, column: usize) -> Option<(Kind, Scale)> {
     let kind = table.kind(column)?;
     let cells = || (0..table.rows.len()).map(move |row| table.cell(row, column));
     if cells().any(|cell| cell.kind().is_some_and(|k| k != kind)) {
@@ -66,7 +69,13 @@ fn shared_scale(table: &Table, column: usize) -> Option<(Kind, Scale)> {
     let sizes = || cells().filter_map(Cell::raw).map(f64::abs).filter(|v| *v > 0.0);
     let largest = sizes().fold(0.0, f64::max);
     let smallest = sizes().fold(f64::INFINITY, f64::min);
-    (largest == 0.0 || largest / smallest <= SHARED_RANGE).then(|| (kind, kind.scale(largest)))
+    let scale = kind.scale(largest);
+    // 42.5 to 1,250 MUSD, not 0.0425 to 1.25 GUSD; parts of a second stay parts of the second.
+    let small = kind != Kind::Duration && smallest < SMALLEST_SHOWN * scale.value;
+    let scale = if small { kind.scale((largest * smallest).sqrt()) } else { scale };
+    // What has one unit only is told once.
+    let one = matches!(kind, Kind::Percent | Kind::Rate(_));
+    (one || largest == 0.0 || largest / smallest <= SHARED_RANGE).then_some((kind, scale))
 }
 
 fn header_unit(label: Option<&str>, shared: Option<&(Kind, Scale)>) -> String {
@@ -104,6 +113,9 @@ mod tests {
         let shown = one(Column::numbers("Time"), &[0.812, 78.4 * 86_400.0], Kind::Duration);
         assert_eq!(shown.header(0), "Time");
         assert_eq!(shown.rows, [["812 ms"], ["78.4 days"]]);
+
+        let shown = one(Column::numbers("Cost"), &[42.5e6, 1.25e9], Kind::Usd);
+        assert_eq!((shown.header(0).as_str(), shown.rows[1][0].as_str()), ("Cost, MUSD", "1,250"));
 
         let shown = one(Column::numbers("Time").unit("h"), &[60.0, 86_400.0], Kind::Duration);
         assert_eq!(shown.header(0), "Time, h");

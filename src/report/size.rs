@@ -6,7 +6,7 @@ mod tables;
 pub use tables::rows;
 
 use super::svg::{Axis, Lines};
-use super::{Block, Cell, Chart, Document, KeyValue, Kind, Span, plan};
+use super::{Block, Cell, Chart, Document, KeyValue, Kind, Span, opening, plan};
 use crate::plan::{Scenario, ranges};
 use crate::study::size::{Answer, Best, Bound, Case, MOST_DEVICES, Machine, Marginal, Market, Objective, Outcome, Question};
 use crate::units;
@@ -35,6 +35,9 @@ pub fn document(shown: &Shown<'_>, page: bool) -> Document {
     match (&shown.answer.best, shown.answer.machines.first()) {
         (Some(best), Some(outcome)) => {
             blocks.push(Block::KeyValues(summary(shown, best, outcome)));
+            if page {
+                blocks.extend(opening::blocks(&best.plan));
+            }
             blocks.push(Block::Paragraph(vec![
                 Span::strong("Plan it: "),
                 Span::plain(command(shown, &best.overrides)),
@@ -159,16 +162,11 @@ fn summary(shown: &Shown<'_>, best: &Best, outcome: &Outcome) -> Vec<KeyValue> {
         Some(text) => format!("{text}; {more}"),
         None => more,
     };
-    let range = ranges(plan).map_or(String::new(), |r| {
-        let scale = Kind::Duration.scale(r.wall_s.p90);
-        let number = |v: f64| Kind::Duration.number(v, &scale);
-        format!(
-            "{} to {} {} in 8 cases of 10",
-            number(r.wall_s.p10),
-            number(r.wall_s.p90),
-            scale.unit
-        )
-    });
+    let spread = ranges(plan);
+    let range = spread.map_or(String::new(), |r| plan::in_most(r.wall_s, Kind::Duration));
+    let cost_range = spread
+        .and_then(|r| r.cost_usd)
+        .map_or(String::new(), |q| plan::in_most(q, Kind::Usd));
     #[allow(clippy::cast_precision_loss)]
     let devices = Cell::Count(case.n_devices as f64);
     let nodes = format!("{} × {}", units::count(f64::from(case.n_nodes)), machine.base.cluster.node.title);
@@ -183,7 +181,7 @@ fn summary(shown: &Shown<'_>, best: &Best, outcome: &Outcome) -> Vec<KeyValue> {
             .note(note(Bound::Deadline, range))
             .answer(),
         KeyValue::new("Cost", case.cost_usd.map_or(Cell::Missing, |usd| Cell::quantity(usd, Kind::Usd)))
-            .note(note(Bound::Budget, String::new()))
+            .note(note(Bound::Budget, cost_range))
             .answer(),
         KeyValue::new("Power", Cell::quantity(case.mean_w, Kind::Si("W"))).note(note(
             Bound::Power,
@@ -244,7 +242,8 @@ fn one_more(best: &Best, machine: &Machine) -> Vec<KeyValue> {
         to(steepest)
     ))];
     if next.to.n_nodes != steepest.to.n_nodes {
-        list.push(KeyValue::new("", sooner(next)).note(format!("{}: to {}, the next count that is faster at all", value(next), to(next))));
+        let note = format!("{}: to {}, the next count that is faster at all", value(next), to(next));
+        list.push(KeyValue::new("The very next", sooner(next)).note(note));
     }
     list
 }

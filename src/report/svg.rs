@@ -1,11 +1,11 @@
 //! Charts as SVG: plain text, no script, the same bytes for the same numbers.
 //!
 //! Colors are attributes, so that a chart stands alone; a page may replace them through the classes
-//! `c0`..`c7` (fill), `s0`..`s7` (stroke), `ink`, `dim`, `grid`, `rim`, `rest` and `mark`.
+//! `c0`..`c11` (fill), `s0`..`s11` (stroke), `ink`, `dim`, `grid`, `rim`, `rest` and `mark`.
 
 mod axis;
 mod bars;
-mod frame;
+pub(super) mod frame;
 mod heat;
 mod lines;
 mod scatter;

@@ -6,6 +6,8 @@ pub mod results;
 pub mod summary;
 
 use super::{Block, Cell, Column, Document, KeyValue, Kind, Table};
+use crate::plan::Quantiles;
+use crate::report::plan::in_most;
 use crate::study::sweep::row;
 use serde_json::{Map, Value, json};
 
@@ -42,9 +44,20 @@ pub struct Best {
     title: &'static str,
     kind: Kind,
     place: usize,
+    /// Places of its P10 and P90, where the file has them.
+    ends: Option<[usize; 2]>,
     /// Names of the columns, up to the first figure.
     names: Vec<String>,
-    found: Option<(f64, Vec<row::Cell>)>,
+    found: Option<Leader>,
+}
+
+/// A case that is best by a measure.
+#[derive(Debug, Clone, PartialEq)]
+struct Leader {
+    value: f64,
+    /// Its P10 and P90.
+    range: Option<[f64; 2]>,
+    cells: Vec<row::Cell>,
 }
 
 /// What people look for first: each is better the less it is.
@@ -65,6 +78,7 @@ impl Best {
                 title,
                 kind,
                 place: names.iter().position(|n| n == column)?,
+                ends: ends(column, names),
                 names: names[..n_axes].to_vec(),
                 found: None,
             })
@@ -77,17 +91,44 @@ impl Best {
         let Some(row::Cell::Number(x)) = cells.get(self.place) else {
             return;
         };
-        if self.found.as_ref().is_none_or(|(best, _)| x < best) {
-            self.found = Some((*x, cells[..self.names.len().min(cells.len())].to_vec()));
+        if self.found.as_ref().is_none_or(|best| *x < best.value) {
+            let end = |place: usize| match cells.get(place) {
+                Some(row::Cell::Number(x)) => Some(*x),
+                _ => None,
+            };
+            self.found = Some(Leader {
+                value: *x,
+                range: self.ends.and_then(|[low, high]| Some([end(low)?, end(high)?])),
+                cells: cells[..self.names.len().min(cells.len())].to_vec(),
+            });
         }
     }
 
     /// `cluster.nodes 512, training.tokens 1T`.
     fn case(&self) -> String {
-        let Some((_, cells)) = &self.found else { return String::new() };
+        let Some(Leader { cells, .. }) = &self.found else {
+            return String::new();
+        };
         let axis = |(name, cell): (&String, &row::Cell)| format!("{name} {}", word(cell));
         self.names.iter().zip(cells).skip(1).map(axis).collect::<Vec<_>>().join(", ")
     }
+
+    /// The measure of the best case, its range where it is known, and which case it is.
+    fn told(&self) -> Option<KeyValue> {
+        let Leader { value, range, .. } = self.found.as_ref()?;
+        let range = range.map_or(String::new(), |[p10, p90]| {
+            let range = Quantiles { p10, p50: *value, p90 };
+            format!("{}; ", in_most(range, self.kind))
+        });
+        Some(KeyValue::new(self.title, Cell::quantity(*value, self.kind)).note(format!("{range}{}", self.case())))
+    }
+}
+
+/// Places of P10 and P90 of `wall_s`: `wall_p10_s`, `wall_p90_s`.
+fn ends(column: &str, names: &[String]) -> Option<[usize; 2]> {
+    let (name, unit) = column.split_once('_')?;
+    let place = |q: &str| names.iter().position(|n| *n == format!("{name}_{q}_{unit}"));
+    Some([place("p10")?, place("p90")?])
 }
 
 fn word(cell: &row::Cell) -> String {
@@ -145,9 +186,7 @@ pub fn ran(ran: &Ran) -> Document {
     });
     list.push(KeyValue::new("Fit", count(ran.n_feasible)).note("the others are rows with the reason"));
     for best in &ran.best {
-        if let Some((x, _)) = &best.found {
-            list.push(KeyValue::new(best.title, Cell::quantity(*x, best.kind)).note(best.case()));
-        }
+        list.extend(best.told());
     }
     list.push(KeyValue::new("Results", Cell::Text(ran.file.clone())));
     let subtitle = match (ran.shard, ran.n_merged) {
@@ -167,7 +206,7 @@ pub fn ran(ran: &Ran) -> Document {
 #[must_use]
 pub fn ran_json(ran: &Ran) -> Value {
     let best = |b: &Best| {
-        let (x, cells) = b.found.as_ref()?;
+        let Leader { value: x, cells, .. } = b.found.as_ref()?;
         let axes = b.names.iter().zip(cells).map(|(name, cell)| (name.clone(), value(cell)));
         Some((b.column.to_string(), json!({ "value": x, "case": axes.collect::<Map<_, _>>() })))
     };

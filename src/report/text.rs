@@ -87,6 +87,17 @@ pub fn table(table: &Table, options: Options) -> String {
     out
 }
 
+/// `chart` as a picture of characters; none where its table says more.
+#[must_use]
+pub fn picture(chart: &Chart, options: Options) -> Option<String> {
+    match chart {
+        Chart::Scatter(chart) => Some(scatter::write(chart, options)),
+        Chart::Tracks(chart) => Some(tracks::write(chart, options)),
+        Chart::Heat(chart) => Some(heat::write(chart, options)),
+        Chart::Bars(_) | Chart::Lines(_) => None,
+    }
+}
+
 /// `text` on one line in at most `width` columns, with an ellipsis where it was cut.
 #[must_use]
 pub fn shorten(text: &str, width: usize) -> String {
@@ -109,10 +120,7 @@ fn block(block: &Block, options: Options) -> String {
         Block::Paragraph(spans) => paragraph(spans, options),
         Block::KeyValues(list) => key_values(list, options),
         Block::Table(t) => table(t, options),
-        Block::Chart(Chart::Scatter(chart)) => scatter::write(chart, options),
-        Block::Chart(Chart::Tracks(chart)) => tracks::write(chart, options),
-        Block::Chart(Chart::Heat(chart)) => heat::write(chart, options),
-        Block::Chart(chart) => table(&chart.table(), options),
+        Block::Chart(chart) => picture(chart, options).unwrap_or_else(|| table(&chart.table(), options)),
         Block::Warnings(list) => list.iter().map(|w| warning(w, options)).collect(),
     }
 }

@@ -1,5 +1,6 @@
 //! Ranges of a plan, what decides them, and how likely its limits are met.
 
+use super::names::kind_of;
 use super::svg::{Bar, Bars};
 use super::{Block, Cell, Chart, Column, Document, KeyValue, Kind, Table};
 use crate::plan::{Limits, Plan};
@@ -7,6 +8,7 @@ use crate::report::plan::Detail;
 use crate::study::metric::Metric;
 use crate::study::uncertain::case::Reused;
 use crate::study::uncertain::{Chance, Input, Output, STEP_TIME, Uncertain};
+use crate::units::{DAY_S, KWH_J};
 use serde_json::{Map, Value, json};
 
 /// Inputs that a screen has room for.
@@ -20,6 +22,18 @@ pub fn kind(metric: Metric) -> Kind {
         Metric::Cost => Kind::Usd,
         Metric::Energy => Kind::Energy,
         Metric::Carbon => Kind::Carbon,
+    }
+}
+
+/// In what a workbook writes a metric: base units over this, and their name.
+#[must_use]
+pub fn base(metric: Metric) -> (f64, &'static str) {
+    match metric {
+        Metric::Step => (1.0, "s"),
+        Metric::Wall => (DAY_S, "days"),
+        Metric::Cost => (1.0, "USD"),
+        Metric::Energy => (KWH_J, "kWh"),
+        Metric::Carbon => (1.0, "kg CO2e"),
     }
 }
 
@@ -80,14 +94,7 @@ fn ranges(plan: &Plan, study: &Uncertain) -> Table {
         names(study),
         study.seed
     ));
-    let outside = |o: &&Output| o.metric.of(plan).is_some_and(|v| v < o.quantiles.p10 || v > o.quantiles.p90);
-    let far: Vec<&str> = study.outputs.iter().filter(outside).map(|o| o.metric.name()).collect();
-    if !far.is_empty() {
-        table.notes.push(format!(
-            "As planned outside of P10 to P90: {}. The plan takes the scenario's own values, which are far from the middle of what was drawn.",
-            far.join(", ")
-        ));
-    }
+    table.notes.extend(Some(super::opening::outside(plan)).filter(|t| !t.is_empty()));
     table
 }
 
@@ -100,7 +107,9 @@ fn names(study: &Uncertain) -> String {
     }
 }
 
-fn title(input: &Input) -> &str {
+/// What people call an input.
+#[must_use]
+pub fn title(input: &Input) -> &str {
     if input.path == STEP_TIME { "step time" } else { &input.path }
 }
 
@@ -117,13 +126,22 @@ fn chance(c: &Chance, limits: &Limits) -> KeyValue {
     KeyValue::new(name, Cell::quantity(c.met_fraction, Kind::Percent)).note(format!("{limit}; of the samples, give or take {error}"))
 }
 
+/// What its numbers are in; where the unit is in the name of its key, that one.
+#[must_use]
+pub fn unit_of(input: &Input) -> String {
+    match kind_of(&input.path) {
+        Some(Kind::Rate(symbol)) if input.unit.is_empty() => symbol.to_string(),
+        _ => input.unit.clone(),
+    }
+}
+
 /// `1.2 to 3.4 USD/h`.
 fn span(input: &Input) -> String {
     let number = crate::units::significant;
     let (low, high) = (number(input.quantiles.p10), number(input.quantiles.p90));
     match input.path.as_str() {
         STEP_TIME => format!("{low} to {high} × predicted"),
-        _ => format!("{low} to {high} {}", input.unit).trim_end().to_string(),
+        _ => format!("{low} to {high} {}", unit_of(input)).trim_end().to_string(),
     }
 }
 

@@ -4,12 +4,15 @@
 //! and the failures decide (hours) is worked out by the planner and stands as values.
 
 pub mod compare;
+pub mod document;
 mod drivers;
 mod expr;
 mod model;
 mod page;
 mod pages;
+mod picture;
 mod schedules;
+mod sensitivity;
 mod summary;
 #[cfg(feature = "parquet")]
 pub mod sweep;
@@ -19,6 +22,7 @@ mod tests;
 use crate::catalog::Catalog;
 use crate::error::{Diagnostic, Error, Result};
 use crate::plan::Plan;
+use crate::study::uncertain::Uncertain;
 use page::{Page, Written};
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Workbook, XlsxError};
 
@@ -26,12 +30,13 @@ use rust_xlsxwriter::{DocProperties, ExcelDateTime, Workbook, XlsxError};
 /// one plan differ.
 pub const FIXED_EPOCH_S: i64 = 946_684_800;
 
-/// The bytes of the workbook of a plan; the same for the same plan and `created_epoch_s`.
+/// The bytes of the workbook of a plan and of what was drawn of it; the same for the same plan and
+/// `created_epoch_s`.
 ///
 /// # Errors
 /// When the format cannot hold it.
-pub fn workbook(plan: &Plan, catalog: &Catalog, created_epoch_s: i64) -> Result<Vec<u8>> {
-    pages::all(plan, catalog)
+pub fn workbook(plan: &Plan, catalog: &Catalog, study: Option<&Uncertain>, created_epoch_s: i64) -> Result<Vec<u8>> {
+    pages::all(plan, catalog, study)
         .and_then(|pages| {
             bound(
                 pages,

@@ -142,7 +142,13 @@ impl Step {
     /// Tokens per second and device.
     #[must_use]
     pub fn tokens_per_s_per_device(&self) -> f64 {
-        self.tokens / self.time_s / self.n_devices
+        self.per_s_per_device(self.tokens)
+    }
+
+    /// What the step does, per second and device.
+    #[must_use]
+    pub fn per_s_per_device(&self, amount: f64) -> f64 {
+        amount / self.time_s / self.n_devices
     }
 
     /// The worst grade that more than one percent of kernel time rests on.

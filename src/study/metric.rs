@@ -1,7 +1,7 @@
 //! The totals of a plan that studies compare.
 
 use crate::bill::Bill;
-use crate::plan::Plan;
+use crate::plan::{Plan, Quantiles, Ranges};
 use crate::run::Run;
 use crate::step::Step;
 
@@ -76,5 +76,17 @@ impl Metric {
     #[must_use]
     pub fn of(self, plan: &Plan) -> Option<f64> {
         self.value(&plan.step, &plan.run, &plan.bill)
+    }
+
+    /// Where it lies, if that is known.
+    #[must_use]
+    pub fn range(self, ranges: &Ranges) -> Option<Quantiles> {
+        match self {
+            Metric::Step => Some(ranges.step_time_s),
+            Metric::Wall => Some(ranges.wall_s),
+            Metric::Cost => ranges.cost_usd,
+            Metric::Energy => Some(ranges.energy_j),
+            Metric::Carbon => Some(ranges.carbon_kg_co2e),
+        }
     }
 }

@@ -134,7 +134,7 @@ fn chart(document: &Document) -> Option<&crate::report::Chart> {
 #[cfg(feature = "xlsx")]
 fn book(planned: &Planned) -> Result<Vec<u8>> {
     use crate::report::xlsx::{FIXED_EPOCH_S, workbook};
-    workbook(&planned.plan, &planned.catalog, FIXED_EPOCH_S)
+    workbook(&planned.plan, &planned.catalog, None, FIXED_EPOCH_S)
 }
 
 #[cfg(not(feature = "xlsx"))]

@@ -59,13 +59,6 @@ fn headroom(plan: &Plan) -> Option<f64> {
     fullest(&plan.step.memory).map(|b| b.headroom_bytes())
 }
 
-fn usd_per_mtoken(plan: &Plan) -> Option<f64> {
-    plan.bill
-        .cost
-        .total_usd
-        .map(|usd| usd / (plan.scenario.workload.total_tokens / 1e6))
-}
-
 const GIB: (Unit, f64) = (Unit::Bytes, crate::units::GIB_BYTES);
 const DAYS: (Unit, f64) = (Unit::S, DAY_S);
 const SECONDS: (Unit, f64) = (Unit::S, 1.0);
@@ -136,11 +129,11 @@ pub const FIGURES: [Figure; 21] = [
         |p| p.bill.cost.total_usd,
     ),
     figure(
-        ("usd_per_mtoken", "USD per Mtoken", ""),
+        ("usd_per_mtoken", "USD per Mtoken", "/bill/per_unit/usd_per_mtoken"),
         Kind::Rate(""),
         (Unit::One, 1.0),
         Change::Less,
-        usd_per_mtoken,
+        Plan::usd_per_mtoken,
     ),
     figure(
         ("mwh", "energy", "/bill/energy_j/total"),

@@ -71,11 +71,36 @@ assert abs(billed - effective) < 0.01, (billed, effective)
 print("real parts: a bill sums to the plan within a cent; over a life cash and accrual are the same")
 PY
 
+# Manifest and check in JSON against their schemas, by an independent validator.
+"$exaplan" report check "$work/bills/cloud.focus.csv" --json >"$work/bill-check.json"
+"$work/venv/bin/python" - "$work" <<'PY'
+import json, sys
+from jsonschema import Draft202012Validator
+work = sys.argv[1]
+for name, file in (("focus-manifest", "bills/cloud.focus.manifest"), ("focus-check", "bill-check")):
+    schema = json.load(open(f"tests/schema/{name}.schema.json"))
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(json.load(open(f"{work}/{file}.json")))
+print("real parts: manifest and check of a bill fit their schemas")
+PY
+
 # A disk that is full: told, and nothing half-written.
 if mkdir "$work/small" && mount -t tmpfs -o size=16k tmpfs "$work/small" 2>/dev/null; then
-  for file in plan.html plan.xlsx estimate.focus.csv plan.json; do
-    if "$exaplan" report -o "$work/small/$file" 2>"$work/full.txt"; then say "$file was written on a full disk"; umount "$work/small"; exit 1; fi
+  mkdir -p "$work/sweep-full"
+  printf 'name = "s"\nscenario = "llama3-405b"\n[[axis]]\npath = "training.tokens"\nfrom = "1T"\nto = "2T"\nn = 100\n[[axis]]\npath = "cost.usd_per_device_hour"\nfrom = 1\nto = 2\nn = 10\n' \
+    >"$work/sweep-full/s.toml"
+  "$exaplan" sweep run "$work/sweep-full/s.toml" -q >/dev/null
+  two="llama3-405b :layout.data=128"
+  sweep="$work/sweep-full/s.parquet"
+  for asked in "|plan.html" "|plan.xlsx" "|plan.md" "|plan.txt" "|plan.json" "|step.trace.json" "|estimate.focus.csv" \
+    "$two|two.html" "$two|two.xlsx" "$sweep|sweep.html" "$sweep|sweep.xlsx" "$sweep|sweep.csv"; do
+    file=${asked##*|}
+    # Smaller files than the disk would fit: it is filled first.
+    head -c 12k /dev/zero >"$work/small/filler"
+    # shellcheck disable=SC2086
+    if "$exaplan" report ${asked%%|*} -o "$work/small/$file" 2>"$work/full.txt"; then say "$file was written on a full disk"; umount "$work/small"; exit 1; fi
     grep -q 'cannot write' "$work/full.txt" || { say "no word of a full disk"; cat "$work/full.txt"; umount "$work/small"; exit 1; }
+    rm "$work/small/filler"
     [ -z "$(ls -A "$work/small")" ] || { ls -la "$work/small"; say "$file was half-written"; umount "$work/small"; exit 1; }
   done
   printf 'old' >"$work/small/plan.html"

@@ -12,6 +12,7 @@ mkdir -p "$work/node" "$work/pages" "$work/shots"
 "$exaplan" report llama3-405b :cluster.nodes=1024,layout.data=64 :cluster.region=eu-north-1 -o "$work/pages/compare.html"
 "$exaplan" search --top 30 -o "$work/pages/search.html"
 "$exaplan" validate -o "$work/pages/validate.html"
+"$exaplan" size --deadline 60d -o "$work/pages/size.html"
 cat >"$work/pages/study.toml" <<'TOML'
 name = "Pages"
 scenario = "llama3-405b"

@@ -36,7 +36,7 @@ pub fn run(path: &Path, target: &Target, console: &Console) -> Done {
                     json: &|| report_json(&document),
                     trace: &|| no_form("a trace shows one step, not a sweep", HAS),
                     svg: &|| no_form("a report is more than one picture", HAS),
-                    xlsx: &super::super::output::no_book,
+                    xlsx: None,
                 },
             )
         }

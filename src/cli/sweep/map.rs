@@ -2,7 +2,7 @@
 
 use super::place;
 use crate::cli::Done;
-use crate::cli::output::{Console, Forms, Target, no_book, no_form};
+use crate::cli::output::{Console, Forms, Target, no_form};
 use crate::error::{Diagnostic, Error, Result};
 use crate::report::sweep::map::{Mapper, Question};
 use crate::report::{Block, Chart, Document, Table, json, svg};
@@ -41,7 +41,7 @@ pub fn run(args: &MapArgs, console: &Console) -> Done {
         json: &|| json::document(&document),
         trace: &|| no_form("a trace shows one step, not a sweep", "write .html, .svg, .md, .csv, .json or .txt"),
         svg: &|| Ok(chart(&document).map_or_else(String::new, svg::render)),
-        xlsx: &no_book,
+        xlsx: None,
     };
     args.target.write(console, &forms)
 }

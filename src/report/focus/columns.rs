@@ -271,7 +271,7 @@ pub(super) const OWN: &[Column] = &[
     must("x_EstimateId", Kind::Text),
     must("x_EstimateScenario", Kind::Text),
     must("x_EstimateScope", Kind::OneOf(&["run", "life"])),
-    must("x_EstimatePercentile", Kind::OneOf(&["P10", "P50", "P90"])),
+    must("x_EstimatePercentile", Kind::OneOf(&["P10", "P50", "P90", "as planned"])),
     must("x_EstimateClass", Kind::Text),
     must("x_GeneratedAt", Kind::Date),
     must("x_ToolVersion", Kind::Text),

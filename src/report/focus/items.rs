@@ -8,7 +8,7 @@ use crate::bill::{Cloud, Extra, Way};
 use crate::catalog::show::known_facts;
 use crate::catalog::{Catalog, Commitment, Kind, Offer};
 use crate::plan::Plan;
-use crate::units::{HOUR_S, KWH_J, MONTH_S};
+use crate::units::{KWH_J, MONTH_S};
 use serde_json::{Value, json};
 
 /// How an item is paid for.
@@ -264,9 +264,9 @@ impl Maker<'_> {
     /// Device-hours that train, that are lost, and of idle spares; and the fee where they are committed.
     fn accelerators(&self, cloud: &Cloud, offer: &Offer) -> Vec<Item> {
         let (plan, scenario) = (self.plan, &self.plan.scenario);
-        let hours = cloud.compute_usd / cloud.usd_per_device_hour.max(f64::MIN_POSITIVE);
+        let hours = cloud.device_hours();
         let idle = hours * self.spares() / self.held_nodes();
-        let trains = (plan.run.ideal_s / HOUR_S * plan.step.n_devices).min(hours - idle);
+        let trains = plan.useful_device_hours().min(hours - idle);
         let list_usd = self.list_price(offer);
         let what = format!("{} of {}", scenario.accelerator.name, offer.provider);
         let committed = matches!(

@@ -107,6 +107,22 @@ fn energy_and_carbon_of_the_rows_are_those_of_the_plan() {
 }
 
 #[test]
+fn a_plan_whose_prices_were_drawn_is_no_median() {
+    let (mut plan, catalog) = planned(&[]);
+    let percentile = |plan: &Plan| {
+        let out = export(plan, &catalog, &asked(Version::V1_2, Scope::Run)).unwrap();
+        assert_eq!(check(&out.csv, Some(&out.manifest.to_string())).unwrap().findings, []);
+        out.manifest["x"]["x_EstimatePercentile"].clone()
+    };
+    assert_eq!(percentile(&plan), "P50");
+    plan.drawn = crate::plan::ranges(&plan).map(|ranges| crate::plan::Drawn {
+        ranges,
+        note: "a test".to_string(),
+    });
+    assert_eq!(percentile(&plan), "as planned");
+}
+
+#[test]
 fn a_machine_without_a_price_has_no_bill() {
     let (mut plan, catalog) = planned(&[]);
     plan.bill.cost.way = None;

@@ -49,19 +49,7 @@ pub(super) fn key_values(plan: &Plan) -> Vec<KeyValue> {
     let bill = &plan.bill;
     let (energy, carbon) = (&bill.energy, &bill.carbon);
     let mut out = vec![
-        KeyValue::new("Energy", Cell::quantity(energy.facility_j, Kind::Energy)).note(list(
-            &[
-                ("math", energy.math_j),
-                ("communication", energy.communication_j),
-                ("bubble and waiting", energy.bubble_j),
-                ("lost time", energy.lost_j),
-                ("idle spares", energy.idle_j),
-                ("network", energy.network_j),
-                ("storage", energy.storage_j),
-                ("cooling", energy.cooling_j),
-            ],
-            Kind::Energy,
-        )),
+        KeyValue::new("Energy", Cell::quantity(energy.facility_j, Kind::Energy)).note(list(&energy.named(), Kind::Energy)),
         KeyValue::new("Power", Cell::quantity(energy.mean_w, Kind::Si("W"))).note(power(plan)),
     ];
     let other = |name: &str, value: Option<f64>| value.map(|v| format!("; {name} {}", human(v, Kind::Carbon))).unwrap_or_default();
@@ -87,6 +75,19 @@ fn power(plan: &Plan) -> String {
         human(energy.peak_w, Kind::Si("W")),
         human(energy.swing_it_w, Kind::Si("W"))
     )
+}
+
+/// What the bill comes to per unit of work.
+pub(super) fn per_unit(plan: &Plan) -> Vec<KeyValue> {
+    let hours = |h: f64| Cell::quantity(h, Kind::Si("h"));
+    let trains = format!("held; {} of them train", hours(plan.useful_device_hours()).human());
+    let mut out = vec![KeyValue::new("Device-hours", hours(plan.device_hours())).note(trains)];
+    if let (Some(mtoken), Some(hour)) = (plan.usd_per_mtoken(), plan.usd_per_useful_device_hour()) {
+        let note = format!("{} a device-hour that trains", human(hour, Kind::Rate("USD")));
+        out.push(KeyValue::new("A million tokens", Cell::quantity(mtoken, Kind::Rate("USD"))).note(note));
+    }
+    out.push(KeyValue::new("A token", Cell::quantity(plan.j_per_token(), Kind::Rate("J"))).note("at the meter"));
+    out
 }
 
 fn liters(l: f64) -> String {
@@ -119,28 +120,17 @@ fn money(plan: &Plan) -> Vec<KeyValue> {
     out
 }
 
-/// Lines of the cloud bill; what comes on top only where there is any.
+/// Lines of the cloud bill that cost something.
 pub(super) fn cloud_lines(c: &Cloud) -> Vec<(&'static str, f64)> {
-    let mut out = vec![("compute", c.compute_usd), ("support", c.support_usd), ("storage", c.storage_usd)];
-    out.extend(c.extra.list());
-    out.retain(|(_, usd)| *usd > 0.0);
-    out
+    paid(c.lines())
 }
 
-/// Lines of owning.
+/// Lines of owning that cost something.
 pub(super) fn owned_lines(o: &Owned) -> Vec<(&'static str, f64)> {
-    let mut out = vec![
-        ("capital", o.capital_usd),
-        ("financing", o.financing_usd),
-        ("electricity", o.electricity_usd),
-        ("colocation", o.colocation_usd),
-        ("facility", o.facility_usd),
-        ("maintenance", o.maintenance_usd),
-        ("staff", o.staff_usd),
-        ("support", o.support_usd),
-        ("storage", o.storage_usd),
-    ];
-    out.extend(o.extra.list());
-    out.retain(|(_, usd)| *usd > 0.0);
-    out
+    paid(o.lines())
+}
+
+fn paid(mut lines: Vec<(&'static str, f64)>) -> Vec<(&'static str, f64)> {
+    lines.retain(|(_, usd)| *usd > 0.0);
+    lines
 }

@@ -4,6 +4,7 @@ use super::bill;
 use crate::bill::Way;
 use crate::bill::calendar::{Span, of_hours};
 use crate::plan::{Plan, Quantiles, ranges};
+use crate::report::svg::frame::N_COLORS;
 use crate::report::svg::{Axis, Bar, Bars, Lines};
 use crate::report::{Block, Chart, Kind};
 use crate::study::sensitivity::Effect;
@@ -29,23 +30,39 @@ pub(super) fn breakdown(plan: &Plan) -> Option<Block> {
             parts.push(name);
         }
     }
-    let bar = |(way, name, lines): &(Way, &str, Vec<(&str, f64)>)| Bar {
-        label: if cost.way == Some(*way) {
-            format!("{name}: this plan")
-        } else {
-            (*name).to_string()
-        },
-        values: parts
-            .iter()
-            .map(|part| lines.iter().find(|(n, _)| n == part).map_or(0.0, |(_, usd)| *usd))
-            .collect(),
+    let of = |lines: &[(&str, f64)], part: &str| lines.iter().find(|(n, _)| *n == part).map_or(0.0, |(_, usd)| *usd);
+    // Two parts of one color would be one: the smallest go together.
+    let mut small: Vec<&str> = Vec::new();
+    if parts.len() > N_COLORS {
+        let largest = |part: &str| ways.iter().map(|(.., lines)| of(lines, part)).fold(0.0, f64::max);
+        let mut order = parts.clone();
+        order.sort_by(|a, b| largest(b).total_cmp(&largest(a)));
+        small = order.split_off(N_COLORS - 1);
+        parts.retain(|part| !small.contains(part));
+    }
+    let bar = |(way, name, lines): &(Way, &str, Vec<(&str, f64)>)| {
+        let rest: f64 = small.iter().map(|part| of(lines, part)).sum();
+        let own = parts.iter().map(|part| of(lines, part));
+        Bar {
+            label: if cost.way == Some(*way) {
+                format!("{name}: this plan")
+            } else {
+                (*name).to_string()
+            },
+            values: own.chain((!small.is_empty()).then_some(rest)).collect(),
+        }
     };
     (!ways.is_empty()).then(|| {
         Block::Chart(Chart::Bars(Bars {
             title: "What the cost is made of".to_string(),
             kind: Kind::Usd,
             bars: ways.iter().map(bar).collect(),
-            parts: parts.iter().map(|p| (*p).to_string()).collect(),
+            parts: parts
+                .iter()
+                .copied()
+                .chain((!small.is_empty()).then_some("all else"))
+                .map(ToString::to_string)
+                .collect(),
         }))
     })
 }

@@ -11,7 +11,8 @@ use crate::layout::{Layout, Recompute, Split};
 use crate::lint;
 use crate::plan::{PhasePlan, Plan, Quantiles, Ranges, Scenario, ranges, step_gantt};
 use crate::report::explain::timeline::effects_json;
-use crate::report::{Cell, Column, Kind, Table, timeline};
+use crate::report::names::kind_of;
+use crate::report::{Cell, Column, Kind, Table, opening, timeline};
 use crate::run::Run;
 use crate::step::Step;
 use crate::study::sensitivity::what_next;
@@ -34,7 +35,7 @@ pub fn plan(plan: &Plan) -> Value {
         "what_next": effects_json(&what_next(plan)),
         "memory": memory(&plan.step.memory),
         "run": run(plan),
-        "bill": bill::bill(&plan.bill, &plan.scenario),
+        "bill": bill::bill(plan),
         "ranges": ranges(plan).as_ref().map(ranges_json),
         "ranges_note": ranges(plan).map_or_else(|| super::NO_RANGE.to_string(), |_| super::range_note(plan)),
         "band": plan.scenario.band.as_ref().map(band),
@@ -155,7 +156,6 @@ pub fn layout(l: &Layout) -> Value {
 }
 
 fn step(s: &Step) -> Value {
-    let per_device_s = s.time_s * s.n_devices;
     json!({
         "time_s": s.time_s,
         "tokens": s.tokens,
@@ -166,8 +166,8 @@ fn step(s: &Step) -> Value {
         "model_flop": s.model_flop,
         "model_flop_full_attention": s.model_flop_full_attention,
         "hardware_flop": s.hardware_flop,
-        "model_flop_per_s_per_device": s.model_flop / per_device_s,
-        "model_flop_full_attention_per_s_per_device": s.model_flop_full_attention / per_device_s,
+        "model_flop_per_s_per_device": s.per_s_per_device(s.model_flop),
+        "model_flop_full_attention_per_s_per_device": s.per_s_per_device(s.model_flop_full_attention),
         "parts": named(s.parts.list()),
     })
 }
@@ -261,19 +261,24 @@ fn phase(p: &PhasePlan) -> Value {
         "layout": layout(&p.layout),
         "step_time_s": p.step.time_s,
         "mfu": p.step.mfu,
-        "n_steps": (p.phase.total_tokens / p.step.tokens).ceil(),
-        "ideal_s": (p.phase.total_tokens / p.step.tokens).ceil() * p.step.time_s,
+        "n_steps": p.n_steps(),
+        "ideal_s": p.ideal_s(),
     })
 }
 
-/// The plan as one row for spreadsheets: every value of the JSON that is not in a list.
+/// The plan as rows for spreadsheets: what it is, then every value of the JSON that is not in a list.
 #[must_use]
 pub fn rows(whole: &Plan) -> Table {
-    let mut cells = vec![("case".to_string(), Cell::Text(whole.scenario.name.clone()))];
+    let mut cells = opening::rows(whole);
     flatten("", &plan(whole), &mut cells);
-    let columns = cells.iter().map(|(name, _)| Column::words(name)).collect();
-    let mut table = Table::new("", columns);
-    table.rows.push(cells.into_iter().map(|(_, cell)| cell).collect());
+    let mut table = Table::new("", ["Name", "Value", "Unit"].map(Column::words).into());
+    table.rows = cells
+        .into_iter()
+        .map(|(name, cell)| {
+            let unit = cell.raw().and_then(|_| kind_of(&name)).map(Kind::suffix);
+            vec![Cell::Text(name), cell, unit.map_or(Cell::Missing, Cell::Text)]
+        })
+        .collect();
     table
 }
 

@@ -29,6 +29,7 @@ pub(super) fn blocks(plan: &Plan) -> Vec<Block> {
     out.push(Block::Table(lost(plan)));
     out.push(Block::Heading("Bill".to_string()));
     out.push(Block::KeyValues(bill::key_values(plan)));
+    out.push(Block::KeyValues(bill::per_unit(plan)));
     out.extend(charts::breakdown(plan));
     out.extend(charts::fan(plan));
     out.extend(money(plan).into_iter().map(Block::Table));
@@ -162,21 +163,12 @@ fn energy(plan: &Plan) -> Table {
         "Energy",
         vec![Column::words("Phase"), Column::numbers("Energy"), Column::numbers("Share")],
     );
-    let names = [
-        "math",
-        "communication",
-        "bubble and waiting",
-        "lost time",
-        "idle spares",
-        "network",
-        "storage",
-        "cooling and conversion",
-    ];
-    let rows = names.iter().zip(energy.list()).filter(|(_, (_, j))| *j > 0.0);
+    let named = energy.named();
+    let rows = named.iter().filter(|(_, j)| *j > 0.0);
     table.rows = rows
-        .map(|(name, (_, j))| {
+        .map(|&(name, j)| {
             vec![
-                (*name).into(),
+                name.into(),
                 Cell::quantity(j, Kind::Energy),
                 Cell::quantity(j / energy.facility_j, Kind::Percent),
             ]

@@ -11,10 +11,13 @@ pub(super) const EDGE: f64 = 0.0;
 /// Height of a line of text.
 pub(super) const LINE: f64 = 20.0;
 
-/// Okabe and Ito, "Color Universal Design" (2008), in an order whose neighbors differ in lightness.
-/// The page gives lighter ones for dark screens.
-const PALETTE: [&str; 8] = [
-    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b3a600", "#555555",
+/// Series that have a color of their own; further ones begin again.
+pub(in crate::report) const N_COLORS: usize = 12;
+
+/// Okabe and Ito, "Color Universal Design" (2008), then four of P. Tol's muted scheme (SRON/EPS/TN/09-002), in
+/// an order whose neighbors differ in lightness. The page gives lighter ones for dark screens.
+const PALETTE: [&str; N_COLORS] = [
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b3a600", "#555555", "#882255", "#44aa99", "#ddcc77", "#332288",
 ];
 
 /// The color of a series by number, as class and attribute of a filled shape.

@@ -5,6 +5,7 @@ use super::super::{Block, Cell, Chart, Document, KeyValue, Kind, Span};
 use crate::catalog::reader::one_of;
 use crate::error::{Diagnostic, Result};
 use crate::study::sweep::row::{self, COLUMNS};
+use std::collections::BTreeSet;
 
 /// Most values of an axis of a map: nobody tells more apart.
 const MAX_VALUES: usize = 200;
@@ -122,7 +123,13 @@ impl Mapper {
         let (x, y) = (named(&self.question.x), named(&self.question.y));
         let mut varying = (0..self.n_axes).filter(|a| self.values[*a].len() > 1 && Some(*a) != x && Some(*a) != y);
         let x = x.or_else(|| varying.next());
-        let y = y.or_else(|| varying.next());
+        // Axes that move together make a diagonal.
+        let y = y.or_else(|| {
+            varying
+                .clone()
+                .find(|a| x.is_none_or(|x| !self.together(x, *a)))
+                .or_else(|| varying.next())
+        });
         let others: Vec<&str> = (0..self.n_axes)
             .filter(|a| Some(*a) != x && Some(*a) != y && self.values[*a].len() > 1)
             .map(|a| self.names[a + 1].as_str())
@@ -136,6 +143,12 @@ impl Mapper {
         }
         let heat = self.heat(x, y);
         Ok(self.document(heat, &others))
+    }
+
+    /// Whether each value of an axis comes with one of the other alone.
+    fn together(&self, a: usize, b: usize) -> bool {
+        let pairs: BTreeSet<(u32, u32)> = self.rows.iter().map(|(points, _)| (points[a], points[b])).collect();
+        pairs.len() <= self.values[a].len().max(self.values[b].len())
     }
 
     fn heat(&self, x: Option<usize>, y: Option<usize>) -> Heat {
@@ -154,7 +167,7 @@ impl Mapper {
         Heat {
             title: format!(
                 "{} by {}",
-                self.question.metric,
+                title(&self.question.metric),
                 [name(x), name(y)]
                     .into_iter()
                     .filter(|n| !n.is_empty())
@@ -195,6 +208,21 @@ impl Mapper {
             provenance: super::provenance(),
         }
     }
+}
+
+/// `cost_usd` as people say it: `Cost`.
+#[must_use]
+pub fn title(metric: &str) -> String {
+    let suffix = kind(metric).suffix();
+    let bare = metric
+        .strip_suffix(&format!("_{suffix}"))
+        .filter(|_| !suffix.is_empty())
+        .unwrap_or(metric);
+    let words = bare.replace('_', " ");
+    let mut signs = words.chars();
+    signs
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(signs).collect())
 }
 
 /// How people see a metric, by the ending of its name.

@@ -4,7 +4,7 @@ use super::map::{Mapper, Question, kind};
 use super::{Best, word};
 use crate::error::Result;
 use crate::report::csv::{guard, number};
-use crate::report::opening::{ESTIMATE, class, said};
+use crate::report::opening::{ESTIMATE, class, not_in_any, said};
 use crate::report::svg::{Axis, Lines};
 use crate::report::{Block, Cell, Chart, Column, Document, KeyValue, Kind, Table};
 use crate::study::statistics::{quantile, sorted};
@@ -206,20 +206,16 @@ impl Summary {
     #[allow(clippy::cast_precision_loss)]
     fn answers(&self) -> Vec<KeyValue> {
         let mut out: Vec<KeyValue> = Vec::new();
-        for best in &self.best {
-            if let Some((x, _)) = &best.found {
-                out.push(KeyValue::new(best.title, Cell::quantity(*x, best.kind)).note(best.case()).answer());
-            }
-        }
+        out.extend(self.best.iter().filter_map(Best::told).map(KeyValue::answer));
         out.push(KeyValue::new("Cases", Cell::Count(self.n as f64)).note(format!("{} fit", crate::units::count(self.n_fit as f64))));
         out
     }
 
     fn rests_on(&self) -> String {
         format!(
-            "{} Each case is a plan of its own over the same catalog; its range is that of the step-time error of left-out runs of its class. \
-             What a plan of the scenario does not include, its cases do not.",
-            class()
+            "{} Each case is a plan of its own over the same catalog; its range is that of the step-time error of left-out runs of its class. {}",
+            class(),
+            not_in_any()
         )
     }
 
@@ -330,10 +326,15 @@ impl Summary {
     }
 }
 
-/// A reason without its numbers, which differ from case to case.
+/// A reason without its numbers, which differ from case to case, and without the nearest miss.
 fn alike(why: &str) -> String {
     let mut out = String::new();
-    for c in why.chars().take(LONGEST) {
+    let why = why.split("; nearest").next().unwrap_or(why);
+    for c in why.chars() {
+        if out.chars().count() > LONGEST {
+            out.push('…');
+            break;
+        }
         if !(c.is_ascii_digit() || (matches!(c, '.' | ',') && out.ends_with('…'))) {
             out.push(c);
         } else if !out.ends_with('…') {

@@ -2,17 +2,18 @@
 //! prices that can be changed, and the causes of each difference with their sum.
 
 use super::expr::Expr;
+use super::page::Head::{self, Number, Words};
 use super::page::{Look, Page, Written};
+use super::picture::{Picture, Span};
 use crate::bill::Way;
 use crate::error::Result;
-use crate::plan::{Plan, Quantiles, Ranges, ranges};
-use crate::report::Kind;
-use crate::report::compare::{Case, Comparison, rests_on};
-use crate::report::uncertain::kind;
+use crate::report::compare::{Case, Comparison, lies, rests_on, short};
+use crate::report::opening::ESTIMATE;
+use crate::report::uncertain::base;
 use crate::study::compare::Cause;
 use crate::study::metric::Metric;
-use crate::units::{DAY_S, HOUR_S, KWH_J};
-use rust_xlsxwriter::{Chart, ChartType};
+use crate::units::HOUR_S;
+use rust_xlsxwriter::ChartType;
 use std::collections::BTreeSet;
 
 /// The bytes of the workbook of a comparison; the same for the same plans and `created_epoch_s`.
@@ -48,46 +49,20 @@ fn column(i: usize) -> u16 {
     u16::try_from(i).unwrap_or(0)
 }
 
-fn head(shown: &Comparison, first: &str, more: &[String]) -> Vec<String> {
-    std::iter::once(first.to_string())
-        .chain(shown.cases.iter().map(|c| format!("{}: {}", c.letter, c.plan.scenario.name)))
-        .chain(more.iter().cloned())
-        .collect()
-}
-
-fn write_head(page: &mut Page, names: &[String]) -> Written<()> {
-    page.head(&names.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-/// In what a sheet writes a metric: base units over this.
-fn unit(metric: Metric) -> (f64, &'static str, &'static str) {
-    match kind(metric) {
-        Kind::Usd => (1.0, "USD", "USD"),
-        Kind::Energy => (KWH_J, "kWh", "kWh"),
-        Kind::Carbon => (1.0, "kg CO2e", "kg CO2e"),
-        _ if metric == Metric::Step => (1.0, "s", "s"),
-        _ => (DAY_S, "days", "days"),
-    }
-}
-
-/// Where a metric lies, if that is known.
-fn spread(plan: &Plan, metric: Metric) -> Option<Quantiles> {
-    let all: Ranges = ranges(plan)?;
-    match metric {
-        Metric::Step => Some(all.step_time_s),
-        Metric::Wall => Some(all.wall_s),
-        Metric::Cost => all.cost_usd,
-        Metric::Energy => Some(all.energy_j),
-        Metric::Carbon => Some(all.carbon_kg_co2e),
-    }
+/// Headings: words, a column for each scenario, numbers.
+fn head(page: &mut Page, shown: &Comparison, first: &str, more: &[String]) -> Written<()> {
+    let labels: Vec<String> = shown.cases.iter().map(Case::label).collect();
+    let own = std::iter::once(Words(first)).chain(labels.iter().map(|l| Number(l)));
+    let list: Vec<Head<'_>> = own.chain(more.iter().map(|m| Number(m))).collect();
+    page.head(&list)
 }
 
 /// The answer: totals with their ranges, and what the others are against the first.
 fn summary(shown: &Comparison, costs: &[Option<Expr>]) -> Written<Page> {
     let n = shown.cases.len();
-    let widths: Vec<f64> = std::iter::once(40.0).chain(std::iter::repeat_n(22.0, 3 * n)).collect();
+    let widths: Vec<f64> = std::iter::once(40.0).chain(std::iter::repeat_n(24.0, 3 * n)).collect();
     let mut page = Page::new("Summary", &widths)?;
-    page.line("An estimate, not a quote.", Look::Strong)?;
+    page.line(ESTIMATE, Look::Strong)?;
     for text in crate::report::compare::answers(shown) {
         page.line(&text, Look::Text)?;
     }
@@ -98,17 +73,16 @@ fn summary(shown: &Comparison, costs: &[Option<Expr>]) -> Written<Page> {
         more.push(format!("{} - A", case.letter));
         more.push(format!("{} against A", case.letter));
     }
-    write_head(&mut page, &head(shown, "As planned", &more))?;
-    let first_row = page.row;
+    head(&mut page, shown, "As planned", &more)?;
     for metric in Metric::ALL {
-        let (base, name, look) = unit(metric);
-        page.text(0, &format!("{}, {name}", metric.name()), Look::Text)?;
+        let (scale, look) = base(metric);
+        page.text(0, &format!("{}, {look}", metric.name()), Look::Text)?;
         let mut cells: Vec<Option<Expr>> = Vec::new();
         for (i, case) in shown.cases.iter().enumerate() {
             let at = column(i + 1);
             let cell = match (metric, metric.of(&case.plan), costs.get(i).cloned().flatten()) {
                 (Metric::Cost, Some(_), Some(total)) => Some(page.formula(at, &total, Look::Total(look))?),
-                (_, Some(value), _) => Some(page.number(at, value / base, Look::Value(look))?),
+                (_, Some(value), _) => Some(page.number(at, value / scale, Look::Value(look))?),
                 _ => None,
             };
             cells.push(cell);
@@ -126,14 +100,14 @@ fn summary(shown: &Comparison, costs: &[Option<Expr>]) -> Written<Page> {
         page.row += 1;
     }
     page.row += 1;
-    write_head(&mut page, &head(shown, "Range", &[]))?;
-    for metric in [Metric::Wall, Metric::Cost, Metric::Energy, Metric::Carbon] {
-        let (base, name, look) = unit(metric);
+    head(&mut page, shown, "Range: values", &[])?;
+    for metric in Metric::OF_RUN {
+        let (scale, look) = base(metric);
         for (what, of) in [("P10", 0), ("P90", 1)] {
-            page.text(0, &format!("{}, {name}, {what}", metric.name()), Look::Text)?;
+            page.text(0, &format!("{}, {look}, {what}", metric.name()), Look::Text)?;
             for (i, case) in shown.cases.iter().enumerate() {
-                if let Some(q) = spread(&case.plan, metric) {
-                    page.number(column(i + 1), [q.p10, q.p90][of] / base, Look::Value(look))?;
+                if let Some(q) = lies(&case.plan, metric) {
+                    page.number(column(i + 1), [q.p10, q.p90][of] / scale, Look::Value(look))?;
                 }
             }
             page.row += 1;
@@ -141,30 +115,60 @@ fn summary(shown: &Comparison, costs: &[Option<Expr>]) -> Written<Page> {
     }
     page.row += 1;
     for text in rests_on(shown) {
-        page.line(&text, Look::Text)?;
+        page.prose(&text, Look::Text)?;
     }
     page.row += 1;
-    let mut chart = Chart::new(ChartType::Column);
-    let row = first_row + u32::try_from(Metric::ALL.iter().position(|m| *m == Metric::Cost).unwrap_or(0)).unwrap_or(0);
-    chart
-        .add_series()
-        .set_categories((page.name, first_row - 1, 1, first_row - 1, column(n)))
-        .set_values((page.name, row, 1, row, column(n)));
-    chart.title().set_name("Cost, USD");
-    chart.legend().set_hidden();
-    chart.set_alt_text("Columns: total cost of each scenario");
-    page.sheet.insert_chart(page.row, 0, &chart)?;
+    drawn(&mut page, shown, costs)?;
     Ok(page)
+}
+
+/// Time and cost of each scenario, as rows with charts beside them.
+fn drawn(page: &mut Page, shown: &Comparison, costs: &[Option<Expr>]) -> Written<()> {
+    page.head(&[Words("Charts"), Number("Time to train, days"), Number("Cost, USD")])?;
+    let first = page.row;
+    let mut values = [Vec::new(), Vec::new()];
+    for (case, cost) in shown.cases.iter().zip(costs) {
+        page.text(0, &short(case), Look::Text)?;
+        let (scale, look) = base(Metric::Wall);
+        let days = page.number(1, case.plan.run.wall_s / scale, Look::Value(look))?;
+        values[0].push(days.value);
+        if let Some(total) = cost {
+            values[1].push(page.formula(2, total, Look::Value("USD"))?.value);
+        }
+        page.row += 1;
+    }
+    let end = page.row - 1;
+    let below = page.row + 1;
+    for (i, (title, alternative)) in [
+        ("Time to train, days", "Bars: time to train of each scenario"),
+        ("Cost, USD", "Bars: total cost of each scenario"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let picture = Picture {
+            kind: ChartType::Bar,
+            title,
+            alternative,
+            rows: (first, end),
+            categories: 0,
+            series: &[(title, column(i + 1))],
+            values: Span::of(values[i].iter().copied()),
+        };
+        // The first column is wide enough for half of a chart.
+        page.picture((below, column(3 * i)), &picture)?;
+    }
+    Ok(())
 }
 
 /// What each total is made of. Rent follows its price, and support with it; all else stands.
 fn cost(shown: &Comparison) -> Written<(Page, Vec<Option<Expr>>)> {
     let n = shown.cases.len();
-    let widths: Vec<f64> = std::iter::once(40.0).chain(std::iter::repeat_n(24.0, n)).collect();
+    let widths: Vec<f64> = std::iter::once(56.0).chain(std::iter::repeat_n(26.0, n)).collect();
     let mut page = Page::new("Cost", &widths)?;
     page.line("Change a yellow price and the totals follow, here and in Summary.", Look::Text)?;
     page.row += 1;
-    write_head(&mut page, &head(shown, "", &[]))?;
+    head(&mut page, shown, "", &[])?;
     let start = page.row;
     let mut totals = vec![None; n];
     let labels = [
@@ -195,7 +199,7 @@ fn cost(shown: &Comparison) -> Written<(Page, Vec<Option<Expr>>)> {
                 page.row += 1;
                 let price = page.number(at, c.usd_per_device_hour, Look::Input("USD/device-hour"))?;
                 page.row += 1;
-                let hours = page.number(at, c.compute_usd / c.usd_per_device_hour, Look::Value("device-hours"))?;
+                let hours = page.number(at, c.device_hours(), Look::Value("device-hours"))?;
                 page.row += 1;
                 let compute = page.formula(at, &(price * hours), Look::Value("USD"))?;
                 page.row += 1;
@@ -236,23 +240,24 @@ fn cost(shown: &Comparison) -> Written<(Page, Vec<Option<Expr>>)> {
 
 /// Why the totals differ: causes that sum to the difference.
 fn causes(shown: &Comparison) -> Written<Page> {
-    let mut page = Page::new("Causes", &[26.0, 44.0, 20.0, 20.0, 20.0, 20.0, 20.0])?;
+    let mut page = Page::new("Causes", &[48.0, 44.0, 20.0, 20.0, 20.0, 20.0, 20.0])?;
     page.line(
         "Causes sum to the difference (LMDI, Ang 2005); values, as another machine needs another plan.",
         Look::Text,
     )?;
     page.row += 1;
     for (case, list) in shown.cases.iter().skip(1).zip(&shown.differences) {
-        let mut names = vec![format!("{} against A", case.letter), "What it is".to_string()];
-        names.extend(list.iter().map(|d| format!("{}, {}", d.metric.name(), unit(d.metric).1)));
-        write_head(&mut page, &names)?;
+        let title = format!("{} against A", case.letter);
+        let names: Vec<String> = list.iter().map(|d| format!("{}, {}", d.metric.name(), base(d.metric).1)).collect();
+        let own = [Words(&title), Words("What it is")].into_iter();
+        page.head(&own.chain(names.iter().map(|n| Number(n))).collect::<Vec<_>>())?;
         let first = page.row;
         for cause in Cause::ALL.iter().filter(|c| list.iter().any(|d| d.by(**c) != 0.0)) {
             page.text(0, cause.key(), Look::Text)?;
             page.text(1, cause.meaning(), Look::Text)?;
             for (i, d) in list.iter().enumerate() {
-                let (base, _, look) = unit(d.metric);
-                page.number(column(i + 2), d.by(*cause) / base, Look::Value(look))?;
+                let (scale, look) = base(d.metric);
+                page.number(column(i + 2), d.by(*cause) / scale, Look::Value(look))?;
             }
             page.row += 1;
         }
@@ -260,11 +265,11 @@ fn causes(shown: &Comparison) -> Written<Page> {
         page.text(0, "all together", Look::Strong)?;
         let mut sums = Vec::new();
         for (i, d) in list.iter().enumerate() {
-            let (base, _, look) = unit(d.metric);
+            let (scale, look) = base(d.metric);
             let at = column(i + 2);
-            let value: f64 = Cause::ALL.iter().map(|c| d.by(*c)).sum::<f64>() / base;
+            let value: f64 = Cause::ALL.iter().map(|c| d.by(*c)).sum::<f64>() / scale;
             let sum = Expr::atom(format!("SUM({})", page.span(at, first, last)), value);
-            sums.push((page.formula(at, &sum, Look::Total(look))?, d.change() / base, d.metric));
+            sums.push((page.formula(at, &sum, Look::Total(look))?, d.change() / scale, d.metric));
         }
         page.row += 1;
         for (sum, change, metric) in &sums {
@@ -292,7 +297,9 @@ fn assumptions(shown: &Comparison) -> Written<Page> {
     let of = |case: &Case, key: &str| case.plan.scenario.assumptions.iter().find(|a| a.key == key).cloned();
     for (title, differ) in [("Not the same", true), ("The same", false)] {
         page.line(title, Look::Strong)?;
-        write_head(&mut page, &head(shown, "Key", &["Source".to_string()]))?;
+        let labels: Vec<String> = shown.cases.iter().map(Case::label).collect();
+        let own = std::iter::once(Words("Key")).chain(labels.iter().map(|l| Words(l)));
+        page.head(&own.chain([Words("Source")]).collect::<Vec<_>>())?;
         for key in &keys {
             let values: Vec<_> = shown.cases.iter().map(|c| of(c, key)).collect();
             let text = |i: usize| values[i].as_ref().map_or("", |a| a.value.as_str());
@@ -303,8 +310,9 @@ fn assumptions(shown: &Comparison) -> Written<Page> {
             for i in 0..n {
                 page.text(column(i + 1), text(i), Look::Text)?;
             }
-            let source = values.iter().flatten().next().map_or("", |a| a.source.as_str());
-            page.text(column(n + 1), source, Look::Text)?;
+            let sources: BTreeSet<&str> = values.iter().flatten().map(|a| a.source.as_str()).collect();
+            let sources: Vec<&str> = sources.into_iter().collect();
+            page.text(column(n + 1), &sources.join("; "), Look::Text)?;
             page.row += 1;
         }
         page.row += 1;
@@ -315,12 +323,12 @@ fn assumptions(shown: &Comparison) -> Written<Page> {
 fn audit(shown: &Comparison) -> Written<Page> {
     let mut page = Page::new("Audit", &[30.0, 40.0, 24.0, 24.0, 60.0, 70.0])?;
     page.head(&[
-        "Scenario",
-        "Asked for",
-        "Digest of the scenario",
-        "Digest of the catalog",
-        "Overrides (--set)",
-        "Range",
+        Words("Scenario"),
+        Words("Asked for"),
+        Words("Digest of the scenario"),
+        Words("Digest of the catalog"),
+        Words("Overrides (--set)"),
+        Words("Range"),
     ])?;
     for case in &shown.cases {
         let p = &case.plan.provenance;
@@ -328,9 +336,8 @@ fn audit(shown: &Comparison) -> Written<Page> {
             || "band of step-time errors; nothing is drawn at random".to_string(),
             |s| format!("{} samples, seed {}", s.n_samples, s.seed),
         );
-        let title = format!("{}: {}", case.letter, case.plan.scenario.name);
         let cells = [
-            title,
+            case.label(),
             case.asked.clone(),
             p.scenario_digest.clone(),
             p.catalog_digest.clone(),
@@ -343,7 +350,7 @@ fn audit(shown: &Comparison) -> Written<Page> {
         page.row += 1;
     }
     page.row += 1;
-    page.head(&["Layout and time", "", "Devices", "Hours of wall time"])?;
+    page.head(&[Words("Layout and time"), Words(""), Number("Devices"), Number("Hours of wall time")])?;
     for case in &shown.cases {
         page.text(0, &case.letter.to_string(), Look::Text)?;
         page.text(1, &case.plan.layout.to_string(), Look::Text)?;

@@ -124,6 +124,11 @@ const fn needs(needs: &'static str, definition: Definition) -> Definition {
     Definition { needs, ..definition }
 }
 
+/// What a defined name is called.
+pub(super) fn label(name: &str) -> &'static str {
+    DEFINITIONS.iter().find(|d| d.name == name).map_or("", |d| d.label)
+}
+
 fn one() -> Expr {
     Expr::number(1.0)
 }
@@ -166,7 +171,7 @@ pub(super) const DEFINITIONS: &[Definition] = &[
         "useful_device_hours",
         "Device-hours that train",
         "device-hours",
-        |s| s.get("devices_count") * s.get("ideal_h"),
+        |s| s.get("nodes_count") * s.get("devices_per_node_count") * s.get("ideal_h"),
     ),
     def(Group::Capacity, "peak_it_kw", "IT power to provide for", "kW", |s| {
         let node_w = s.get("node_active_w").max(s.get("provisioned_fraction") * s.get("node_max_w"));

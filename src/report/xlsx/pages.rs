@@ -3,28 +3,39 @@
 use super::drivers::{Driver, Section, sections};
 use super::expr::Expr;
 use super::model::{DEFINITIONS, Definition, Group, IDEAL_H, LOST_H, METER_KWH, OWNED_USD, RENTED_USD, Scope};
+use super::page::Head::{Number, Words};
 use super::page::{Look, Page, Written};
-use super::schedules;
+use super::picture::{Picture, Span};
+use super::{schedules, sensitivity};
 use crate::bill::Way;
 use crate::catalog::Catalog;
 use crate::plan::Plan;
 use crate::report::plan::part_name;
-use rust_xlsxwriter::{Chart, ChartType, Formula};
+use crate::study::uncertain::Uncertain;
+use crate::units::GIB_BYTES;
+use rust_xlsxwriter::{ChartType, Formula};
+use std::collections::BTreeMap;
 
 /// What the sheets are made of: drivers as named cells, then every value that was named on the way.
 pub(super) struct Book<'a> {
     pub(super) plan: &'a Plan,
+    /// What was drawn at random, if anything.
+    pub(super) study: Option<&'a Uncertain>,
     pub(super) drivers: Scope,
+    /// Units of the drivers.
+    pub(super) units: BTreeMap<&'static str, &'static str>,
     /// Low and high end of the drivers that have them.
     pub(super) ends: Vec<(&'static str, &'static str, Expr, Expr)>,
     pub(super) named: Scope,
 }
 
 /// Sheets that the summary draws on are written first and stand after it.
-pub(super) fn all(plan: &Plan, catalog: &Catalog) -> Written<Vec<Page>> {
+pub(super) fn all(plan: &Plan, catalog: &Catalog, study: Option<&Uncertain>) -> Written<Vec<Page>> {
     let mut book = Book {
         plan,
+        study,
         drivers: Scope::default(),
+        units: BTreeMap::new(),
         ends: Vec::new(),
         named: Scope::default(),
     };
@@ -34,7 +45,7 @@ pub(super) fn all(plan: &Plan, catalog: &Catalog) -> Written<Vec<Page>> {
     let energy = book.energy()?;
     let (cost, owned) = book.cost()?;
     let cash = schedules::cash(&mut book)?;
-    let sensitivity = schedules::sensitivity(&book)?;
+    let sensitivity = sensitivity::sheet(&book)?;
     let audit = book.audit()?;
     let rest: Vec<Page> = [
         Some(assumptions),
@@ -65,17 +76,17 @@ impl Book<'_> {
         for Section { title, drivers } in sections {
             page.line(title, Look::Strong)?;
             page.head(&[
-                "Name",
-                "What",
-                "Value",
-                "Unit",
-                "Low",
-                "Base",
-                "High",
-                "Source",
-                "Date",
-                "Confidence",
-                "The same on the command line",
+                Words("Name"),
+                Words("What"),
+                Number("Value"),
+                Words("Unit"),
+                Number("Low"),
+                Number("Base"),
+                Number("High"),
+                Words("Source"),
+                Words("Date"),
+                Words("Confidence"),
+                Words("The same on the command line"),
             ])?;
             for driver in drivers {
                 self.driver(&mut page, driver)?;
@@ -98,6 +109,7 @@ impl Book<'_> {
         page.names.push((d.name, format!("={}", page.at(2))));
         let named = Expr::atom(d.name, d.value);
         self.drivers.put(d.name, named.clone());
+        self.units.insert(d.name, d.unit);
         self.named.put(d.name, named);
         page.text(3, d.unit, Look::Text)?;
         page.number(5, d.value, Look::Value(d.unit))?;
@@ -136,7 +148,7 @@ impl Book<'_> {
 
     fn group(&mut self, page: &mut Page, title: &str, group: Group) -> Written<()> {
         page.line(title, Look::Strong)?;
-        page.head(&["Line", "Value", "Unit", "Name"])?;
+        page.head(&[Words("Line"), Number("Value"), Words("Unit"), Words("Name")])?;
         for d in DEFINITIONS.iter().filter(|d| d.group == group) {
             if self.has(d) {
                 self.define(page, d)?;
@@ -160,7 +172,7 @@ impl Book<'_> {
         page.check("parts of the run sum to its wall time", &self.sum_of(&parts), &self.value("wall_h"))?;
         page.row += 1;
         page.line("Where a step goes", Look::Strong)?;
-        page.head(&["Part", "Seconds", "Share"])?;
+        page.head(&[Words("Part"), Number("Seconds"), Number("Share")])?;
         let first = page.row;
         let list: Vec<_> = plan.step.parts.list().into_iter().filter(|(_, s)| *s > 0.0).collect();
         let total = Expr::number(plan.step.time_s);
@@ -174,23 +186,29 @@ impl Book<'_> {
             let span = page.span(1, first, page.row - 1);
             let sum = Expr::atom(format!("SUM({span})"), list.iter().map(|(_, s)| s).sum());
             page.check("parts sum to the step time", &sum, &total)?;
-            let mut chart = Chart::new(ChartType::Bar);
-            chart
-                .add_series()
-                .set_categories((page.name, first, 0, page.row - 2, 0))
-                .set_values((page.name, first, 1, page.row - 2, 1));
-            chart.title().set_name("Seconds of one step");
-            chart.legend().set_hidden();
-            chart.set_alt_text("Bars: seconds of each part of one step");
-            page.sheet.insert_chart(2, 5, &chart)?;
+            let picture = Picture {
+                kind: ChartType::Bar,
+                title: "Seconds of one step",
+                alternative: "Bars: seconds of each part of one step",
+                rows: (first, page.row - 2),
+                categories: 0,
+                series: &[("seconds", 1)],
+                values: Span::of(list.iter().map(|(_, s)| *s)),
+            };
+            page.picture((2, 5), &picture)?;
         }
         page.row += 1;
-        page.line("Memory of one device by pipeline stage, GB", Look::Strong)?;
-        page.head(&["Stage", "Peak with reserve", "Capacity", "Activations"])?;
+        page.line("Memory of one device by pipeline stage, GiB", Look::Strong)?;
+        page.head(&[
+            Words("Stage"),
+            Number("Peak with reserve"),
+            Number("Capacity"),
+            Number("Activations"),
+        ])?;
         for m in &plan.step.memory {
-            page.number(0, f64::from(m.stage), Look::Value("nodes"))?;
+            page.text(0, &m.stage.to_string(), Look::Text)?;
             for (column, bytes) in (1u16..).zip([m.peak_bytes(), m.capacity_bytes, m.activations_bytes]) {
-                page.number(column, bytes / 1e9, Look::Value("GB"))?;
+                page.number(column, bytes / GIB_BYTES, Look::Value("GiB"))?;
             }
             page.row += 1;
         }
@@ -214,21 +232,22 @@ impl Book<'_> {
         page.row += 1;
         self.group(&mut page, "Carbon: methods stand side by side and are never netted", Group::Carbon)?;
         self.group(&mut page, "Water", Group::Water)?;
-        let mut chart = Chart::new(ChartType::Bar);
-        chart
-            .add_series()
-            .set_categories((page.name, first, 0, first + 6, 0))
-            .set_values((page.name, first, 1, first + 6, 1));
-        chart.title().set_name("IT energy by phase, kWh");
-        chart.legend().set_hidden();
-        chart.set_alt_text("Bars: energy of IT equipment by phase of the run");
-        page.sheet.insert_chart(2, 5, &chart)?;
+        let picture = Picture {
+            kind: ChartType::Bar,
+            title: "IT energy by phase, kWh",
+            alternative: "Bars: energy of IT equipment by phase of the run",
+            rows: (first, first + 6),
+            categories: 0,
+            series: &[("kWh", 1)],
+            values: Span::of(METER_KWH[..7].iter().map(|n| self.value(n).value)),
+        };
+        page.picture((2, 5), &picture)?;
         Ok(page)
     }
 
     /// Line items and months; and the purchase.
     fn cost(&mut self) -> Written<(Page, Option<Page>)> {
-        let mut page = Page::new("Monthly cost", &[44.0, 20.0, 18.0, 22.0, 18.0, 18.0, 18.0, 18.0, 18.0, 18.0])?;
+        let mut page = Page::new("Monthly cost", &[[48.0, 20.0, 18.0, 24.0].as_slice(), &[18.0; 15]].concat())?;
         self.group(&mut page, "Storage, transfer and data, the same both ways", Group::Total)?;
         if self.drivers.has("rent_usd_per_device_hour") {
             self.group(&mut page, "Rented", Group::Rented)?;
@@ -270,7 +289,7 @@ impl Book<'_> {
     fn audit(&self) -> Written<Page> {
         let plan = self.plan;
         let p = &plan.provenance;
-        let mut page = Page::new("Audit", &[34.0, 60.0, 90.0])?;
+        let mut page = Page::new("Audit", &[40.0, 50.0, 100.0, 26.0])?;
         let overrides = if p.overrides.is_empty() {
             "none".to_string()
         } else {
@@ -293,7 +312,7 @@ impl Book<'_> {
         }
         page.row += 1;
         page.line("Live totals against the plan as it was written", Look::Strong)?;
-        page.head(&["Total", "As planned", "Now"])?;
+        page.head(&[Words("Total"), Number("As planned"), Number("Now"), Words("")])?;
         let bill = &plan.bill;
         for (label, name, planned) in [
             ("Cost, USD", "total_usd", bill.cost.total_usd),
@@ -317,13 +336,12 @@ impl Book<'_> {
                 page.row += 1;
             }
         }
-        page.sheet.set_column_width(3, 26)?;
         page.row += 1;
         page.line("What the scenario left open, and where the named values come from", Look::Strong)?;
-        page.head(&["Key", "Value", "Source"])?;
+        page.head(&[Words("Key"), Words("Value"), Words("Source")])?;
         for a in &plan.scenario.assumptions {
             for (column, text) in (0u16..).zip([&a.key, &a.value, &a.source]) {
-                page.text(column, text, Look::Text)?;
+                page.text(column, text, Look::Wrapped)?;
             }
             page.row += 1;
         }

@@ -1,18 +1,18 @@
 //! Months of the run, years of the machine, and what moves the total.
 
 use super::expr::Expr;
-use super::model::{OWNED_USD, RENTED_USD, Scope, worked_out};
+use super::model::{OWNED_USD, RENTED_USD, label};
+use super::page::Head::{Number, Words};
 use super::page::{Look, Page, Written};
 use super::pages::Book;
+use super::picture::{Picture, Span};
 use crate::bill::Way;
-use rust_xlsxwriter::{Chart, ChartAxisLabelPosition, ChartType};
+use rust_xlsxwriter::ChartType;
 
 /// Most rows of a schedule; the last one takes the rest.
 const MAX_ROWS: u32 = 240;
 /// Years that a schedule shows at least, so that a longer life can be tried.
 const LEAST_YEARS: u32 = 10;
-/// How far a driver without known ends is moved.
-const NUDGE_FRACTION: f64 = 0.1;
 
 fn one() -> Expr {
     Expr::number(1.0)
@@ -32,14 +32,15 @@ pub(super) fn months(book: &mut Book<'_>, page: &mut Page) -> Written<()> {
     };
     let (wall, month) = (book.value("wall_h"), book.value("hours_per_month"));
     page.line("By month of 730 hours, USD", Look::Strong)?;
-    let mut head = vec!["Month", "Hours"];
-    head.extend(lines);
-    head.extend(["Sum", "Present value, paid at the month's end"]);
+    let mut head = vec![Words("Month"), Number("Hours")];
+    head.extend(lines.iter().map(|line| Number(label(line))));
+    head.extend([Number("Sum"), Number("Present value, paid at the month's end")]);
     page.head(&head)?;
     let first = page.row;
     let n = rows(wall.value / month.value, 2);
     let last_column = u16::try_from(lines.len()).unwrap_or(0) + 2;
     let (mut total, mut present) = (0.0, 0.0);
+    let mut sums = Vec::new();
     for m in 1..=n {
         let before = Expr::number(f64::from(m - 1)) * month.clone();
         let left = (wall.clone() - before).max(Expr::number(0.0));
@@ -54,6 +55,7 @@ pub(super) fn months(book: &mut Book<'_>, page: &mut Page) -> Written<()> {
         }
         let sum = page.formula(last_column, &Expr::sum(cells), Look::Value("USD"))?;
         total += sum.value;
+        sums.push(sum.value);
         let years = Expr::number(f64::from(m)) / Expr::number(12.0);
         let discounted = sum / (one() + book.value("discount_rate_fraction")).power(years);
         present += page.formula(last_column + 1, &discounted, Look::Value("USD"))?.value;
@@ -67,18 +69,17 @@ pub(super) fn months(book: &mut Book<'_>, page: &mut Page) -> Written<()> {
     let named = page.named(1, "present_value_usd", &present, Look::Total("USD"))?;
     book.named.put("present_value_usd", named);
     page.row += 2;
-    let mut chart = Chart::new(ChartType::ColumnStacked);
-    for (column, line) in (2u16..).zip(lines) {
-        chart
-            .add_series()
-            .set_name(*line)
-            .set_categories((page.name, first, 0, end, 0))
-            .set_values((page.name, first, column, end, column));
-    }
-    chart.title().set_name("Cost by month, USD");
-    chart.set_alt_text("Stacked columns: cost of each month by line");
-    page.sheet.insert_chart(2, 5, &chart)?;
-    Ok(())
+    let series: Vec<(&str, u16)> = lines.iter().map(|line| label(line)).zip(2u16..).collect();
+    let picture = Picture {
+        kind: ChartType::ColumnStacked,
+        title: "Cost by month of 730 hours, USD",
+        alternative: "Stacked columns: cost of each month by line",
+        rows: (first, end),
+        categories: 0,
+        series: &series,
+        values: Span::of(sums),
+    };
+    page.picture((2, 5), &picture)
 }
 
 fn years(book: &Book<'_>) -> u32 {
@@ -100,11 +101,11 @@ pub(super) fn amortization(book: &Book<'_>) -> Written<Page> {
     )?;
     page.row += 1;
     page.head(&[
-        "Year",
-        "Share of the year",
-        "Opening value, USD",
-        "Depreciation, USD",
-        "Closing value, USD",
+        Words("Year"),
+        Number("Share of the year"),
+        Number("Opening value, USD"),
+        Number("Depreciation, USD"),
+        Number("Closing value, USD"),
     ])?;
     let purchase = book.value("machine_usd");
     let residual = book.value("residual_fraction");
@@ -130,9 +131,21 @@ pub(super) fn amortization(book: &Book<'_>) -> Written<Page> {
         opening = page.formula(4, &(open - taken), Look::Value("USD"))?;
         page.row += 1;
     }
-    let all = Expr::atom(format!("SUM({})", page.span(3, first, page.row - 1)), sum);
+    let end = page.row - 1;
+    let all = Expr::atom(format!("SUM({})", page.span(3, first, end)), sum);
     page.check("depreciation sums to what is depreciable", &all, &depreciable)?;
-    page.check("what is left is the residual value", &opening, &(purchase * residual))?;
+    page.check("what is left is the residual value", &opening, &(purchase.clone() * residual))?;
+    let picture = Picture {
+        kind: ChartType::Column,
+        title: "Book value at the end of each year, USD",
+        alternative: "Columns: book value of the cluster at the end of each year of its life",
+        rows: (first, end),
+        categories: 0,
+        series: &[("closing value", 4)],
+        values: Span::of([purchase.value]),
+    };
+    let below = page.row + 1;
+    page.picture((below, 0), &picture)?;
     Ok(page)
 }
 
@@ -149,14 +162,14 @@ pub(super) fn cash(book: &mut Book<'_>) -> Written<Option<Page>> {
     )?;
     page.row += 1;
     page.head(&[
-        "Year",
-        "Purchase and residual, USD",
-        "Rent avoided, USD",
-        "Electricity, USD",
-        "Colocation or building, USD",
-        "Operation, staff, support, USD",
-        "Net flow, USD",
-        "Sum so far, USD",
+        Words("Year"),
+        Number("Purchase and residual, USD"),
+        Number("Rent avoided, USD"),
+        Number("Electricity, USD"),
+        Number("Colocation or building, USD"),
+        Number("Operation, staff, support, USD"),
+        Number("Net flow, USD"),
+        Number("Sum so far, USD"),
     ])?;
     let used_h = v("hours_per_year") * v("utilization_used_fraction");
     let yearly = [
@@ -174,6 +187,7 @@ pub(super) fn cash(book: &mut Book<'_>) -> Written<Option<Page>> {
     let first = page.row;
     let mut flows: Vec<f64> = Vec::new();
     let mut so_far: Option<Expr> = None;
+    let mut sums = Vec::new();
     for year in 0..=n {
         page.text(
             0,
@@ -213,13 +227,14 @@ pub(super) fn cash(book: &mut Book<'_>) -> Written<Option<Page>> {
             Some(before) => before + net,
             None => net,
         };
+        sums.push(sum.value);
         so_far = Some(page.formula(7, &sum, Look::Value("USD"))?);
         page.row += 1;
     }
     let (zero, rest) = (page.span(6, first, first), page.span(6, first + 1, page.row - 1));
     let zero = zero.split_once(':').map_or(zero.clone(), |(cell, _)| cell.to_string());
     page.row += 1;
-    page.head(&["Net present value of buying", "USD"])?;
+    page.head(&[Words("Net present value of buying"), Number("USD")])?;
     let rates = [
         ("at the discount rate", v("discount_rate_fraction")),
         ("at 6 %", Expr::number(0.06)),
@@ -240,112 +255,16 @@ pub(super) fn cash(book: &mut Book<'_>) -> Written<Option<Page>> {
         }
         page.row += 1;
     }
-    let mut chart = Chart::new(ChartType::Column);
-    chart
-        .add_series()
-        .set_categories((page.name, first, 0, first + n, 0))
-        .set_values((page.name, first, 7, first + n, 7));
-    chart.title().set_name("Buying against renting: sum of flows, USD");
-    chart.legend().set_hidden();
-    chart.set_alt_text("Columns: cumulated cash flow of buying instead of renting by year");
-    let below = page.row + 2;
-    page.sheet.insert_chart(below, 0, &chart)?;
-    Ok(Some(page))
-}
-
-/// One driver at a time at its low and high end; the rest as it stands in the sheet.
-pub(super) fn sensitivity(book: &Book<'_>) -> Written<Option<Page>> {
-    if !book.named.has("total_usd") {
-        return Ok(None);
-    }
-    let total = if book.plan.bill.cost.way == Some(Way::Owned) {
-        "owned_total_usd"
-    } else {
-        "rent_total_usd"
+    let picture = Picture {
+        kind: ChartType::Column,
+        title: "Buying against renting: sum of flows, USD",
+        alternative: "Columns: cumulated cash flow of buying instead of renting by year",
+        rows: (first, first + n),
+        categories: 0,
+        series: &[("sum so far", 7)],
+        values: Span::of(sums),
     };
-    let moved = [
-        ("rent_usd_per_device_hour", "Rent of a device"),
-        ("node_price_usd", "Price of a node"),
-        ("electricity_usd_per_kwh", "Electricity price"),
-        ("pue_ratio", "PUE"),
-        ("utilization_fraction", "Utilization"),
-        ("life_years", "Life of the machine"),
-        ("capital_rate_fraction", "Cost of capital"),
-        ("colocation_usd_per_kw_month", "Colocation price"),
-        ("maintenance_fraction", "Maintenance"),
-        ("network_fraction", "Network over servers"),
-        ("storage_usd_per_gb_month", "Storage price"),
-        ("math_h", "Hours of math"),
-        ("bubble_h", "Hours of bubble and waiting"),
-        ("communication_h", "Hours of exposed communication"),
-    ];
-    let at = |name: &'static str, value: Expr| {
-        let mut drivers: Scope = book.drivers.clone();
-        drivers.put(name, value);
-        worked_out(&drivers, &book.named).get(total)
-    };
-    let mut list = Vec::new();
-    for (name, label) in moved {
-        if !book.drivers.has(name) {
-            continue;
-        }
-        let known = book.ends.iter().find(|(n, ..)| *n == name);
-        let nudged = |by: f64| book.value(name) * Expr::number(1.0 + by);
-        let (low, high, basis) = match known {
-            Some((_, _, low, high)) => (low.clone(), high.clone(), "low and high of Assumptions"),
-            None => (nudged(-NUDGE_FRACTION), nudged(NUDGE_FRACTION), "10 % less and more"),
-        };
-        let ends = [at(name, low.clone()), at(name, high.clone())];
-        if (ends[0].value - ends[1].value).abs() > 0.0 {
-            list.push((label, low, high, ends, basis));
-        }
-    }
-    let swing = |e: &[Expr; 2]| (e[0].value - e[1].value).abs();
-    list.sort_by(|a, b| swing(&b.3).total_cmp(&swing(&a.3)));
-    let mut page = Page::new("Sensitivity", &[40.0, 18.0, 18.0, 22.0, 22.0, 20.0, 20.0, 30.0])?;
-    page.line(
-        "The total with one driver at a time at its ends, largest first as planned; live formulas.",
-        Look::Text,
-    )?;
-    page.row += 1;
-    page.head(&[
-        "Driver",
-        "Low",
-        "High",
-        "Total at low, USD",
-        "Total at high, USD",
-        "Change at low, USD",
-        "Change at high, USD",
-        "Ends",
-    ])?;
-    let first = page.row;
-    for (label, low, high, [at_low, at_high], basis) in &list {
-        page.text(0, label, Look::Text)?;
-        page.formula(1, low, Look::Value(""))?;
-        page.formula(2, high, Look::Value(""))?;
-        let less = page.formula(3, at_low, Look::Value("USD"))?;
-        let more = page.formula(4, at_high, Look::Value("USD"))?;
-        page.formula(5, &(less - book.value("total_usd")), Look::Value("USD"))?;
-        page.formula(6, &(more - book.value("total_usd")), Look::Value("USD"))?;
-        page.text(7, basis, Look::Text)?;
-        page.row += 1;
-    }
-    if page.row > first {
-        let end = page.row - 1;
-        let mut chart = Chart::new(ChartType::BarStacked);
-        for (column, name) in [(5u16, "at low"), (6, "at high")] {
-            chart
-                .add_series()
-                .set_name(name)
-                .set_categories((page.name, first, 0, end, 0))
-                .set_values((page.name, first, column, end, column));
-        }
-        // The largest on top, and its name outside the bars: the axis of a bar chart that stands is y.
-        chart.y_axis().set_reverse().set_label_position(ChartAxisLabelPosition::Low);
-        chart.title().set_name("What moves the total, USD");
-        chart.set_alt_text("Tornado: change of the total with one driver at its low and high end");
-        chart.set_width(760).set_height(420);
-        page.sheet.insert_chart(end + 3, 0, &chart)?;
-    }
+    let below = page.row + 1;
+    page.picture((below, 0), &picture)?;
     Ok(Some(page))
 }

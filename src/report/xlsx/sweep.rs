@@ -1,27 +1,50 @@
-//! A sweep as a workbook: what came out, and the cases with their figures.
+//! A sweep as a workbook: what came out, its charts, and the cases with their figures.
 
-use super::page::{Look, Page, Written};
+use super::page::{Look, Page, Written, head_format};
 use crate::error::Result;
 use crate::report::cell::clean;
-use crate::report::opening::ESTIMATE;
+use crate::report::sweep::map::{kind, title};
 use crate::report::sweep::summary::shown_columns;
-use crate::report::{Block, Cell, Document, Table};
+use crate::report::{Document, Kind};
 use crate::study::sweep::row;
+use crate::units::{DAY_S, GIB_BYTES};
 use rust_xlsxwriter::{Worksheet, XlsxError};
 
 /// Cases that a sheet holds: more make a file that few programs open.
 pub const MOST_CASES: u32 = 200_000;
 
+/// A column of the sheet of cases.
+struct Column {
+    /// Its place in the file of results.
+    place: usize,
+    /// What its numbers are divided by.
+    unit: f64,
+}
+
 /// Writes cases row by row.
 pub struct Cases {
     sheet: Worksheet,
-    places: Vec<usize>,
+    columns: Vec<Column>,
     row: u32,
     n_left: u64,
 }
 
 fn failed(error: &XlsxError) -> crate::error::Error {
     super::unwritten(error)
+}
+
+/// In what finance reads a figure: base units over this, the name of the unit, and the format of a number.
+fn unit(name: &str) -> (f64, &'static str, &'static str) {
+    match kind(name) {
+        Kind::Duration if name.starts_with("wall") => (DAY_S, "days", "#,##0.0"),
+        Kind::Duration => (1.0, "s", "#,##0.000"),
+        Kind::Usd => (1.0, "USD", "#,##0"),
+        Kind::Energy => (3.6e9, "MWh", "#,##0.0"),
+        Kind::Carbon => (1e3, "t CO2e", "#,##0.0"),
+        Kind::Bytes => (GIB_BYTES, "GiB", "#,##0.0"),
+        Kind::Percent => (1.0, "", "0.0%"),
+        _ => (1.0, "", "General"),
+    }
 }
 
 impl Cases {
@@ -36,14 +59,26 @@ impl Cases {
     fn made(names: &[String]) -> Written<Cases> {
         let mut sheet = Worksheet::new();
         sheet.set_name("Cases")?.set_freeze_panes(1, 1)?;
-        let chosen = shown_columns(names);
-        for (column, (_, name)) in (0u16..).zip(&chosen) {
-            sheet.write_string_with_format(0, column, name, &Look::Head.format())?;
-            sheet.set_column_width(column, 16)?;
+        sheet.set_landscape().set_print_fit_to_pages(1, 0).set_repeat_rows(0, 0)?;
+        let mut columns = Vec::new();
+        for (column, (place, name)) in (0u16..).zip(shown_columns(names)) {
+            // Axes keep their paths and the values that were given.
+            let axis = name == "case" || name.contains('.');
+            let (unit, symbol, format) = if axis { (1.0, "", "General") } else { unit(&name) };
+            let head = match (axis, symbol) {
+                (true, _) => name,
+                (_, "") => title(&name),
+                (_, symbol) => format!("{}, {symbol}", title(&name)),
+            };
+            let width = u32::try_from(head.chars().count()).unwrap_or(0) + 4;
+            sheet.set_column_width(column, f64::from(width.clamp(12, 40)))?;
+            sheet.write_string_with_format(0, column, head, &head_format(true))?;
+            sheet.set_column_format(column, &rust_xlsxwriter::Format::new().set_num_format(format))?;
+            columns.push(Column { place, unit });
         }
         Ok(Cases {
             sheet,
-            places: chosen.into_iter().map(|(place, _)| place).collect(),
+            columns,
             row: 1,
             n_left: 0,
         })
@@ -62,11 +97,11 @@ impl Cases {
     }
 
     fn put(&mut self, cells: &[row::Cell]) -> Written<()> {
-        for (column, place) in (0u16..).zip(&self.places) {
+        for (column, Column { place, unit }) in (0u16..).zip(&self.columns) {
             match cells.get(*place) {
                 #[allow(clippy::cast_precision_loss)]
-                Some(row::Cell::Whole(n)) => self.sheet.write_number(self.row, column, *n as f64)?,
-                Some(row::Cell::Number(x)) if x.is_finite() => self.sheet.write_number(self.row, column, *x)?,
+                Some(row::Cell::Whole(n)) => self.sheet.write_number(self.row, column, *n as f64 / unit)?,
+                Some(row::Cell::Number(x)) if x.is_finite() => self.sheet.write_number(self.row, column, x / unit)?,
                 Some(row::Cell::Text(text)) => self.sheet.write_string(self.row, column, clean(text))?,
                 Some(row::Cell::Flag(b)) => self.sheet.write_boolean(self.row, column, *b)?,
                 _ => continue,
@@ -84,76 +119,27 @@ impl Cases {
         self.bound(document, created_epoch_s).map_err(|e| failed(&e))
     }
 
-    fn bound(self, document: &Document, created_epoch_s: i64) -> Written<Vec<u8>> {
-        let mut page = Page::new("Summary", &[36.0, 22.0, 22.0, 22.0, 22.0, 22.0, 22.0, 22.0, 22.0, 22.0, 22.0, 22.0])?;
-        page.line(&document.title, Look::Strong)?;
-        page.line(&document.subtitle, Look::Text)?;
-        page.line(ESTIMATE, Look::Strong)?;
-        page.row += 1;
-        for block in &document.blocks {
-            written(&mut page, block)?;
+    fn bound(mut self, document: &Document, created_epoch_s: i64) -> Written<Vec<u8>> {
+        let last = u16::try_from(self.columns.len()).unwrap_or(u16::MAX);
+        if self.row > 1 && last > 0 {
+            self.sheet.autofilter(0, 0, self.row - 1, last - 1)?;
         }
-        if self.n_left > 0 {
-            page.line(
-                &format!(
-                    "{} cases are left out of the sheet of cases; CSV and Parquet hold all.",
-                    self.n_left
-                ),
-                Look::Strong,
-            )?;
+        let mut pages = super::document::pages(document)?;
+        if let Some(summary) = pages.first_mut() {
+            let left = match self.n_left {
+                0 => "All cases stand in the sheet Cases.".to_string(),
+                n => format!("{n} cases are left out of the sheet Cases; CSV and Parquet hold all."),
+            };
+            summary.line(&left, Look::Text)?;
         }
-        page.line("Numbers are in SI base units: seconds, joules, kilograms, dollars.", Look::Text)?;
-        page.line(&document.provenance, Look::Text)?;
-        let mut cases = Page::new("Cases", &[])?;
+        let mut cases = Page::untitled("Cases", &[])?;
         cases.sheet = self.sheet;
+        pages.push(cases);
         super::bound(
-            vec![page, cases],
+            pages,
             "A sweep of training plans: estimates, not quotes",
             &document.provenance,
             created_epoch_s,
         )
     }
-}
-
-fn written(page: &mut Page, block: &Block) -> Written<()> {
-    match block {
-        Block::Heading(text) => page.line(text, Look::Strong)?,
-        Block::Paragraph(spans) => page.line(&spans.iter().map(|s| s.text.as_str()).collect::<String>(), Look::Text)?,
-        Block::KeyValues(list) => {
-            for item in list {
-                page.text(0, &item.key, Look::Strong)?;
-                page.text(1, &item.value.human(), Look::Text)?;
-                page.text(2, item.note.as_deref().unwrap_or(""), Look::Text)?;
-                page.row += 1;
-            }
-            page.row += 1;
-        }
-        Block::Table(table) => tabled(page, table)?,
-        // Charts stand in the page; the cases are beside this sheet.
-        Block::Chart(_) | Block::Warnings(_) => {}
-    }
-    Ok(())
-}
-
-fn tabled(page: &mut Page, table: &Table) -> Written<()> {
-    if !table.title.is_empty() {
-        page.line(&table.title, Look::Strong)?;
-    }
-    let names: Vec<String> = table.keys();
-    page.head(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
-    for row in 0..table.rows.len() {
-        for (column, i) in (0u16..).zip(0..table.columns.len()) {
-            let cell = table.cell(row, i);
-            match (cell, cell.raw()) {
-                (Cell::Text(text), _) => page.text(column, text, Look::Text)?,
-                (_, Some(value)) => {
-                    page.number(column, value, Look::Value(""))?;
-                }
-                _ => {}
-            }
-        }
-        page.row += 1;
-    }
-    page.row += 1;
-    Ok(())
 }

@@ -11,7 +11,7 @@ fn planned(overrides: &[&str]) -> (Plan, Catalog) {
 }
 
 fn book(plan: &Plan, catalog: &Catalog) -> Xlsx<Cursor<Vec<u8>>> {
-    Xlsx::new(Cursor::new(workbook(plan, catalog, FIXED_EPOCH_S).unwrap())).unwrap()
+    Xlsx::new(Cursor::new(workbook(plan, catalog, None, FIXED_EPOCH_S).unwrap())).unwrap()
 }
 
 /// The cached value behind a name.
@@ -161,7 +161,7 @@ fn words_of_a_user_are_never_formulas() {
 #[test]
 fn the_same_plan_is_the_same_bytes() {
     let (plan, catalog) = planned(&[]);
-    let bytes = |epoch| workbook(&plan, &catalog, epoch).unwrap();
+    let bytes = |epoch| workbook(&plan, &catalog, None, epoch).unwrap();
     assert_eq!(bytes(FIXED_EPOCH_S), bytes(FIXED_EPOCH_S));
     assert_ne!(bytes(FIXED_EPOCH_S), bytes(FIXED_EPOCH_S + 86_400));
 }
@@ -178,11 +178,11 @@ fn a_machine_without_prices_has_a_book_without_totals() {
     assert!(!book.sheet_names().contains(&"Sensitivity".to_string()));
 }
 
-/// P10 and P90 of the answers of a sheet, by label.
-fn ends(book: &mut Xlsx<Cursor<Vec<u8>>>, label: &str) -> [f64; 3] {
+/// What is planned, P10, P50 and P90 of an answer of the first sheet.
+fn ends(book: &mut Xlsx<Cursor<Vec<u8>>>, label: &str) -> [f64; 4] {
     let range = book.worksheet_range("Summary").unwrap();
     let row = range.rows().find(|r| r[0] == Data::String(label.to_string())).unwrap();
-    [1, 2, 3].map(|i| match row[i] {
+    [1, 2, 3, 4].map(|i| match row[i] {
         Data::Float(v) => v,
         ref other => panic!("{label}: {other:?}"),
     })
@@ -201,14 +201,56 @@ fn ranges_of_the_sheet_are_those_of_the_plan() {
             ("Time to train, days", spread.wall_s, 86_400.0),
             ("Cost, USD", cost, 1.0),
             ("Energy at the meter, MWh", spread.energy_j, 3.6e9),
+            ("Carbon, t CO2e", spread.carbon_kg_co2e, 1e3),
         ] {
             let seen = ends(&mut book, label);
-            for (value, want) in seen.iter().zip([q.p50, q.p10, q.p90]) {
+            for (value, want) in seen.iter().zip([q.p50, q.p10, q.p50, q.p90]) {
                 let near = (value * unit / want - 1.0).abs() < 1e-6;
                 assert!(near, "{overrides:?} {label}: {} against {want}", value * unit);
             }
         }
     }
+}
+
+#[test]
+fn what_was_drawn_stands_in_the_sheet() {
+    use crate::study::uncertain::{Options, uncertain};
+    let sets = ["unknowns.cost.usd_per_device_hour={ uniform = [2, 3] }".to_string()];
+    let read = |more: &[String]| {
+        let all: Vec<String> = sets.iter().chain(more).cloned().collect();
+        Ok(Scenario::load("llama3-405b", &all, Catalog::builtin())?.0)
+    };
+    let (mut plan, catalog) = planned(&[&sets[0]]);
+    let options = Options {
+        n_samples: Some(60),
+        seed: 1,
+    };
+    let study = uncertain(&plan, &read, options).unwrap();
+    plan.drawn = study.drawn();
+    let bytes = workbook(&plan, &catalog, Some(&study), FIXED_EPOCH_S).unwrap();
+    let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).unwrap();
+    let cost = study
+        .outputs
+        .iter()
+        .find(|o| o.metric == crate::study::metric::Metric::Cost)
+        .unwrap();
+    let [_, p10, p50, p90] = ends(&mut book, "Cost, USD");
+    for (seen, want) in [(p10, cost.quantiles.p10), (p50, cost.quantiles.p50), (p90, cost.quantiles.p90)] {
+        assert!((seen / want - 1.0).abs() < 1e-9, "{seen} against {want}");
+    }
+    let sheet = book.worksheet_range("Sensitivity").unwrap();
+    assert!(
+        sheet
+            .used_cells()
+            .any(|(.., c)| matches!(c, Data::String(t) if t.contains("60 samples, seed 1")))
+    );
+    // The plan's own price is far from what was drawn, and the book says so.
+    let summary = book.worksheet_range("Summary").unwrap();
+    assert!(
+        summary
+            .used_cells()
+            .any(|(.., c)| matches!(c, Data::String(t) if t.contains("outside of P10 to P90: cost")))
+    );
 }
 
 /// A number that the planner has worked out, with all its digits: the step model may change it.
@@ -285,6 +327,7 @@ mod comparison {
         let cases = sets.iter().zip('A'..).map(|(s, letter)| Case {
             letter,
             asked: s.join(","),
+            changed: s.iter().map(ToString::to_string).collect(),
             plan: planned(s).0,
             study: None,
         });

@@ -59,7 +59,7 @@ pub fn draw(state: &State, paint: &mut Paint<'_>, panel: usize, area: Rect, focu
 /// Per million tokens, or in all.
 fn shown(state: &State, plan: &Plan, value: f64, kind: Kind) -> String {
     if state.bill.per_token {
-        let per = value / (plan.scenario.workload.total_tokens / 1e6);
+        let per = plan.per_mtoken(value);
         return match kind {
             Kind::Usd => format!("{} USD/Mtok", crate::units::significant(per)),
             Kind::Energy => format!("{}/Mtok", Kind::Energy.human(per)),
@@ -98,27 +98,11 @@ fn cost_lines(state: &State, plan: &Plan) -> (Vec<(String, f64)>, Option<f64>) {
     }
     match (way, &cost.cloud, &cost.owned) {
         (Some(Way::Cloud), Some(c), _) => {
-            let mut list = vec![
-                line("compute", c.compute_usd),
-                line("support", c.support_usd),
-                line("storage", c.storage_usd),
-            ];
-            list.extend(c.extra.list().iter().map(|(n, v)| line(n, *v)));
+            let list = c.lines().into_iter().map(|(n, v)| line(n, v)).collect();
             (list, Some(c.total_usd))
         }
         (Some(Way::Owned), _, Some(o)) => {
-            let mut list = vec![
-                line("capital", o.capital_usd),
-                line("financing", o.financing_usd),
-                line("electricity", o.electricity_usd),
-                line("colocation", o.colocation_usd),
-                line("facility", o.facility_usd),
-                line("maintenance", o.maintenance_usd),
-                line("staff", o.staff_usd),
-                line("support", o.support_usd),
-                line("storage", o.storage_usd),
-            ];
-            list.extend(o.extra.list().iter().map(|(n, v)| line(n, *v)));
+            let list = o.lines().into_iter().map(|(n, v)| line(n, v)).collect();
             (list, Some(o.total_usd))
         }
         _ => (Vec::new(), None),
@@ -140,7 +124,7 @@ fn cost(state: &State, paint: &mut Paint<'_>, plan: &Plan, area: Rect, focus: bo
         add(
             paint,
             "USD per Mtoken",
-            crate::units::significant(usd / (plan.scenario.workload.total_tokens / 1e6)),
+            crate::units::significant(plan.per_mtoken(usd)),
             String::new(),
         );
     }
@@ -153,8 +137,7 @@ fn cost(state: &State, paint: &mut Paint<'_>, plan: &Plan, area: Rect, focus: bo
             note,
         );
     }
-    let hours = plan.step.n_devices * plan.run.wall_s / 3600.0;
-    add(paint, "device-hours", crate::units::si(hours, ""), String::new());
+    add(paint, "device-hours", crate::units::si(plan.device_hours(), ""), String::new());
     let other = |v: Option<f64>| v.map_or("-".to_string(), |v| Kind::Usd.human(v));
     let owned = plan.bill.cost.owned.as_ref();
     add(
@@ -205,11 +188,7 @@ fn energy(state: &State, paint: &mut Paint<'_>, plan: &Plan, area: Rect, focus: 
     add(paint, "mean power", Kind::Si("W").human(e.mean_w));
     add(paint, "power to provide", Kind::Si("W").human(e.peak_w));
     add(paint, "swing in a step", Kind::Si("W").human(e.swing_it_w));
-    add(
-        paint,
-        "J per token",
-        crate::units::significant(e.facility_j / plan.scenario.workload.total_tokens),
-    );
+    add(paint, "J per token", crate::units::significant(plan.j_per_token()));
     let limit = plan
         .scenario
         .limits

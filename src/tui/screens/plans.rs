@@ -199,12 +199,15 @@ fn open(state: &mut State, panel: usize) {
 fn cause(state: &mut State) {
     let list = compare::rows(state);
     let path = list.get(state.plans.row).and_then(|r| r.path());
-    let plans: Vec<(String, Plan)> = state
+    let plans: Vec<(String, Vec<String>, Plan)> = state
         .compared()
         .iter()
-        .filter_map(|e| Some((e.name.clone(), e.planned()?.plan.clone())))
+        .filter_map(|e| {
+            let changed = e.edits.iter().map(crate::tui::state::plans::Edit::assignment).collect();
+            Some((e.name.clone(), changed, e.planned()?.plan.clone()))
+        })
         .collect();
-    let Some((_, first)) = plans.first() else {
+    let Some((.., first)) = plans.first() else {
         state.say("there is no plan yet");
         return;
     };
@@ -216,14 +219,15 @@ fn cause(state: &mut State) {
     }
     if plans.len() > 1 {
         let shown = Comparison {
-            differences: plans.iter().skip(1).map(|(_, p)| differences(first, p)).collect(),
+            differences: plans.iter().skip(1).map(|(.., p)| differences(first, p)).collect(),
             what_ifs: Vec::new(),
             cases: plans
                 .iter()
                 .zip('A'..)
-                .map(|((name, plan), letter)| Case {
+                .map(|((name, changed, plan), letter)| Case {
                     letter,
                     asked: name.clone(),
+                    changed: changed.clone(),
                     plan: plan.clone(),
                     study: None,
                 })

@@ -17,6 +17,20 @@ fn written(arguments: &[&str], path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
+/// Markdown without the insides of its pictures, which are the models' business.
+fn without_pictures(text: &str) -> String {
+    let mut out = String::new();
+    let mut inside = false;
+    for line in text.split_inclusive('\n') {
+        let fence = line.starts_with("```");
+        if fence || !inside {
+            out += line;
+        }
+        inside ^= fence;
+    }
+    out
+}
+
 /// Numbers and the lengths of bars are the models' business: what stays is the shape of a report.
 fn shape(text: &str) -> String {
     let words = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
@@ -34,6 +48,7 @@ fn shape(text: &str) -> String {
             }
         })
         .collect();
+    let text = without_pictures(&text);
     let mut out = String::new();
     let mut digits = false;
     let next = |i: usize| text[i + 1..].chars().next().is_some_and(|c| c.is_ascii_digit());
@@ -114,6 +129,23 @@ fn every_format_is_the_same_twice() {
         });
         assert!(!both[0].is_empty() && both[0] == both[1], "{name}");
     }
+    for name in ["two.html", "two.xlsx", "two.md", "two.csv"] {
+        let both = ["a", "b"].map(|copy| {
+            let path = dir.join(format!("{copy}-{name}"));
+            let out = at_epoch(&[
+                "report",
+                "llama3-405b",
+                ":cost.owned=true",
+                "--samples",
+                "200",
+                "-o",
+                path.to_str().unwrap(),
+            ]);
+            assert_eq!(out.code, 0, "{name}: {}", out.stderr);
+            std::fs::read(path).unwrap()
+        });
+        assert!(!both[0].is_empty() && both[0] == both[1], "{name}");
+    }
     let manifest = |copy: &str| std::fs::read_to_string(dir.join(format!("{copy}-p.focus.manifest.json"))).unwrap();
     assert_eq!(manifest("a").replace("a-p", "b-p"), manifest("b"));
 }
@@ -171,6 +203,54 @@ fn a_file_is_replaced_with_force_alone() {
         .unwrap()
         .filter(|e| e.as_ref().unwrap().file_name().to_str().unwrap().starts_with('.'));
     assert_eq!(hidden.count(), 0);
+}
+
+/// Every kind of report in every format: a directory is no file, what is there stays without --force and is
+/// replaced whole with it, and a place that cannot be written is told before the work.
+#[cfg(all(feature = "parquet", target_os = "linux"))]
+#[test]
+fn every_kind_of_report_keeps_the_rules_of_files() {
+    let dir = scratch("rules");
+    let path = |name: &str| dir.join(name).to_str().unwrap().to_string();
+    let study = "name = \"s\"\nscenario = \"llama3-405b\"\n[[axis]]\npath = \"training.tokens\"\nvalues = [\"1T\", \"2T\"]\n";
+    std::fs::write(dir.join("study.toml"), study).unwrap();
+    assert_eq!(exaplan(&["sweep", "run", &path("study.toml")]).code, 0);
+    let results = path("study.parquet");
+    let every = ["html", "xlsx", "md", "csv", "json", "txt"];
+    let own = ["focus.csv", "trace.json"];
+    for (kind, arguments, formats) in [
+        ("plan", &[][..], [&every[..], &own].concat()),
+        ("two", &["llama3-405b", ":layout.data=128"], every.to_vec()),
+        ("sweep", &[&results], every.to_vec()),
+    ] {
+        for format in formats {
+            let run = |file: &str, more: &[&str]| exaplan(&[&["report"], arguments, &["-o", file], more].concat());
+            let directory = path(&format!("{kind}-dir.{format}"));
+            std::fs::create_dir(&directory).unwrap();
+            let out = run(&directory, &["--force"]);
+            assert!(
+                out.code == 2 && out.stderr.contains("is a directory"),
+                "{kind} {format}: {}",
+                out.stderr
+            );
+            let file = path(&format!("{kind}.{format}"));
+            std::fs::write(&file, "mine").unwrap();
+            let out = run(&file, &[]);
+            assert!(out.code == 2 && out.stderr.contains("--force"), "{kind} {format}: {}", out.stderr);
+            assert_eq!(std::fs::read(&file).unwrap(), b"mine");
+            let out = run(&file, &["--force"]);
+            assert_eq!(out.code, 0, "{kind} {format}: {}", out.stderr);
+            assert!(std::fs::read(&file).unwrap().len() > 100, "{kind} {format}");
+            let out = run(&format!("/proc/nowhere/{kind}.{format}"), &[]);
+            assert!(
+                out.code == 3 && out.stderr.contains("cannot write"),
+                "{kind} {format}: {}",
+                out.stderr
+            );
+        }
+    }
+    let hidden = |e: &std::fs::DirEntry| e.file_name().to_str().unwrap().starts_with('.');
+    assert_eq!(std::fs::read_dir(&dir).unwrap().filter(|e| hidden(e.as_ref().unwrap())).count(), 0);
 }
 
 #[test]
@@ -243,6 +323,13 @@ fn every_report_opens_with_what_it_is() {
                 "{name}.{extension}"
             );
         }
+    }
+    for (arguments, name, words) in [
+        (&["report"][..], "one.csv", ["what,\"An estimate, not a quote.", "not_in_it,"]),
+        (&two, "two.csv", ["estimate_class", "cost_p90_usd"]),
+    ] {
+        let text = written(arguments, &dir.join(name));
+        assert!(words.iter().all(|w| text.contains(w)), "{name}: {text}");
     }
     // What is declared is in it.
     let text = at_epoch(&["report", "--format", "md", "--set", "cost.tax_fraction=0.19"]).stdout;

@@ -89,7 +89,7 @@ fn the_own_layout_has_a_rank() {
     assert_eq!(own["layout"]["pipeline"], 16);
     let text = exaplan(&["search"]).stdout;
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("this scenario's layout is rank"), "{text}");
+    assert!(words.contains("The scenario's own rank"), "{text}");
 }
 
 #[test]

@@ -196,6 +196,66 @@ fn sweeps_follow_their_schema() {
 }
 
 #[test]
+fn bills_and_their_checks_follow_their_schemas() {
+    let (manifest, checked) = (
+        schema(include_str!("../../schema/focus-manifest.schema.json")),
+        schema(include_str!("../../schema/focus-check.schema.json")),
+    );
+    let dir = super::scratch("focus-schema");
+    let cases: [&[&str]; 4] = [
+        &[],
+        &["--set", "cost.owned=true", "--focus-scope", "life"],
+        &["--focus-version", "1.4", "--set", "cost.tax_fraction=0.19"],
+        &["--samples", "60", "--set", "unknowns.cost.usd_per_device_hour={ uniform = [2, 3] }"],
+    ];
+    for (i, more) in cases.iter().enumerate() {
+        let file = dir.join(format!("b{i}.focus.csv"));
+        let path = file.to_str().unwrap();
+        let out = exaplan(&[&["report", "-o", path], *more].concat());
+        assert_eq!(out.code, 0, "{}", out.stderr);
+        let beside = std::fs::read_to_string(file.with_extension("manifest.json")).unwrap();
+        let told: Value = serde_json::from_str(&beside).unwrap();
+        check(&manifest, &manifest, &told, "manifest").unwrap();
+        let mut bad = told.clone();
+        bad["x"]["x_Unknown"] = Value::from("y");
+        assert!(check(&manifest, &manifest, &bad, "manifest").is_err());
+        let good = exaplan(&["report", "check", path, "--json"]).json();
+        check(&checked, &checked, &good, "check").unwrap();
+        assert_eq!(good["n_findings"], 0);
+        let csv = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, csv.replace(",USD,", ",GOLD,")).unwrap();
+        let found: Value = serde_json::from_str(&exaplan(&["report", "check", path, "--json"]).stdout).unwrap();
+        check(&checked, &checked, &found, "check").unwrap();
+        assert!(found["n_findings"].as_u64().unwrap() > 0);
+    }
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn documents_and_reports_of_sweeps_follow_their_schema() {
+    let schema = schema(include_str!("../../schema/report.schema.json"));
+    let dir = super::scratch("report-schema");
+    let study = "name = \"s\"\nscenario = \"llama3-405b\"\n[[axis]]\npath = \"layout.micro_batch\"\nvalues = [1, 2, 64]\n\
+                 [[axis]]\npath = \"training.tokens\"\nvalues = [\"1T\", \"2T\"]\n";
+    std::fs::write(dir.join("study.toml"), study).unwrap();
+    let path = |name: &str| dir.join(name).to_str().unwrap().to_string();
+    assert_eq!(exaplan(&["sweep", "run", &path("study.toml")]).code, 0);
+    let results = path("study.parquet");
+    let whole = exaplan(&["report", &results, "--json"]).json();
+    check(&schema, &schema, &whole, "report").unwrap();
+    check(
+        &schema,
+        &schema,
+        &exaplan(&["sweep", "map", &results, "--metric", "cost_usd", "--json"]).json(),
+        "map",
+    )
+    .unwrap();
+    let mut bad = whole;
+    bad["document"]["blocks"][0] = serde_json::json!({ "heading": 1 });
+    assert!(check(&schema, &schema, &bad, "report").is_err());
+}
+
+#[test]
 fn whole_runs_and_drawn_failures_follow_their_schemas() {
     let whole = schema(include_str!("../../schema/whole-runs.schema.json"));
     check(

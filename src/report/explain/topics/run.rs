@@ -251,6 +251,19 @@ pub(super) const TOPICS: &[Topic] = &[
         ],
     ),
     topic(
+        "bill.per_unit",
+        "devices with idle spares × wall time; devices × time of the steps; cost over millions of tokens and over device-hours that train; energy over tokens",
+        "",
+        &[
+            DEVICES,
+            WALL,
+            of("run.ideal_s"),
+            of("scenario.tokens"),
+            of("bill.cost_usd.total"),
+            of("bill.energy_j.total"),
+        ],
+    ),
+    topic(
         "bill.break_even_utilization",
         "fixed cost of owning at full utilization / (rent − electricity): above it owning is cheaper",
         "",

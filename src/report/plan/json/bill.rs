@@ -2,11 +2,12 @@
 
 use crate::bill::books::Year;
 use crate::bill::{Bill, Books, Carbon, Cloud, Energy, Extra, Owned, ScopeLine};
-use crate::plan::Scenario;
+use crate::plan::Plan;
 use crate::report::plan::way;
 use serde_json::{Value, json};
 
-pub(super) fn bill(b: &Bill, scenario: &Scenario) -> Value {
+pub(super) fn bill(plan: &Plan) -> Value {
+    let (b, scenario): (&Bill, _) = (&plan.bill, &plan.scenario);
     let (energy, cost) = (&b.energy, &b.cost);
     json!({
         "energy_j": energy_j(energy),
@@ -44,6 +45,13 @@ pub(super) fn bill(b: &Bill, scenario: &Scenario) -> Value {
             "as_of": c.as_of,
             "total": cost.total_in(c),
         })),
+        "per_unit": {
+            "device_hours": plan.device_hours(),
+            "useful_device_hours": plan.useful_device_hours(),
+            "usd_per_useful_device_hour": plan.usd_per_useful_device_hour(),
+            "usd_per_mtoken": plan.usd_per_mtoken(),
+            "j_per_token": plan.j_per_token(),
+        },
         "break_even_utilization": cost.break_even_utilization_fraction,
         "offer": scenario.offer.as_ref().map(|o| json!({
             "name": o.name,
