@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use super::device::{Argument, Device, Memory};
+use super::device::{Device, Memory};
 use super::input::{Format, format, spread};
 use super::job::{Check, Job};
 use super::library::Library;
@@ -249,15 +249,6 @@ fn reference(format: Format, how: Operands, [m, n, k]: [u64; 3], [row, column]: 
         size += term.abs();
     }
     (exact, size)
-}
-
-/// An address as an argument: kernels of [`super::memory`] fill the operands.
-impl Memory {
-    /// It and its length in pieces of 16 bytes.
-    #[must_use]
-    pub fn sixteens(&self) -> [Argument; 2] {
-        [self.into(), Argument::U64(self.bytes() as u64 / 16)]
-    }
 }
 
 #[cfg(test)]
