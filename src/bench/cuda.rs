@@ -15,6 +15,7 @@ mod input;
 mod job;
 pub mod library;
 mod memory;
+mod nccl;
 mod power;
 mod reference;
 pub mod source;
@@ -32,7 +33,7 @@ use power::Power;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What `doctor` and README say of it.
-pub const NEVER_RUN: &str = "No part of the cuda backend has ever run on a device: not its launches, cuBLASLt products, NCCL \
+pub const NEVER_RUN: &str = "No part of the CUDA backend has ever run on a device: not its launches, cuBLASLt products, NCCL \
     collectives, timing or energy. The arithmetic of its kernels was verified on a processor, and they compile for sm_80, \
     sm_90 and sm_100.";
 
@@ -104,7 +105,7 @@ impl Cuda {
     /// # Errors
     /// As [`super::ranks::meet`], and those of NCCL.
     pub fn join(&mut self, place: &Place, settings: &Settings, cancel: &AtomicBool) -> Result<()> {
-        self.team = Some(Team::join(place, settings, self.seed, cancel)?);
+        self.team = Some(Team::join(&self.device, place, settings, self.seed, cancel)?);
         Ok(())
     }
 

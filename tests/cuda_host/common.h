@@ -15,7 +15,13 @@ template <class T> struct Buffer {
     static constexpr size_t GUARD = 64;
     std::vector<u8> raw;
     size_t n;
-    explicit Buffer(size_t n) : raw(n * sizeof(T) + 2 * GUARD + 16, 0xff), n(n) {}
+    explicit Buffer(size_t n) : raw(n * sizeof(T) + 2 * GUARD + 16, 0xff), n(n) {
+        host::arrays.push_back({(u8 *)data(), (u8 *)(data() + n)});
+    }
+    Buffer(Buffer &&) = default;
+    ~Buffer() {
+        if (!raw.empty()) std::erase_if(host::arrays, [&](auto &a) { return a.first == (u8 *)data(); });
+    }
     T *data() { return (T *)(((uintptr_t)raw.data() + GUARD + 15) / 16 * 16); }
     T &operator[](size_t i) { return data()[i]; }
     void check() {

@@ -57,6 +57,13 @@ static std::function<void()> body;
 static ucontext_t home;
 static std::mt19937_64 order(1);
 static u32 me;
+// Arrays on the device: begin and end of each.
+static std::vector<std::pair<const u8 *, const u8 *>> arrays;
+static void within(const void *p, size_t bytes, const char *what) {
+    for (auto &[begin, end] : arrays)
+        if ((const u8 *)p >= begin && (const u8 *)p + bytes <= end) return;
+    fail(what);
+}
 // What the lanes of a warp hand in, and what they get.
 struct Slot {
     u32 in[10];
@@ -202,6 +209,7 @@ DEVICE void copy16(void *to, const void *from, bool valid) {
     const u8 *begin = host::shared.data(), *end = begin + host::shared.size();
     if ((u8 *)to < begin || (u8 *)to + 16 > end) host::fail("a copy beyond shared memory");
     if ((uintptr_t)to % 16 || (uintptr_t)from % 16) host::fail("a copy of 16 bytes that is not aligned");
+    if (valid) host::within(from, 16, "a copy from beyond an array");
     std::memset(to, 0xff, 16);
     host::fibers[host::me].open.push_back({to, from, valid});
 }
@@ -298,4 +306,7 @@ DEVICE float shuffle_xor(float x, int lanes) {
     });
     return bits_float(host::slots[host::me].out[0]);
 }
-DEVICE void atomicAdd(float *to, float x) { *to += x; }
+DEVICE void atomicAdd(float *to, float x) {
+    host::within(to, 4, "atomicAdd beyond an array");
+    *to += x;
+}

@@ -73,7 +73,7 @@ assert text.count(old) >= 1, f"{path} has no {old!r}"
 open(path, "w").write(text.replace(old, new, 1))
 PY
   g++ -std=c++20 -O1 -w -DEXAPLAN_HOST -Itests/cuda_host -I"$mutants" "tests/cuda_host/$1.cpp" -o "$work/mutant"
-  if timeout 300 "$work/mutant" 9 >"$work/mutant.txt" 2>&1; then say "nobody noticed: $2, $3 -> $4"; exit 1; fi
+  if (timeout 300 "$work/mutant" 9) >"$work/mutant.txt" 2>&1; then say "nobody noticed: $2, $3 -> $4"; exit 1; fi
 }
 mutate attention attention_forward.cu 'column > at' 'column >= at + 2'
 mutate attention attention_forward.cu 'copy_wait<0>();' ';'
@@ -82,7 +82,7 @@ mutate attention attention_forward.cu 'blockIdx.y / (heads / kv_heads)' 'blockId
 mutate attention attention_forward.cu 'total[half] * keep' 'total[half]'
 mutate attention attention_forward.cu 'if (at >= seq) continue;' ''
 mutate attention attention_backward.cu 'row_delta[n * 8 + pair + i % 2]' 'row_delta[n * 8 + pair]'
-mutate attention attention_backward.cu 'bool seen = at < seq &&' 'bool seen ='
+mutate attention attention_backward.cu 'CAUSAL && key > at' 'CAUSAL && key >= at'
 mutate attention attention_backward.cu 'sums_k[n][2 * half] * scale' 'sums_k[n][2 * half]'
 mutate attention attention_backward.cu 'column < dim) atomicAdd' 'column < D) atomicAdd'
 mutate attention attention_backward.cu 'member < sharing' 'member < 1'

@@ -1,19 +1,16 @@
 //! Collectives by NCCL over ranks that were started together. The leader decides what runs and how often; the
 //! others follow, so that all do the same. Nothing of NCCL begins before every rank has said that it is ready.
 
-#![allow(unsafe_code)]
-
 use super::device::{Device, Memory};
 use super::input::{Format, spread};
 use super::job::{Check, Job};
 use super::library::Library;
 use super::memory::filled;
+use super::nccl::{Comm, Op, UniqueId, unique_id};
 use crate::bench::Item;
 use crate::bench::ranks::{Link, Place, Settings, meet};
 use crate::catalog::Collective;
 use crate::error::{Error, Result};
-use cudarc::nccl::result::{self, NcclError};
-use cudarc::nccl::sys;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::sync::atomic::AtomicBool;
@@ -24,12 +21,6 @@ const SINGLE: Format = Format {
     exponent: 8,
     mantissa: 23,
 };
-
-fn failed(error: NcclError) -> Error {
-    Error::Device {
-        what: format!("NCCL: {:?}", error.0),
-    }
-}
 
 /// What the leader asks for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,16 +39,6 @@ enum Order {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Answer {
     error: Option<String>,
-}
-
-/// A communicator.
-struct Comm(sys::ncclComm_t);
-
-impl Drop for Comm {
-    fn drop(&mut self) {
-        // SAFETY: made by `comm_init_rank`, and given up once. What fails on the way out does not matter.
-        let _ = unsafe { result::comm_abort(self.0) };
-    }
 }
 
 /// All ranks, as one of them sees them.
@@ -84,30 +65,19 @@ impl Team {
     ///
     /// # Errors
     /// As [`meet`], and those of NCCL.
-    pub fn join(place: &Place, settings: &Settings, seed: u64, cancel: &AtomicBool) -> Result<Team> {
+    pub fn join(device: &Device, place: &Place, settings: &Settings, seed: u64, cancel: &AtomicBool) -> Result<Team> {
         Library::Nccl.need()?;
         let mut link = meet(place, settings, cancel)?;
         let id = if place.rank == 0 {
-            let id = result::get_uniqueid().map_err(failed)?;
-            let bytes: Vec<u8> = id.internal.iter().map(|c| c.cast_unsigned()).collect();
-            link.tell(&bytes)?;
+            let id = unique_id()?;
+            link.tell(&id.to_bytes())?;
             id
         } else {
-            let bytes = link.hear()?.swap_remove(0);
-            let mut internal = [0; 128];
-            if bytes.len() != internal.len() {
-                let what = format!("the id of NCCL has {} bytes", bytes.len());
-                return Err(Error::Device { what });
-            }
-            internal.iter_mut().zip(bytes).for_each(|(to, from)| *to = from.cast_signed());
-            sys::ncclUniqueId { internal }
+            UniqueId::from_bytes(&link.hear()?.swap_remove(0))?
         };
-        let number = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
-        let mut comm = std::ptr::null_mut();
-        // SAFETY: the place for the communicator is ours; the device of this rank is current on this thread.
-        unsafe { result::comm_init_rank(&raw mut comm, number(place.world), id, number(place.rank)) }.map_err(failed)?;
+        let comm = Comm::open(id, place.rank, place.world, device.stream().cast())?;
         Ok(Team {
-            comm: Comm(comm),
+            comm,
             link: RefCell::new(link),
             rank: place.rank,
             world: place.world,
@@ -145,47 +115,21 @@ impl Team {
         self.seed + 1000 * (rank as u64 + 1)
     }
 
-    /// Put the collective on the stream.
-    fn run(&self, device: &Device, b: &Buffers) -> Result<()> {
-        let (comm, stream, kind) = (self.comm.0, device.stream().cast(), sys::ncclDataType_t::ncclFloat32);
-        let sum = sys::ncclRedOp_t::ncclSum;
+    /// Put the collective on the stream. All ranks do so in the same order: see [`Order`].
+    fn run(&self, b: &Buffers) -> Result<()> {
         let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let (from, to) = (b.send.address(), b.receive.address());
-        // SAFETY: the buffers hold `n` numbers each as the collective needs them on every rank, and outlive the
-        // stream's work: their owners wait for it. All ranks call this in the same order (see `Order`).
-        unsafe {
-            match b.collective {
-                Collective::AllReduce => result::all_reduce(from as _, to as _, size(b.n[0]), kind, sum, comm, stream).map(|_| ()),
-                Collective::AllGather => result::all_gather(from as _, to as _, size(b.n[0]), kind, comm, stream).map(|_| ()),
-                Collective::ReduceScatter => {
-                    result::reduce_scatter(from as _, to as _, size(b.n[1]), kind, sum, comm, stream).map(|_| ())
-                }
-                Collective::AllToAll => {
-                    let part = b.n[0] / self.world as u64;
-                    result::group_start()
-                        .and_then(|_| {
-                            (0..self.world).try_for_each(|peer| {
-                                let at = 4 * part * peer as u64;
-                                let peer = i32::try_from(peer).unwrap_or(i32::MAX);
-                                result::send((from + at) as _, size(part), kind, peer, comm, stream)?;
-                                result::recv((to + at) as _, size(part), kind, peer, comm, stream).map(|_| ())
-                            })
-                        })
-                        .and_then(|()| result::group_end().map(|_| ()))
-                }
-            }
+        match b.collective {
+            Collective::AllReduce => self.comm.all_reduce(from, to, size(b.n[0]), Op::Sum),
+            Collective::AllGather => self.comm.all_gather(from, to, size(b.n[0])),
+            Collective::ReduceScatter => self.comm.reduce_scatter(from, to, size(b.n[1])),
+            Collective::AllToAll => self.comm.all_to_all(from, to, size(b.n[0]) / self.world, self.world),
         }
-        .map_err(failed)
     }
 
-    /// Wait until all ranks are here: a sum of a few bytes.
-    fn barrier(&self, device: &Device, b: &Buffers) -> Result<()> {
-        let (kind, sum) = (sys::ncclDataType_t::ncclFloat32, sys::ncclRedOp_t::ncclMax);
-        let at = b.barrier.address();
-        // SAFETY: as in `run`; one number, in place.
-        unsafe { result::all_reduce(at as _, at as _, 1, kind, sum, self.comm.0, device.stream().cast()) }
-            .map(|_| ())
-            .map_err(failed)
+    /// Wait until all ranks are here: one number, in place.
+    fn barrier(&self, b: &Buffers) -> Result<()> {
+        self.comm.all_reduce(b.barrier.address(), b.barrier.address(), 1, Op::Max)
     }
 
     /// What this rank got, against the numbers that all ranks sent.
@@ -245,8 +189,8 @@ impl Team {
         let buffers = self.all(&Order::Prepare(item), || self.buffers(device, collective, bytes))?;
         let once = |runs: usize| {
             self.all(&Order::Run(runs), || {
-                self.barrier(device, &buffers)?;
-                device.time_s(runs, &mut || self.run(device, &buffers))
+                self.barrier(&buffers)?;
+                device.time_s(runs, &mut || self.run(&buffers))
             })
         };
         once(1)?;
@@ -257,8 +201,8 @@ impl Team {
             parts: 1,
             time_s: Box::new(move |runs| {
                 self.all(&Order::Run(runs), || {
-                    self.barrier(device, &buffers)?;
-                    device.time_s(runs, &mut || self.run(device, &buffers))
+                    self.barrier(&buffers)?;
+                    device.time_s(runs, &mut || self.run(&buffers))
                 })
             }),
         })
@@ -281,8 +225,8 @@ impl Team {
                     self.buffers(device, *collective, *bytes).map(|b| buffers = Some(b))
                 }
                 (Order::Run(runs), Some(b)) => self
-                    .barrier(device, b)
-                    .and_then(|()| (0..*runs).try_for_each(|_| self.run(device, b)))
+                    .barrier(b)
+                    .and_then(|()| (0..*runs).try_for_each(|_| self.run(b)))
                     .and_then(|()| device.sync()),
                 (Order::Check, Some(b)) => self.check(device, b).and_then(|c| c.verdict(&"the collective").map(|_| ())),
                 _ => Err(Error::Device {

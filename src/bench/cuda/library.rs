@@ -5,8 +5,9 @@
 
 #![allow(unsafe_code)]
 
+use super::nccl;
 use crate::error::{Error, Result};
-use cudarc::{cublaslt, driver, nccl, nvrtc};
+use cudarc::{cublaslt, driver, nvrtc};
 
 /// A library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,20 +91,6 @@ const CUBLASLT: &[&str] = &[
     "cublasLtMatmulAlgoGetHeuristic",
     "cublasLtMatmul",
 ];
-const NCCL: &[&str] = &[
-    "ncclGetVersion",
-    "ncclGetUniqueId",
-    "ncclCommInitRank",
-    "ncclCommAbort",
-    "ncclAllReduce",
-    "ncclAllGather",
-    "ncclReduceScatter",
-    "ncclSend",
-    "ncclRecv",
-    "ncclGroupStart",
-    "ncclGroupEnd",
-];
-
 impl Library {
     /// All of them, in the order that they are needed.
     pub const ALL: [Library; 4] = [Library::Driver, Library::Nvrtc, Library::CublasLt, Library::Nccl];
@@ -126,14 +113,14 @@ impl Library {
             Library::Nvrtc => (
                 "libnvrtc",
                 "attention, streams and element-wise work",
-                "it comes with the CUDA toolkit or `pip install nvidia-cuda-nvrtc-cu12`",
+                "it comes with the CUDA toolkit or `pip install nvidia-cuda-nvrtc-cu12`, whose lib folder must be in LD_LIBRARY_PATH",
             ),
             Library::CublasLt => (
                 "libcublasLt",
                 "matrix multiplies",
-                "it comes with the CUDA toolkit or `pip install nvidia-cublas-cu12`",
+                "it comes with the CUDA toolkit or `pip install nvidia-cublas-cu12`, whose lib folder must be in LD_LIBRARY_PATH",
             ),
-            Library::Nccl => ("libnccl", "collectives", "it comes with `pip install nvidia-nccl-cu12`"),
+            Library::Nccl => ("libnccl", "collectives", "see nccl.rs"),
         }
     }
 
@@ -144,7 +131,7 @@ impl Library {
                 Library::Driver => driver::sys::is_culib_present(),
                 Library::Nvrtc => nvrtc::sys::is_culib_present(),
                 Library::CublasLt => cublaslt::sys::is_culib_present(),
-                Library::Nccl => nccl::sys::is_culib_present(),
+                Library::Nccl => nccl::version().is_ok(),
             }
         }
     }
@@ -157,8 +144,8 @@ impl Library {
             Library::Nvrtc => (NVRTC, &|f| unsafe { nvrtc::sys::culib().get::<*const ()>(f).is_ok() }),
             // SAFETY: as above.
             Library::CublasLt => (CUBLASLT, &|f| unsafe { cublaslt::sys::culib().get::<*const ()>(f).is_ok() }),
-            // SAFETY: as above.
-            Library::Nccl => (NCCL, &|f| unsafe { nccl::sys::culib().get::<*const ()>(f).is_ok() }),
+            // It looks for all of them itself.
+            Library::Nccl => (&[], &|_| true),
         };
         all.iter().find(|f| !has(f.as_bytes())).copied()
     }
@@ -168,6 +155,10 @@ impl Library {
     /// # Errors
     /// [`Error::Device`] when it is missing or too old.
     pub fn version(self) -> Result<String> {
+        let dots = |v: usize| format!("{}.{}.{}", v / 10_000, v / 100 % 100, v % 100);
+        if self == Library::Nccl {
+            return nccl::version().map(dots);
+        }
         let (file, purpose, from) = self.about();
         if !self.is_present() {
             let what = format!("no {} ({file}) found, which is needed for {purpose}; {from}", self.name());
@@ -178,7 +169,6 @@ impl Library {
             return Err(Error::Device { what });
         }
         let thousands = |v: i32| format!("{}.{}", v / 1000, v % 1000 / 10);
-        let dots = |v: usize| format!("{}.{}.{}", v / 10_000, v / 100 % 100, v % 100);
         let (mut major, mut minor) = (0, 0);
         // SAFETY: the functions are there (above); they write the integers that they are given and need no device.
         Ok(unsafe {
@@ -192,10 +182,7 @@ impl Library {
                     format!("{major}.{minor}")
                 }
                 Library::CublasLt => dots(cublaslt::sys::cublasLtGetVersion()),
-                Library::Nccl => {
-                    let _ = nccl::sys::ncclGetVersion(&raw mut major);
-                    dots(usize::try_from(major).unwrap_or(0))
-                }
+                Library::Nccl => String::new(),
             }
         })
     }
@@ -226,7 +213,7 @@ mod tests {
 
     #[test]
     fn names_of_functions_are_plain() {
-        let mut all: Vec<&str> = [DRIVER, NVRTC, CUBLASLT, NCCL].concat();
+        let mut all: Vec<&str> = [DRIVER, NVRTC, CUBLASLT].concat();
         assert!(all.iter().all(|f| f.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')));
         all.sort_unstable();
         let n = all.len();

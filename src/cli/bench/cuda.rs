@@ -42,7 +42,7 @@ pub fn choose(n_devices: usize, cancel: &AtomicBool) -> Result<Chosen> {
     }
     let open = |ordinal| {
         Cuda::open(ordinal, SEED).map_err(|e| {
-            let help = "`exaplan bench doctor` tells what is here; --backend cpu, torch and jax need none of it";
+            let help = "`exaplan bench doctor` tells what is here; --backend torch and --backend jax bring libraries of their own, --backend cpu needs none";
             Error::from(Diagnostic::new(format!("the cuda backend is not here: {e}")).help(help))
         })
     };
