@@ -60,6 +60,41 @@ for test in attention fused; do
   "$work/$test"
 done
 
+# The program itself against stand-ins of the libraries: what it calls, with which arguments, and how it judges.
+stand_in() { # folder of the kernels, folder for the libraries
+  mkdir -p "$2"
+  g++ -std=c++20 -O2 -shared -fPIC -w -DEXAPLAN_HOST -Itests/cuda_host -I"$1" tests/cuda_host/driver.cpp -o "$2/libcuda.so.1"
+  for name in libnvrtc.so.12 libcublasLt.so.12 libnccl.so.2; do cp "$2/libcuda.so.1" "$2/$name"; done
+}
+stand_in src/bench/cuda/kernels "$work/stand-ins"
+LD_LIBRARY_PATH=$work/stand-ins "$exaplan" bench doctor --python no-python --json >"$work/doctor.json"
+python3 - "$work/doctor.json" <<'PY'
+import json, sys
+cuda = next(b for b in json.load(open(sys.argv[1]))["backends"] if b["backend"] == "cuda")
+assert cuda["present"] and not cuda["wrong"] and cuda["n_right"] == 82, cuda
+print("real parts: with stand-ins on a processor, all 82 kernels of the cuda backend are called and judged right")
+PY
+# Two ranks that share memory, started as torchrun does.
+pids=()
+for rank in 1 0; do
+  RANK=$rank WORLD_SIZE=2 LOCAL_RANK=0 MASTER_ADDR=127.0.0.1 EXAPLAN_PORT=29666 EXAPLAN_TOKEN=secret LD_LIBRARY_PATH=$work/stand-ins \
+    timeout 120 "$exaplan" bench run --backend cuda --suite collective --budget 8s --json >"$work/rank-$rank.json" 2>"$work/rank-$rank.txt" &
+  pids+=($!)
+done
+{ wait "${pids[0]}" && wait "${pids[1]}"; } || { say "ranks failed"; cat "$work"/rank-?.txt; exit 1; }
+# The same, started by the program itself.
+EXAPLAN_STAND_INS=2 LD_LIBRARY_PATH=$work/stand-ins timeout 120 "$exaplan" bench run --backend cuda --devices 2 --suite collective \
+  --budget 8s --json >"$work/rank-own.json"
+python3 - "$work/rank-0.json" "$work/rank-own.json" <<'PY'
+import json, sys
+for path in sys.argv[1:]:
+    done = json.load(open(path))["measurements"]
+    kinds = {m["op"] for m in done}
+    assert kinds == {"all-reduce", "all-gather", "reduce-scatter", "all-to-all"}, kinds
+    assert all(m["n_checked"] > 0 and "2 ranks" in m["kernel"] for m in done), done[0]
+print("real parts: two ranks meet, follow each other and check four collectives")
+PY
+
 # That these tests find what is wrong: each change of a kernel is noticed.
 mutants=$work/mutants
 mutate() { # test, file, from, to
@@ -98,4 +133,10 @@ mutate fused elements.cuh 'const bool aligned = columns % WIDTH == 0' 'const boo
 mutate fused fused.cu 'factor * (b.x[j] - a.x[j] * back)' 'factor * (b.x[j] - back)'
 mutate fused fused.cu 'sum * ex2((most - top) * log2e) + ex2' 'sum + ex2'
 mutate fused memory.cu '(size >> 20 & 1)' '0'
+rm -rf "$mutants"
+cp -r src/bench/cuda/kernels "$mutants"
+sed -i 's/a \*sigmoid(a) \* b/a * sigmoid(a) + b/' "$mutants/fused.cu"
+stand_in "$mutants" "$work/stand-ins"
+LD_LIBRARY_PATH=$work/stand-ins "$exaplan" bench doctor --python no-python >"$work/wrong.txt" && code=0 || code=$?
+if [ "$code" -ne 3 ] || ! grep -q '3 kernels WRONG' "$work/wrong.txt"; then say "the doctor did not see a wrong kernel"; cat "$work/wrong.txt"; exit 1; fi
 say "all 17 changes of the kernels were noticed"
