@@ -162,12 +162,12 @@ impl Cuda {
     }
 
     /// Joules of one run, where a counter can be read and time is left for it.
-    fn energy_j(&self, job: &mut Job, (runs, once_s): (usize, f64), cancel: &AtomicBool) -> Result<Option<f64>> {
+    fn energy_j(&self, job: &mut Job, (runs, once_s): (usize, f64), (clock, cancel): (&dyn Clock, &AtomicBool)) -> Result<Option<f64>> {
         let Some(before) = self.power.as_ref().ok().and_then(Power::energy_j) else {
             return Ok(None);
         };
         let (mut n, mut busy_s) = (0, 0.0);
-        let begin = std::time::Instant::now();
+        let begin_s = clock.now_s();
         while busy_s < ENERGY_S {
             if cancel.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted);
@@ -176,7 +176,7 @@ impl Cuda {
             busy_s += (job.time_s)(some)?;
             n += some;
             // A device that waits most of the time draws for waiting.
-            if begin.elapsed().as_secs_f64() > 1.25 * ENERGY_S + 1.25 * busy_s {
+            if clock.now_s() - begin_s > 1.25 * ENERGY_S + 1.25 * busy_s {
                 return Ok(None);
             }
         }
@@ -321,7 +321,12 @@ impl Backend for Cuda {
         };
         let n_devices = usize::try_from(self.ranks()).unwrap_or(1);
         Ok(Environment {
-            device: format!("{} ({}, {})", device.name, device.arch(), crate::units::gib(device.memory_bytes as f64)),
+            device: format!(
+                "{} ({}, {})",
+                device.name,
+                device.arch(),
+                crate::units::gib(device.memory_bytes as f64)
+            ),
             software,
             clocks,
             n_units: device.n_units,
@@ -344,7 +349,7 @@ impl Backend for Cuda {
         }
     }
 
-    fn measure(&mut self, item: &Item, protocol: &Protocol, _: &dyn Clock, cancel: &AtomicBool) -> Result<Measured> {
+    fn measure(&mut self, item: &Item, protocol: &Protocol, clock: &dyn Clock, cancel: &AtomicBool) -> Result<Measured> {
         let mut job = self.prepare(item)?;
         let check = job.check.verdict(item)?;
         let spoiler = match protocol.cold_bytes {
@@ -368,7 +373,7 @@ impl Backend for Cuda {
         let held_down = self.power.as_ref().ok().and_then(Power::held_down);
         let spare_s = protocol.budget_s - worked.now_s();
         let energy_j = if spare_s > ENERGY_S && spoiler.is_none() {
-            self.energy_j(&mut job, (runs, once_s), cancel)?
+            self.energy_j(&mut job, (runs, once_s), (clock, cancel))?
         } else {
             None
         };
@@ -392,7 +397,10 @@ mod tests {
     fn without_a_device_it_says_what_is_missing() {
         match Cuda::open(0, 1) {
             Ok(cuda) => assert!(cuda.device.memory_bytes > 0),
-            Err(Error::Device { what }) => assert!(what.contains("driver") || what.contains("NVRTC") || what.contains("device"), "{what}"),
+            Err(Error::Device { what }) => assert!(
+                what.contains("driver") || what.contains("NVRTC") || what.contains("device"),
+                "{what}"
+            ),
             Err(other) => panic!("{other}"),
         }
         assert_eq!(parts().len(), 5);

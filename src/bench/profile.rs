@@ -335,7 +335,11 @@ mod tests {
         assert!(all(&floor).unwrap().toml.contains("attention-training"));
         floor.kernel = format!("{} ours", super::super::FLOOR);
         let without = all(&floor).unwrap();
-        assert!(!without.toml.contains("attention-training") && !without.toml.contains("bf16"), "{}", without.toml);
+        assert!(
+            !without.toml.contains("attention-training") && !without.toml.contains("bf16"),
+            "{}",
+            without.toml
+        );
         assert!(without.toml.contains("1 times of attention") && without.tables.len() == 1);
     }
 

@@ -67,17 +67,16 @@ const LAUNCHERS: [Launcher; 3] = [
 /// # Errors
 /// A variable that is missing beside others, or no number, or out of range.
 pub fn place(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Option<Place>> {
-    let Some(launcher) = LAUNCHERS
-        .iter()
-        .find(|l| lookup(l.rank).is_some() && lookup(l.world).is_some())
-    else {
+    let Some(launcher) = LAUNCHERS.iter().find(|l| lookup(l.rank).is_some() && lookup(l.world).is_some()) else {
         return Ok(None);
     };
     let number = |name: &str, default: Option<usize>| -> Result<usize> {
         let Some(text) = lookup(name) else {
             return default.ok_or_else(|| wrong(launcher, name, "is not set"));
         };
-        text.trim().parse().map_err(|_| wrong(launcher, name, &format!("is `{text}`, no number")))
+        text.trim()
+            .parse()
+            .map_err(|_| wrong(launcher, name, &format!("is `{text}`, no number")))
     };
     let (rank, world) = (number(launcher.rank, None)?, number(launcher.world, None)?);
     if world == 0 || world > MOST_RANKS || rank >= world {

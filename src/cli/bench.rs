@@ -107,7 +107,10 @@ fn list(console: &Console) -> Done {
             .iter()
             .map(|s| json!({ "name": s.name, "what": s.what, "needs": s.needs }))
             .collect();
-        let backends: Vec<Value> = backends().iter().map(|(name, state)| json!({ "name": name, "state": state })).collect();
+        let backends: Vec<Value> = backends()
+            .iter()
+            .map(|(name, state)| json!({ "name": name, "state": state }))
+            .collect();
         emit_json(&json!({ "schema": "exaplan.bench-list/1", "suites": list, "backends": backends }))?;
         return Ok(DONE);
     }
@@ -213,7 +216,7 @@ fn choose(args: &RunArgs, cancel: &AtomicBool) -> Result<Chosen> {
         "jax" => framework(Framework::Jax),
         "torch" => framework(Framework::Torch),
         #[cfg(feature = "cuda")]
-        "cuda" => cuda::choose(args.devices, cancel),
+        "cuda" => cuda::choose(args.devices, args.buffer.as_ref().map(|_| buffer), cancel),
         #[cfg(not(feature = "cuda"))]
         "cuda" => {
             let help = "drive NVIDIA devices with --backend torch or --backend jax, and import nccl-tests for collectives";
@@ -223,7 +226,9 @@ fn choose(args: &RunArgs, cancel: &AtomicBool) -> Result<Chosen> {
             let names = ["cpu", "cuda", "jax", "torch"];
             let guess = nearest(other, names).map_or(String::new(), |n| format!("did you mean `{n}`? "));
             let text = format!("no backend `{other}`");
-            Err(Diagnostic::new(text).help(format!("{guess}there are cpu, cuda, jax and torch")).into())
+            Err(Diagnostic::new(text)
+                .help(format!("{guess}there are cpu, cuda, jax and torch"))
+                .into())
         }
     }
 }

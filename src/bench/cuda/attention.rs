@@ -209,13 +209,18 @@ pub fn prepare(device: &Device, shape: Shape, seed: u64) -> Result<Job<'_>> {
         compare(device, &shape, format, &tensors, (head, seed), &mut check)?;
     }
     let backward = shape.pass == Pass::Backward;
-    Ok(Job::new(device, format!("{FLOOR} our CUDA kernel, mma.sync m16n8k16, not the attention that training runs"), check, move || {
+    Ok(Job::new(
+        device,
+        format!("{FLOOR} our CUDA kernel, mma.sync m16n8k16, not the attention that training runs"),
+        check,
+        move || {
             if backward {
                 tensors.backward(device, &shape)
             } else {
                 tensors.forward(device, &shape)
             }
-        }))
+        },
+    ))
 }
 
 /// Some rows of the heads that share key head `kv` (those of all sequences counted).

@@ -266,7 +266,10 @@ mod tests {
         for order in [Order::Prepare(item), Order::Run(usize::MAX), Order::Check, Order::End] {
             let text = serde_json::to_vec(&order).unwrap();
             assert!(text.len() < 1000);
-            assert_eq!(format!("{:?}", serde_json::from_slice::<Order>(&text).unwrap()), format!("{order:?}"));
+            assert_eq!(
+                format!("{:?}", serde_json::from_slice::<Order>(&text).unwrap()),
+                format!("{order:?}")
+            );
         }
     }
 }

@@ -246,9 +246,7 @@ impl Device {
         record(end)?;
         let mut ms = 0.0_f32;
         // SAFETY: as above; both events were recorded.
-        let outcome = unsafe {
-            result::event::synchronize(end).and_then(|()| (self.elapsed)(&raw mut ms, start, end).result())
-        };
+        let outcome = unsafe { result::event::synchronize(end).and_then(|()| (self.elapsed)(&raw mut ms, start, end).result()) };
         outcome.map_err(failed("a kernel failed"))?;
         Ok(f64::from(ms) / 1e3)
     }

@@ -49,9 +49,7 @@ impl Shape {
         let kind = match self.fused {
             Fused::Adam => self.dtype == DType::F32 && self.pass == Pass::Forward,
             Fused::Transpose => format(self.dtype).is_some() && self.pass == Pass::Forward,
-            Fused::Quantize => {
-                self.dtype == DType::Bf16 && self.pass == Pass::Forward && (self.rows * self.columns).is_multiple_of(8)
-            }
+            Fused::Quantize => self.dtype == DType::Bf16 && self.pass == Pass::Forward && (self.rows * self.columns).is_multiple_of(8),
             _ => element(self.dtype).is_some(),
         };
         rows_fit && kind
@@ -95,7 +93,12 @@ pub fn prepare(device: &Device, shape: Shape, seed: u64) -> Result<Job<'_>> {
     once(&plan)?;
     let mut check = Check::default();
     super::fused_check::compare(device, &shape, format, &plan.memory, seed, &mut check)?;
-    Ok(Job::new(device, "our CUDA kernel, one pass over memory".to_string(), check, move || once(&plan)))
+    Ok(Job::new(
+        device,
+        "our CUDA kernel, one pass over memory".to_string(),
+        check,
+        move || once(&plan),
+    ))
 }
 
 /// Buffers, in the order that [`super::fused_check`] knows: inputs `x`, `y` or the gradient, then results.

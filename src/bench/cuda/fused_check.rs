@@ -138,12 +138,7 @@ pub(super) fn compare(device: &Device, shape: &Shape, format: Format, memory: &[
         _ => vec![memory.len() - 1],
     };
     for (row, columns) in places(shape, seed) {
-        let line = Line {
-            shape,
-            format,
-            seed,
-            row,
-        };
+        let line = Line { shape, format, seed, row };
         for which in &results {
             let bytes = size(shape.columns) * format.bytes;
             let found = format.decode_all(&device.read(&memory[*which], size(row) * bytes, bytes)?);
@@ -183,7 +178,11 @@ fn adam(device: &Device, shape: &Shape, memory: &[Memory], seed: u64, check: &mu
 /// Transposed or quantized: the numbers themselves.
 fn moved(device: &Device, shape: &Shape, format_in: Format, memory: &[Memory], seed: u64, check: &mut Check) -> Result<()> {
     let turned = shape.fused == Fused::Transpose;
-    let format_out = if turned { format_in } else { format(DType::Fp8).unwrap_or(format_in) };
+    let format_out = if turned {
+        format_in
+    } else {
+        format(DType::Fp8).unwrap_or(format_in)
+    };
     for (row, columns) in places(shape, seed) {
         for c in columns {
             let x = format_in.element(seed, row * shape.columns + c);

@@ -235,7 +235,12 @@ pub fn prepare(device: &Device, dtype: DType, how: Operands, shape: [u64; 3], se
     } else {
         ""
     };
-    Ok(Job::new(device, format!("cuBLASLt {version}, first of its heuristic, operands {name}{only}"), check, move || product.run(device, &b, &a, &c, &workspace)))
+    Ok(Job::new(
+        device,
+        format!("cuBLASLt {version}, first of its heuristic, operands {name}{only}"),
+        check,
+        move || product.run(device, &b, &a, &c, &workspace),
+    ))
 }
 
 /// One element in f64, and the sum of the sizes of its terms.

@@ -137,15 +137,23 @@ impl Library {
     }
 
     fn missing_function(self) -> Option<&'static str> {
-        let (all, has): (&[&'static str], &dyn Fn(&[u8]) -> bool) = match self {
-            // SAFETY: the library is present, so `culib` does not panic; the address is looked up, not called.
-            Library::Driver => (DRIVER, &|f| unsafe { driver::sys::culib().get::<*const ()>(f).is_ok() }),
-            // SAFETY: as above.
-            Library::Nvrtc => (NVRTC, &|f| unsafe { nvrtc::sys::culib().get::<*const ()>(f).is_ok() }),
-            // SAFETY: as above.
-            Library::CublasLt => (CUBLASLT, &|f| unsafe { cublaslt::sys::culib().get::<*const ()>(f).is_ok() }),
+        let all = match self {
+            Library::Driver => DRIVER,
+            Library::Nvrtc => NVRTC,
+            Library::CublasLt => CUBLASLT,
             // It looks for all of them itself.
-            Library::Nccl => (&[], &|_| true),
+            Library::Nccl => &[],
+        };
+        let has = |f: &[u8]| {
+            // SAFETY: the library is present, so `culib` does not panic; the address is looked up, not called.
+            unsafe {
+                match self {
+                    Library::Driver => driver::sys::culib().get::<*const ()>(f).is_ok(),
+                    Library::Nvrtc => nvrtc::sys::culib().get::<*const ()>(f).is_ok(),
+                    Library::CublasLt => cublaslt::sys::culib().get::<*const ()>(f).is_ok(),
+                    Library::Nccl => true,
+                }
+            }
         };
         all.iter().find(|f| !has(f.as_bytes())).copied()
     }

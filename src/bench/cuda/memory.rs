@@ -73,10 +73,15 @@ pub(super) fn stream(device: &Device, stream: Stream, bytes: u64, seed: u64) -> 
         check.add(found, exact, size, if factor == 0.0 { 0.0 } else { 2.0 * SINGLE.rounding() * size });
     }
     let kept = (a, b, c);
-    Ok(Job::new(device, "our CUDA kernel, 16 bytes a thread, triad in fp32".to_string(), check, move || {
+    Ok(Job::new(
+        device,
+        "our CUDA kernel, 16 bytes a thread, triad in fp32".to_string(),
+        check,
+        move || {
             let _ = &kept;
             device.launch(kernel, grid, BLOCK, 0, &arguments)
-        }))
+        },
+    ))
 }
 
 /// A copy between pinned memory of the host and the device.
@@ -99,7 +104,12 @@ pub(super) fn transfer(device: &Device, way: Way, bytes: u64) -> Result<Job<'_>>
     }
     let to_device = way == Way::HostToDevice;
     let mut pinned = if to_device { there } else { back };
-    Ok(Job::new(device, "copy engine, pinned memory of the host".to_string(), check, move || pinned.copy(device, &memory, to_device)))
+    Ok(Job::new(
+        device,
+        "copy engine, pinned memory of the host".to_string(),
+        check,
+        move || pinned.copy(device, &memory, to_device),
+    ))
 }
 
 /// An empty kernel, launched one by one or a hundred in a graph.
@@ -120,5 +130,10 @@ pub(super) fn launch(device: &Device, by_graph: bool) -> Result<Job<'_>> {
     let graph = Graph::record(device, &mut || (0..GRAPH_LAUNCHES).try_for_each(|_| one()))?;
     graph.launch(device)?;
     device.sync()?;
-    Ok(Job { parts: GRAPH_LAUNCHES, ..Job::new(device, format!("empty kernel, {GRAPH_LAUNCHES} in a graph"), check, move || graph.launch(device)) })
+    Ok(Job {
+        parts: GRAPH_LAUNCHES,
+        ..Job::new(device, format!("empty kernel, {GRAPH_LAUNCHES} in a graph"), check, move || {
+            graph.launch(device)
+        })
+    })
 }

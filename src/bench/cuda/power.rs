@@ -59,7 +59,7 @@ impl Power {
         };
         let or = |text: Option<String>| text.unwrap_or("not readable".to_string());
         let clock = |c: Clock| {
-            let now = device.clock_info(c.clone()).ok()?;
+            let now = device.clock_info(c).ok()?;
             Some(format!("{now} of {} MHz", device.max_clock_info(c).ok()?))
         };
         let limit = device.enforced_power_limit().ok().map(|mw| format!("{} W", mw / 1000));
@@ -84,8 +84,16 @@ impl Power {
 }
 
 fn held_down(reasons: ThrottleReasons) -> String {
-    let list: Vec<&str> = REASONS.iter().filter(|(r, _)| reasons.contains(*r)).map(|(_, name)| *name).collect();
-    if list.is_empty() { "nothing".to_string() } else { list.join(" and ") }
+    let list: Vec<&str> = REASONS
+        .iter()
+        .filter(|(r, _)| reasons.contains(*r))
+        .map(|(_, name)| *name)
+        .collect();
+    if list.is_empty() {
+        "nothing".to_string()
+    } else {
+        list.join(" and ")
+    }
 }
 
 #[cfg(test)]

@@ -22,9 +22,9 @@ pub struct Head<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Row {
     /// Elements.
-    pub exact: Vec<f64>,
+    pub(super) exact: Vec<f64>,
     /// Sums of the sizes of their terms.
-    pub size: Vec<f64>,
+    pub(super) size: Vec<f64>,
 }
 
 impl Row {

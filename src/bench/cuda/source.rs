@@ -180,9 +180,13 @@ pub fn compile(form: Form, arch: &str, output: Output) -> Result<Vec<u8>> {
         match output {
             Output::Ptx => bytes = result::get_ptx(program.0).map_err(|e| failed(e.to_string()))?,
             Output::Cubin => {
-                sys::nvrtcGetCUBINSize(program.0, &raw mut size).result().map_err(|e| failed(e.to_string()))?;
+                sys::nvrtcGetCUBINSize(program.0, &raw mut size)
+                    .result()
+                    .map_err(|e| failed(e.to_string()))?;
                 bytes.resize(size, 0);
-                sys::nvrtcGetCUBIN(program.0, bytes.as_mut_ptr()).result().map_err(|e| failed(e.to_string()))?;
+                sys::nvrtcGetCUBIN(program.0, bytes.as_mut_ptr())
+                    .result()
+                    .map_err(|e| failed(e.to_string()))?;
             }
         }
     }

@@ -140,10 +140,7 @@ fn lead(place: &Place, settings: &Settings, address: SocketAddr, wait: Wait) -> 
             break;
         }
     }
-    let missing: Vec<String> = (1..place.world)
-        .filter(|r| peers[r - 1].is_none())
-        .map(|r| r.to_string())
-        .collect();
+    let missing: Vec<String> = (1..place.world).filter(|r| peers[r - 1].is_none()).map(|r| r.to_string()).collect();
     if missing.is_empty() {
         return Ok(Link::Leader(peers.into_iter().flatten().collect()));
     }
@@ -282,9 +279,7 @@ impl Link {
     /// # Errors
     /// Which rank says nothing.
     pub fn hear(&mut self) -> Result<Vec<Vec<u8>>> {
-        let one = |rank: usize, stream: &mut TcpStream| {
-            receive(stream).map_err(|e| broken(format!("rank {rank} says nothing: {e}")))
-        };
+        let one = |rank: usize, stream: &mut TcpStream| receive(stream).map_err(|e| broken(format!("rank {rank} says nothing: {e}")));
         match self {
             Link::Leader(peers) => peers.iter_mut().enumerate().map(|(i, p)| one(i + 1, p)).collect(),
             Link::Follower(leader) => Ok(vec![one(0, leader)?]),
@@ -349,7 +344,10 @@ mod tests {
         let port = free_port();
         let wrong = thread::spawn(move || met(1, 3, port, "guess", 10.0).unwrap_err().to_string());
         let late = met(0, 3, port, "secret", 1.0).unwrap_err().to_string();
-        assert!(late.contains("rank 1, 2 of 3") && late.contains("1 connections were refused"), "{late}");
+        assert!(
+            late.contains("rank 1, 2 of 3") && late.contains("1 connections were refused"),
+            "{late}"
+        );
         assert!(wrong.join().unwrap().contains("refuses rank 1 of 3"));
         let alone = met(1, 2, free_port(), "x", 0.3).unwrap_err().to_string();
         assert!(alone.contains("rank 0 is not at"), "{alone}");

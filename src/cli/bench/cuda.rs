@@ -34,7 +34,7 @@ pub fn follow(cancel: &AtomicBool) -> Done {
 }
 
 /// The first rank, with the others that a launcher started, or those that it starts itself.
-pub fn choose(n_devices: usize, cancel: &AtomicBool) -> Result<Chosen> {
+pub fn choose(n_devices: usize, buffer_bytes: Option<u64>, cancel: &AtomicBool) -> Result<Chosen> {
     let given = place(&lookup)?;
     if given.is_some() && n_devices > 1 {
         let help = "under torchrun, srun or mpirun each rank takes one device: leave --devices out";
@@ -63,7 +63,8 @@ pub fn choose(n_devices: usize, cancel: &AtomicBool) -> Result<Chosen> {
         }
         _ => {}
     }
-    let reach = Reach::device(cuda.dtypes(), cuda.ranks());
+    let mut reach = Reach::device(cuda.dtypes(), cuda.ranks());
+    reach.buffer_bytes = buffer_bytes.unwrap_or(reach.buffer_bytes);
     Ok(Chosen {
         backend: Box::new(cuda),
         reach,
@@ -92,7 +93,10 @@ fn start_others(n: usize, token: &str) -> Result<(Place, Vec<Child>)> {
         what: format!("the other ranks are not started: {e}"),
     };
     // Free a moment ago; rank 0 listens there at once.
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).map_err(broken)?.port();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .and_then(|l| l.local_addr())
+        .map_err(broken)?
+        .port();
     let program = std::env::current_exe().map_err(broken)?;
     let mut children = Vec::new();
     for rank in 1..n {
@@ -141,7 +145,10 @@ pub fn state() -> String {
 
 /// Compile all kernels for an architecture; their PTX goes to `folder`.
 pub fn compile(arch: &str, folder: Option<&Path>, console: &Console) -> Done {
-    let known = |a: &str| a.strip_prefix("sm_").is_some_and(|n| !n.is_empty() && n.chars().all(|c| c.is_ascii_alphanumeric()));
+    let known = |a: &str| {
+        a.strip_prefix("sm_")
+            .is_some_and(|n| !n.is_empty() && n.chars().all(|c| c.is_ascii_alphanumeric()))
+    };
     if !known(arch) {
         let text = format!("--compile {arch}: no architecture");
         return Err(Diagnostic::new(text).help("write sm_80, sm_90 or sm_100").into());

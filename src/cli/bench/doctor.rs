@@ -81,7 +81,9 @@ pub fn run(args: &DoctorArgs, console: &Console) -> Done {
                 })
             })
             .collect();
-        emit_json(&json!({ "schema": "exaplan.bench-doctor/1", "right": right, "backends": list, "cuda": libraries(), "never_run": never_run() }))?;
+        emit_json(
+            &json!({ "schema": "exaplan.bench-doctor/1", "right": right, "backends": list, "cuda": libraries(), "never_run": never_run() }),
+        )?;
     } else {
         show(console, &document(&findings))?;
     }
@@ -242,7 +244,11 @@ fn document(findings: &[Finding]) -> Document {
     }
     for library in libraries() {
         let text = |key: &str| library[key].as_str().unwrap_or_default().to_string();
-        let state = if library["missing"].is_null() { text("version") } else { text("missing") };
+        let state = if library["missing"].is_null() {
+            text("version")
+        } else {
+            text("missing")
+        };
         table.notes.push(format!("cuda: {}: {state}.", text("name")));
     }
     table.notes.push(never_run());

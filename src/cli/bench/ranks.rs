@@ -68,7 +68,9 @@ pub fn run(args: &RanksArgs, console: &Console) -> Done {
     let begin = Instant::now();
     let mut link = meet(&place, &settings, &cancel)?;
     let id = if place.rank == 0 {
-        let id: Vec<u8> = (0..ID_BYTES).map(|i| u8::try_from(i % 251).unwrap_or(0) ^ begin.elapsed().subsec_nanos() as u8).collect();
+        let id: Vec<u8> = (0..ID_BYTES)
+            .map(|i| u8::try_from(i % 251).unwrap_or(0) ^ begin.elapsed().subsec_nanos() as u8)
+            .collect();
         link.tell(&id)?;
         id
     } else {
@@ -120,7 +122,9 @@ fn document(cards: &[Card], seconds: f64) -> Document {
             Cell::Text(card.pid.to_string()),
         ]);
     }
-    table.notes.push(format!("All {} met in {}.", cards.len(), units::duration(seconds)));
+    table
+        .notes
+        .push(format!("All {} met in {}.", cards.len(), units::duration(seconds)));
     Document {
         title: "Ranks".to_string(),
         subtitle: String::new(),

@@ -44,11 +44,18 @@ fn ranks_of_every_launcher_meet() {
     let done = wait(torch);
     assert!(done.iter().all(|d| d.code == 0), "{}", done[3].stderr);
     let json = done[3].json();
-    assert_eq!((json["schema"].as_str(), json["world"].as_u64()), (Some("exaplan.bench-ranks/1"), Some(4)));
+    assert_eq!(
+        (json["schema"].as_str(), json["world"].as_u64()),
+        (Some("exaplan.bench-ranks/1"), Some(4))
+    );
     let ranks = json["ranks"].as_array().unwrap();
     let numbers: Vec<u64> = ranks.iter().map(|r| r["place"]["rank"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [0, 1, 2, 3]);
-    assert!(ranks.iter().all(|r| r["place"]["launcher"] == "torchrun" && r["id"] == ranks[0]["id"]));
+    assert!(
+        ranks
+            .iter()
+            .all(|r| r["place"]["launcher"] == "torchrun" && r["id"] == ranks[0]["id"])
+    );
     assert!(done[..3].iter().all(|d| d.stdout.is_empty()));
 
     let port = free_port();
@@ -91,10 +98,18 @@ fn a_wrong_token_or_a_missing_rank_ends_in_time_and_is_named() {
     let done = wait(children);
     assert!(begin.elapsed().as_secs() < 25, "{:?}", begin.elapsed());
     let leader = &done[0];
-    assert!(leader.code != 0 && leader.stderr.contains("rank 2, 3 of 4 did not come"), "{}", leader.stderr);
+    assert!(
+        leader.code != 0 && leader.stderr.contains("rank 2, 3 of 4 did not come"),
+        "{}",
+        leader.stderr
+    );
     assert!(leader.stderr.contains("refused"), "{}", leader.stderr);
     // One that was let in hears that nothing came of it.
-    assert!(done[1].code != 0 && done[1].stderr.contains("rank 0 says nothing"), "{}", done[1].stderr);
+    assert!(
+        done[1].code != 0 && done[1].stderr.contains("rank 0 says nothing"),
+        "{}",
+        done[1].stderr
+    );
     assert!(done[2].code == 2 && done[2].stderr.contains("EXAPLAN_TOKEN"), "{}", done[2].stderr);
 }
 
@@ -116,7 +131,11 @@ fn mistakes_are_told_before_anybody_waits() {
     let outcome = say(&bind);
     assert!(outcome.code == 2 && outcome.stderr.contains("EXAPLAN_BIND"), "{}", outcome.stderr);
     let patience = exaplan(&["bench", "ranks", "--patience", "soon"]);
-    assert!(patience.code == 2 && patience.stderr.contains("--patience soon"), "{}", patience.stderr);
+    assert!(
+        patience.code == 2 && patience.stderr.contains("--patience soon"),
+        "{}",
+        patience.stderr
+    );
 }
 
 #[cfg(feature = "cuda")]
@@ -125,7 +144,12 @@ fn without_a_driver_the_cuda_backend_says_what_is_missing() {
     let doctor = exaplan(&["bench", "doctor", "--python", "no-such-python", "--json"]).json();
     let backends = doctor["backends"].as_array().unwrap();
     let cuda = backends.iter().find(|b| b["backend"] == "cuda").unwrap();
-    let libraries: Vec<&str> = doctor["cuda"].as_array().unwrap().iter().map(|l| l["name"].as_str().unwrap()).collect();
+    let libraries: Vec<&str> = doctor["cuda"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|l| l["name"].as_str().unwrap())
+        .collect();
     assert_eq!(libraries, ["driver", "NVRTC", "cuBLASLt", "NCCL", "NVML"]);
     assert!(doctor["never_run"].as_str().unwrap().contains("has ever run on a device"));
     let list = exaplan(&["bench", "list"]);
@@ -136,7 +160,11 @@ fn without_a_driver_the_cuda_backend_says_what_is_missing() {
     let why = cuda["missing"].as_str().unwrap();
     assert!(!why.is_empty() && list.stdout.contains("not here"), "{why}");
     let run = exaplan(&["bench", "run", "--backend", "cuda", "--budget", "1s"]);
-    assert!(run.code == 2 && run.stderr.contains("not here") && run.stderr.contains("--backend torch"), "{}", run.stderr);
+    assert!(
+        run.code == 2 && run.stderr.contains("not here") && run.stderr.contains("--backend torch"),
+        "{}",
+        run.stderr
+    );
     let mut far = command(&["bench", "run", "--backend", "cuda"]);
     far.envs(torchrun(1, 2, "1", "x"));
     let follower = ran(far.output().unwrap());
