@@ -107,21 +107,25 @@ fn port(launcher: &Launcher, lookup: &dyn Fn(&str) -> Option<String>, name: &str
     port.ok_or_else(|| wrong(launcher, name, &format!("is `{text}`, no port")))
 }
 
-/// The host of rank 0.
+/// The host of rank 0. Where all ranks are on one host they meet on its loopback, whatever its name is.
 fn leader(launcher: &Launcher, lookup: &dyn Fn(&str) -> Option<String>, world: usize) -> Result<String> {
-    let given = ["MASTER_ADDR", "SLURM_LAUNCH_NODE_IPADDR"];
-    // The launch node of Slurm may be a login node: the first host of the step is where rank 0 runs.
-    if let Some(list) = lookup("SLURM_STEP_NODELIST").filter(|_| launcher.name == "Slurm" && lookup(given[0]).is_none()) {
-        return Ok(first_host(&list));
-    }
-    if let Some(host) = lookup(given[0]).filter(|h| !h.trim().is_empty()) {
-        return Ok(host.trim().to_string());
-    }
-    let all_here = lookup("OMPI_COMM_WORLD_LOCAL_SIZE").is_some_and(|n| n == world.to_string());
+    let is = |name: &str, n: usize| lookup(name).is_some_and(|text| text.trim() == n.to_string());
+    let all_here = match launcher.name {
+        "torchrun" => is("LOCAL_WORLD_SIZE", world),
+        "Slurm" => is("SLURM_STEP_NUM_NODES", 1),
+        _ => is("OMPI_COMM_WORLD_LOCAL_SIZE", world),
+    };
     if world == 1 || all_here {
         return Ok("127.0.0.1".to_string());
     }
-    Err(wrong(launcher, given[0], "is not set, so nobody knows where rank 0 is"))
+    if let Some(host) = lookup("MASTER_ADDR").filter(|h| !h.trim().is_empty()) {
+        return Ok(host.trim().to_string());
+    }
+    // Rank 0 of a step runs on its first host.
+    match lookup("SLURM_STEP_NODELIST").filter(|_| launcher.name == "Slurm") {
+        Some(list) => Ok(first_host(&list)),
+        None => Err(wrong(launcher, "MASTER_ADDR", "is not set, so nobody knows where rank 0 is")),
+    }
 }
 
 /// `node[03-06,09]` begins with `node03`.
@@ -181,6 +185,9 @@ mod tests {
         ];
         let place = of(&mpi).unwrap().unwrap();
         assert_eq!((place.leader.as_str(), place.port), ("127.0.0.1", 77));
+        let mut here = torch.to_vec();
+        here.push(("LOCAL_WORLD_SIZE", "16"));
+        assert_eq!(of(&here).unwrap().unwrap().leader, "127.0.0.1");
         // A batch script of Slurm is no rank.
         assert_eq!(of(&[("SLURM_PROCID", "0"), ("SLURM_NTASKS", "8")]).unwrap(), None);
     }

@@ -44,6 +44,7 @@ pub enum BenchCommand {
     /// Make a profile of results that another tool measured
     Import(import::ImportArgs),
     /// Let the ranks of torchrun, srun or mpirun meet, without a device, and tell who is who
+    #[command(after_help = ranks::HELP)]
     Ranks(ranks::RanksArgs),
 }
 

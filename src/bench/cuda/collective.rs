@@ -14,8 +14,11 @@ use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 const N_CHECKED: u64 = 2048;
+/// Rank 0 measures what needs no others alone; when it ends, its connections close.
+const NEXT_ORDER: Duration = Duration::from_secs(24 * 3600);
 const SINGLE: Format = Format {
     bytes: 4,
     exponent: 8,
@@ -213,6 +216,7 @@ impl Team {
     /// # Errors
     /// When the leader is gone.
     pub fn follow(&self, device: &Device) -> Result<()> {
+        self.link.borrow().patience(NEXT_ORDER)?;
         let mut buffers = None;
         loop {
             let text = self.link.borrow_mut().hear()?.swap_remove(0);

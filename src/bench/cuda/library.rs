@@ -91,6 +91,7 @@ const CUBLASLT: &[&str] = &[
     "cublasLtMatmulAlgoGetHeuristic",
     "cublasLtMatmul",
 ];
+
 impl Library {
     /// All of them, in the order that they are needed.
     pub const ALL: [Library; 4] = [Library::Driver, Library::Nvrtc, Library::CublasLt, Library::Nccl];

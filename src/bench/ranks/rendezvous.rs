@@ -258,6 +258,22 @@ fn receive(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
 }
 
 impl Link {
+    /// Wait longer for what comes next: rank 0 may do something alone.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn patience(&self, patience: Duration) -> Result<()> {
+        let set = |stream: &TcpStream| {
+            stream
+                .set_read_timeout(Some(patience))
+                .map_err(|e| broken(format!("a rank is gone: {e}")))
+        };
+        match self {
+            Link::Leader(peers) => peers.iter().try_for_each(set),
+            Link::Follower(leader) => set(leader),
+        }
+    }
+
     /// Send to all others (the leader) or to the leader (another).
     ///
     /// # Errors
@@ -334,6 +350,9 @@ mod tests {
         let mut leader = met(0, 4, port, "secret", 20.0).unwrap();
         let heard: Vec<String> = leader.hear().unwrap().into_iter().map(|m| String::from_utf8(m).unwrap()).collect();
         assert_eq!(heard, ["I am 1", "I am 2", "I am 3"]);
+        leader.patience(Duration::from_millis(50)).unwrap();
+        let silent = leader.hear().unwrap_err().to_string();
+        assert!(silent.contains("rank 1 says nothing"), "{silent}");
         leader.tell(&[7; 128]).unwrap();
         assert!(others.into_iter().all(|t| t.join().unwrap() == [7; 128]));
         assert!(leader.tell(&vec![0; MOST_BYTES + 1]).is_err());

@@ -17,6 +17,17 @@ const PATIENCE: &str = "60s";
 /// As long as the id of NCCL, which is what is exchanged.
 const ID_BYTES: usize = 128;
 
+/// Below the flags.
+pub const HELP: &str = "\
+Variables, here and with `bench run --backend cuda`:
+  EXAPLAN_TOKEN  a secret that all ranks know; needed as soon as they are on several hosts
+  EXAPLAN_PORT   where rank 0 listens [default: MASTER_PORT + 1, or 29501]
+  EXAPLAN_BIND   address of the interface that rank 0 listens at [default: that of MASTER_ADDR]
+
+Examples:
+  torchrun --no-python --nproc-per-node 8 exaplan bench ranks
+  srun --ntasks-per-node 8 exaplan bench ranks";
+
 #[derive(Debug, clap::Args)]
 pub struct RanksArgs {
     /// How long ranks wait for each other
