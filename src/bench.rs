@@ -1,11 +1,13 @@
 //! Measures what a machine does. It reads no prediction, so that no calibration can feed on itself.
 //!
-//! A [`Backend`] times one [`Item`] after another: the host ([`cpu`]), or what a framework makes of the devices
-//! that it drives ([`python`]). [`run`] picks the order, keeps the budget and what is done;
+//! A [`Backend`] times one [`Item`] after another: the host ([`cpu`]), NVIDIA devices (`cuda`), or what a framework
+//! makes of the devices that it drives ([`python`]). [`run`] picks the order, keeps the budget and what is done;
 //! [`profile`] writes what was measured for the planner, [`journal`] for a later run that goes on.
 
 pub mod clock;
 pub mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod derive;
 pub mod grid;
 pub mod host;
@@ -15,9 +17,10 @@ pub mod journal;
 pub mod order;
 pub mod profile;
 pub mod python;
+pub mod ranks;
 
 pub use clock::{Clock, Monotonic, Protocol, Sample};
-pub use item::{Fused, Item, Operands, Pass, Stream, Work};
+pub use item::{Fused, Item, Operands, Pass, Stream, Way, Work};
 
 use crate::catalog::DType;
 use crate::error::{Error, Result};
@@ -33,6 +36,10 @@ pub struct Checked {
     /// Elements of the result that were checked against a higher precision.
     pub n_checked: usize,
 }
+
+/// Begins the name of a kernel that is ours where training runs another: such a time is shown and kept, but is no
+/// entry of a profile.
+pub const FLOOR: &str = "floor,";
 
 /// One timed item.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -63,7 +63,7 @@
 //! | [`study`] | questions over many steps or plans: what to change next, which cluster keeps a deadline or budget, slow devices and jitter, the run drawn failure by failure, ranges of what is uncertain, causes of differences, published steps, whole runs, jobs, power logs and energies, fits to them and to one's own, bands of their errors; grids of scenarios in shards |
 //! | [`scale`] | scaling laws as data and fitted to points; the size, data and batch of least loss for a budget, through the layout search; data, limits, ladders |
 //! | [`report`] | typed tables drawn as text, Markdown, CSV, JSON and HTML; a step as chart and trace; a plan as a workbook of live formulas, any document as a workbook, and a bill in FOCUS with the check of such bills |
-//! | [`bench`] | measures this machine; never reads a prediction |
+//! | [`bench`] | measures this machine, hosts and NVIDIA devices natively and what JAX and PyTorch drive; lets ranks meet; never reads a prediction |
 //! | [`tui`], [`cli`] | faces; they show no number that the library cannot return: eight screens over one table of keys, and the commands |
 //!
 //! # What never happens

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The program against real parts: a browser for the HTML page, a terminal for the terminal UI,
-# Python for the JSON and its schema, an office suite for the workbook, a validator for the bill. Installs what it needs; leaves nothing in the tree.
+# Python for the JSON and its schema, an office suite for the workbook, a validator for the bill, NVIDIA's
+# compiler for the kernels. Installs what it needs; leaves nothing in the tree.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -74,6 +75,8 @@ source tests/real-parts/speed.sh
 source tests/real-parts/tui.sh
 # Benchmarks by frameworks that train.
 source tests/real-parts/bench.sh
+# The kernels of the cuda backend: compiled by the real compiler, run on a processor.
+source tests/real-parts/cuda.sh
 # Sweeps under a real scheduler, read by others.
 source tests/real-parts/sweep.sh
 say "all done"

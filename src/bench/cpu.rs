@@ -140,7 +140,7 @@ impl Backend for Host {
             Item::Gemm { dtype, .. } => matches!(dtype, DType::F32 | DType::F64),
             Item::Attention { dtype, .. } => *dtype == DType::F32,
             Item::Collective { ranks, .. } => *ranks == self.n_threads as u64 && *ranks > 1,
-            Item::Fused { .. } => false,
+            Item::Fused { .. } | Item::Transfer { .. } | Item::Launch { .. } => false,
         }
     }
 
@@ -193,7 +193,7 @@ impl Backend for Host {
                 self.attention(item, shape, pass, protocol, how)
             }
             Item::Collective { collective, ranks, bytes } => self.collective(item, (collective, size(ranks), size(bytes)), protocol, how),
-            Item::Fused { .. } => Err(Error::Device {
+            Item::Fused { .. } | Item::Transfer { .. } | Item::Launch { .. } => Err(Error::Device {
                 what: format!("the cpu backend has no {}", item.op()),
             }),
         }

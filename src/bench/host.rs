@@ -19,35 +19,47 @@ pub struct Suite {
 }
 
 /// All suites.
-pub const SUITES: [Suite; 5] = [
+pub const SUITES: [Suite; 7] = [
     Suite {
         name: "stream",
         what: "memory bandwidth: copy and triad",
-        needs: "cpu, jax, torch",
+        needs: "cpu, cuda, jax, torch",
         on_host: true,
     },
     Suite {
         name: "gemm",
         what: "matrix multiplies in every format that the backend has, operands as forward, dgrad and wgrad",
-        needs: "cpu, jax, torch",
+        needs: "cpu, cuda, jax, torch",
         on_host: true,
     },
     Suite {
         name: "attention",
-        what: "flash-style or the framework's attention, forward and backward, causal and grouped",
-        needs: "cpu, jax, torch",
+        what: "flash-style or the framework's attention, forward and backward, causal and grouped; with cuda a floor",
+        needs: "cpu, cuda, jax, torch",
         on_host: true,
     },
     Suite {
         name: "collective",
         what: "all-reduce, all-gather, reduce-scatter, all-to-all: over threads or devices",
-        needs: "cpu, jax with --devices 2 or more",
+        needs: "cpu, cuda or jax with --devices 2 or more, cuda under torchrun, srun or mpirun",
         on_host: true,
     },
     Suite {
         name: "fused",
         what: "element-wise work of the scenarios: norms, activations, loss, optimizer",
-        needs: "jax",
+        needs: "cuda, jax",
+        on_host: false,
+    },
+    Suite {
+        name: "transfer",
+        what: "copies between host and device",
+        needs: "cuda",
+        on_host: false,
+    },
+    Suite {
+        name: "launch",
+        what: "what the launch of a kernel costs, one by one and in a graph",
+        needs: "cuda",
         on_host: false,
     },
 ];

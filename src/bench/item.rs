@@ -58,6 +58,18 @@ pub enum Fused {
     Adam,
     /// A transposed copy.
     Transpose,
+    /// Conversion to fp8, one scale for all.
+    Quantize,
+}
+
+/// A copy between memories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// From the host to the device.
+    HostToDevice,
+    /// From the device to the host.
+    DeviceToHost,
 }
 
 /// One thing to time.
@@ -129,6 +141,18 @@ pub enum Item {
         /// Columns.
         columns: u64,
     },
+    /// A copy between host and device.
+    Transfer {
+        /// Which way.
+        way: Way,
+        /// Bytes of one copy.
+        bytes: u64,
+    },
+    /// An empty kernel: what a launch costs.
+    Launch {
+        /// Many of them recorded once and launched as a graph, else one by one.
+        by_graph: bool,
+    },
 }
 
 fn write_dtype<S: Serializer>(dtype: &DType, s: S) -> Result<S::Ok, S::Error> {
@@ -163,6 +187,8 @@ pub enum Work {
     /// This many bytes read and written by the program. Lines that the cache fetches before it
     /// overwrites them are not counted, as in STREAM. A collective counts its buffer.
     Bytes(f64),
+    /// This many kernels launched.
+    Launches(f64),
 }
 
 impl Work {
@@ -170,7 +196,7 @@ impl Work {
     #[must_use]
     pub fn amount(self) -> f64 {
         match self {
-            Work::Flop(amount) | Work::Bytes(amount) => amount,
+            Work::Flop(amount) | Work::Bytes(amount) | Work::Launches(amount) => amount,
         }
     }
 
@@ -180,13 +206,14 @@ impl Work {
         match self {
             Work::Flop(_) => "FLOP/s",
             Work::Bytes(_) => "B/s",
+            Work::Launches(_) => "launches/s",
         }
     }
 }
 
 impl Fused {
     /// Bytes per element that a fully fused kernel moves in 16 bits; the counts of `step::lower`.
-    /// Adam and transposes: of the format itself, as `step::data` counts the optimizer.
+    /// Adam, transposes and conversions: of the format itself, as `step::data` counts the optimizer.
     #[must_use]
     pub fn bytes_per_element(self, pass: Pass, dtype: DType) -> f64 {
         match (self, pass) {
@@ -197,6 +224,7 @@ impl Fused {
             // Gradients zeroed and read for the norm; gradient, weight and two moments read; three written.
             (Fused::Adam, _) => 32.0,
             (Fused::Transpose, _) => 2.0 * dtype.bytes(),
+            (Fused::Quantize, _) => dtype.bytes() + 1.0,
         }
     }
 }
@@ -211,6 +239,8 @@ impl Item {
             Item::Attention { .. } => "attention",
             Item::Collective { .. } => "collective",
             Item::Fused { .. } => "fused",
+            Item::Transfer { .. } => "transfer",
+            Item::Launch { .. } => "launch",
         }
     }
 
@@ -224,6 +254,11 @@ impl Item {
             Item::Attention { dtype, pass, .. } => format!("attention-{dtype}{}", way(*pass)),
             Item::Collective { collective, .. } => collective_name(*collective).to_string(),
             Item::Fused { fused, pass, dtype, .. } => format!("{}-{dtype}{}", format!("{fused:?}").to_lowercase(), way(*pass)),
+            Item::Transfer { way, .. } => match way {
+                Way::HostToDevice => "host-to-device".to_string(),
+                Way::DeviceToHost => "device-to-host".to_string(),
+            },
+            Item::Launch { by_graph } => if *by_graph { "launch-graph" } else { "launch-eager" }.to_string(),
         }
     }
 
@@ -254,6 +289,8 @@ impl Item {
             }
             Item::Collective { ranks, bytes, .. } => format!("ranks={ranks} bytes={bytes}"),
             Item::Fused { rows, columns, .. } => format!("rows={rows} columns={columns}"),
+            Item::Transfer { bytes, .. } => format!("bytes={bytes}"),
+            Item::Launch { .. } => "empty kernel".to_string(),
         }
     }
 
@@ -282,7 +319,8 @@ impl Item {
                 let products = if pass == Pass::Backward { 5.0 } else { 2.0 };
                 Work::Flop(2.0 * products * batch as f64 * heads as f64 * s * visible * head_dim as f64)
             }
-            Item::Collective { bytes, .. } => Work::Bytes(bytes as f64),
+            Item::Collective { bytes, .. } | Item::Transfer { bytes, .. } => Work::Bytes(bytes as f64),
+            Item::Launch { .. } => Work::Launches(1.0),
             Item::Fused {
                 fused,
                 pass,
@@ -298,7 +336,8 @@ impl Item {
     pub fn place(&self) -> [f64; 5] {
         let log = |n: u64| (n.max(1) as f64).log2();
         match *self {
-            Item::Stream { bytes, .. } => [log(bytes), 0.0, 0.0, 0.0, 0.0],
+            Item::Stream { bytes, .. } | Item::Transfer { bytes, .. } => [log(bytes), 0.0, 0.0, 0.0, 0.0],
+            Item::Launch { .. } => [0.0; 5],
             Item::Gemm { m, n, k, .. } => [log(m), log(n), log(k), 0.0, 0.0],
             Item::Attention {
                 batch,

@@ -59,6 +59,8 @@ fn size(item: &Item) -> f64 {
     match item.work() {
         Work::Flop(flop) => flop,
         Work::Bytes(bytes) => FLOP_PER_BYTE * bytes,
+        // One is over in microseconds.
+        Work::Launches(n) => n,
     }
 }
 

@@ -124,6 +124,11 @@ impl Record<'_> {
 /// # Errors
 /// When there is no stream or nothing else among them.
 pub fn profile(record: &Record) -> Result<Written> {
+    // What is faster in training is no entry: a plan would take the floor for it.
+    let is_floor = |m: &&Measured| m.kernel.starts_with(super::FLOOR);
+    let kept: Vec<Measured> = record.list.iter().filter(|m| !is_floor(m)).cloned().collect();
+    let n_floors = record.list.len() - kept.len();
+    let record = &Record { list: &kept, ..*record };
     let bandwidth = record.bandwidth();
     let tables = tables::all(record.list);
     if bandwidth <= 0.0 || tables.is_empty() {
@@ -142,6 +147,13 @@ pub fn profile(record: &Record) -> Result<Written> {
         toml,
         "# Kernel times of the machine that wrote this. `exaplan plan --profile` reads it.{state}\nformat = 1\n"
     );
+    if n_floors > 0 {
+        let _ = writeln!(
+            toml,
+            "# {n_floors} times of attention by a kernel of exaplan are in the journal only: training runs faster ones, which\n\
+             # --backend torch or jax measures.\n"
+        );
+    }
     head(&mut toml, record, bandwidth);
     let mut files = Vec::new();
     for table in tables {
@@ -301,6 +313,34 @@ mod tests {
         }
         assert!(toml::from_str::<toml::Table>(&written.toml).is_ok(), "{}", written.toml);
         assert!(profile(&record(&list[1..], &environment)).is_err() && profile(&record(&list[..1], &environment)).is_err());
+    }
+
+    #[test]
+    fn a_floor_is_no_entry_of_a_profile() {
+        let mut floor = measured(
+            Item::Attention {
+                dtype: DType::Bf16,
+                pass: Pass::Forward,
+                causal: true,
+                batch: 1,
+                seq_tokens: 512,
+                heads: 8,
+                kv_heads: 8,
+                head_dim: 64,
+            },
+            1e-6,
+        );
+        let environment = Environment::default();
+        let all = |last: &Measured| profile(&record(&[stream(), measured(gemm(Operands::Nn), 1e-6), last.clone()], &environment));
+        assert!(all(&floor).unwrap().toml.contains("attention-training"));
+        floor.kernel = format!("{} ours", super::super::FLOOR);
+        let without = all(&floor).unwrap();
+        assert!(
+            !without.toml.contains("attention-training") && !without.toml.contains("bf16"),
+            "{}",
+            without.toml
+        );
+        assert!(without.toml.contains("1 times of attention") && without.tables.len() == 1);
     }
 
     #[test]

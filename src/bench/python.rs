@@ -1,7 +1,7 @@
 //! JAX and PyTorch as backends: a program of ours in Python, embedded, that times the framework's own
 //! operations, since those are what training runs. It speaks JSON lines over its pipes; no shell is involved.
 
-use super::{Backend, Checked, Clock, Environment, Item, Measured, Protocol, Rates, Sample, cpu};
+use super::{Backend, Checked, Clock, Environment, Fused, Item, Measured, Protocol, Rates, Sample, cpu};
 use crate::catalog::DType;
 use crate::error::{Diagnostic, Error, Result};
 use serde::Deserialize;
@@ -233,7 +233,15 @@ impl Backend for Python {
             _ => true,
         };
         let has = |list: &[String], name: &str| list.iter().any(|n| n == name);
-        ranks && has(&self.hello.ops, item.suite()) && dtype.is_none_or(|d| has(&self.hello.dtypes, d))
+        // Frameworks fuse it into what comes before.
+        let known = !matches!(
+            item,
+            Item::Fused {
+                fused: Fused::Quantize,
+                ..
+            }
+        );
+        known && ranks && has(&self.hello.ops, item.suite()) && dtype.is_none_or(|d| has(&self.hello.dtypes, d))
     }
 
     fn measure(&mut self, item: &Item, protocol: &Protocol, _: &dyn Clock, cancel: &AtomicBool) -> Result<Measured> {

@@ -1,8 +1,11 @@
 //! `exaplan bench`.
 
+#[cfg(feature = "cuda")]
+mod cuda;
 mod doctor;
 mod import;
 mod keep;
+mod ranks;
 mod show;
 
 use super::output::{Console, emit, emit_json};
@@ -40,11 +43,14 @@ pub enum BenchCommand {
     Doctor(doctor::DoctorArgs),
     /// Make a profile of results that another tool measured
     Import(import::ImportArgs),
+    /// Let the ranks of torchrun, srun or mpirun meet, without a device, and tell who is who
+    #[command(after_help = ranks::HELP)]
+    Ranks(ranks::RanksArgs),
 }
 
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// What runs the kernels: cpu, jax or torch
+    /// What runs the kernels: cpu, cuda, jax or torch
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     backend: String,
     /// Measure this suite only; may be repeated [default: all]
@@ -68,7 +74,7 @@ pub struct RunArgs {
     /// Threads of the cpu backend [default: one for each core]
     #[arg(short = 'j', long, value_name = "N")]
     threads: Option<usize>,
-    /// Devices that run side by side, with jax
+    /// Devices that run side by side, with cuda or jax
     #[arg(long, value_name = "N", default_value_t = 1)]
     devices: usize,
     /// The Python that has the framework
@@ -92,6 +98,7 @@ pub fn run(command: &BenchCommand, console: &Console) -> Done {
         BenchCommand::List => list(console),
         BenchCommand::Doctor(args) => doctor::run(args, console),
         BenchCommand::Import(args) => import::run(args, console),
+        BenchCommand::Ranks(args) => ranks::run(args, console),
     }
 }
 
@@ -101,7 +108,11 @@ fn list(console: &Console) -> Done {
             .iter()
             .map(|s| json!({ "name": s.name, "what": s.what, "needs": s.needs }))
             .collect();
-        emit_json(&json!({ "schema": "exaplan.bench-list/1", "suites": list }))?;
+        let backends: Vec<Value> = backends()
+            .iter()
+            .map(|(name, state)| json!({ "name": name, "state": state }))
+            .collect();
+        emit_json(&json!({ "schema": "exaplan.bench-list/1", "suites": list, "backends": backends }))?;
         return Ok(DONE);
     }
     let lines: Vec<String> = SUITES
@@ -109,8 +120,26 @@ fn list(console: &Console) -> Done {
         .map(|s| format!("{:10}  {}\n{:10}  with {}\n", s.name, s.what, "", s.needs))
         .collect();
     emit(&lines.concat())?;
-    emit("\n`exaplan bench doctor` tells which backends this machine has.\n")?;
+    emit("\nBackends\n")?;
+    let lines: Vec<String> = backends().iter().map(|(name, state)| format!("{name:10}  {state}\n")).collect();
+    emit(&lines.concat())?;
+    emit("\n`exaplan bench doctor` starts them all and checks their numbers.\n")?;
     Ok(DONE)
+}
+
+/// Backends, and whether they are here as far as can be told without starting them.
+fn backends() -> Vec<(&'static str, String)> {
+    #[cfg(feature = "cuda")]
+    let cuda = cuda::state();
+    #[cfg(not(feature = "cuda"))]
+    let cuda = "not here: this exaplan was built without it".to_string();
+    let python = |name: &str| format!("where a Python has {name}: see `exaplan bench doctor`");
+    vec![
+        ("cpu", "here".to_string()),
+        ("cuda", cuda),
+        ("jax", python("JAX")),
+        ("torch", python("PyTorch")),
+    ]
 }
 
 fn quantity(flag: &str, text: &str, unit: Unit) -> Result<f64> {
@@ -153,6 +182,8 @@ fn suites(given: &[String]) -> Result<Vec<&'static str>> {
 pub(super) struct Chosen {
     pub backend: Box<dyn Backend>,
     pub reach: Reach,
+    /// What it measures beside the grid.
+    pub extra: Vec<Item>,
 }
 
 fn choose(args: &RunArgs, cancel: &AtomicBool) -> Result<Chosen> {
@@ -170,6 +201,7 @@ fn choose(args: &RunArgs, cancel: &AtomicBool) -> Result<Chosen> {
         Ok(Chosen {
             backend: Box::new(python),
             reach,
+            extra: Vec::new(),
         })
     };
     match args.backend.as_str() {
@@ -179,20 +211,25 @@ fn choose(args: &RunArgs, cancel: &AtomicBool) -> Result<Chosen> {
             Ok(Chosen {
                 backend: Box::new(host),
                 reach: Reach::host(ranks, buffer),
+                extra: Vec::new(),
             })
         }
         "jax" => framework(Framework::Jax),
         "torch" => framework(Framework::Torch),
+        #[cfg(feature = "cuda")]
+        "cuda" => cuda::choose(args.devices, args.buffer.as_ref().map(|_| buffer), cancel),
+        #[cfg(not(feature = "cuda"))]
         "cuda" => {
-            let text = "there is no native cuda backend yet";
             let help = "drive NVIDIA devices with --backend torch or --backend jax, and import nccl-tests for collectives";
-            Err(Diagnostic::new(text).help(help).into())
+            Err(Diagnostic::new("this exaplan was built without cuda").help(help).into())
         }
         other => {
-            let names = ["cpu", "jax", "torch"];
+            let names = ["cpu", "cuda", "jax", "torch"];
             let guess = nearest(other, names).map_or(String::new(), |n| format!("did you mean `{n}`? "));
             let text = format!("no backend `{other}`");
-            Err(Diagnostic::new(text).help(format!("{guess}there are cpu, jax and torch")).into())
+            Err(Diagnostic::new(text)
+                .help(format!("{guess}there are cpu, cuda, jax and torch"))
+                .into())
         }
     }
 }
@@ -210,9 +247,10 @@ fn asked(args: &RunArgs, console: &Console) -> Result<Vec<(Item, f64)>> {
     Ok(out)
 }
 
-fn items(args: &RunArgs, reach: &Reach, asked: &[(Item, f64)]) -> Result<Vec<Item>> {
-    let wanted = suites(&args.suite)?;
+fn items(args: &RunArgs, chosen: &Chosen, asked: &[(Item, f64)]) -> Result<Vec<Item>> {
+    let (wanted, reach) = (suites(&args.suite)?, &chosen.reach);
     let mut grid = grid::items(reach);
+    grid.extend(&chosen.extra);
     if let Some(side) = args.matrix {
         grid.retain(|i| !matches!(i, Item::Gemm { .. }));
         grid.extend(reach.dtypes.iter().map(|dtype: &DType| Item::Gemm {
@@ -235,8 +273,12 @@ fn measure(args: &RunArgs, console: &Console) -> Done {
     let budget_s = quantity("budget", &args.budget, Unit::S)?;
     suites(&args.suite)?;
     let name = args.output.as_deref().map(keep::profile_name).transpose()?;
-    let weights = asked(args, console)?;
     let cancel = interrupts()?;
+    #[cfg(feature = "cuda")]
+    if args.backend == "cuda" && cuda::follows()? {
+        return cuda::follow(&cancel);
+    }
+    let weights = asked(args, console)?;
     let mut chosen = choose(args, &cancel)?;
     #[allow(clippy::cast_possible_truncation)]
     let protocol = Protocol {
@@ -245,7 +287,7 @@ fn measure(args: &RunArgs, console: &Console) -> Done {
     };
     let clock = Monotonic::default();
     let environment = chosen.backend.environment(&clock)?;
-    let items = items(args, &chosen.reach, &weights)?;
+    let items = items(args, &chosen, &weights)?;
     let backend = chosen.backend.name();
     let mut keep = match (&args.output, name) {
         (Some(path), Some(name)) => Some(Keep::open(path, name, (backend, &environment), weights, args.fresh)?),

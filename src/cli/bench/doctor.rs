@@ -2,7 +2,7 @@
 
 use super::{SEED, interrupts};
 use crate::bench::python::{Framework, Python};
-use crate::bench::{Backend, Clock, Fused, Item, Monotonic, Operands, Pass, Protocol, Stream, cpu};
+use crate::bench::{Backend, Clock, Fused, Item, Monotonic, Operands, Pass, Protocol, Stream, Way, cpu};
 use crate::catalog::{Collective, DType};
 use crate::cli::output::{Console, emit_json, show};
 use crate::cli::{DONE, Done};
@@ -16,6 +16,14 @@ pub struct DoctorArgs {
     /// The Python that is looked at
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     python: String,
+    /// Compile all CUDA kernels for this architecture instead, which needs NVRTC and no device
+    #[cfg(feature = "cuda")]
+    #[arg(long, value_name = "sm_90")]
+    compile: Option<String>,
+    /// Write what they were compiled to into this folder
+    #[cfg(feature = "cuda")]
+    #[arg(long, value_name = "FOLDER", requires = "compile", value_hint = clap::ValueHint::DirPath)]
+    ptx: Option<std::path::PathBuf>,
 }
 
 /// What is known of a backend.
@@ -31,12 +39,22 @@ struct Finding {
 
 /// Do it. A backend that is missing is no failure; one whose numbers are wrong is.
 pub fn run(args: &DoctorArgs, console: &Console) -> Done {
+    #[cfg(feature = "cuda")]
+    if let Some(arch) = &args.compile {
+        return super::cuda::compile(arch, args.ptx.as_deref(), console);
+    }
     let cancel = interrupts()?;
     let mut findings = vec![examined(
         "cpu",
         cpu::Host::new(None, SEED).map(|h| Box::new(h) as Box<dyn Backend>),
         &cancel,
     )];
+    #[cfg(feature = "cuda")]
+    findings.push(examined(
+        "cuda",
+        crate::bench::cuda::Cuda::open(0, SEED).map(|c| Box::new(c) as Box<dyn Backend>),
+        &cancel,
+    ));
     for framework in [Framework::Jax, Framework::Torch] {
         let started = Python::start(framework, &args.python, 1, SEED, &cancel);
         findings.push(examined(
@@ -63,7 +81,9 @@ pub fn run(args: &DoctorArgs, console: &Console) -> Done {
                 })
             })
             .collect();
-        emit_json(&json!({ "schema": "exaplan.bench-doctor/1", "right": right, "backends": list, "never_run": NEVER_RUN }))?;
+        emit_json(
+            &json!({ "schema": "exaplan.bench-doctor/1", "right": right, "backends": list, "cuda": libraries(), "never_run": never_run() }),
+        )?;
     } else {
         show(console, &document(&findings))?;
     }
@@ -71,8 +91,25 @@ pub fn run(args: &DoctorArgs, console: &Console) -> Done {
 }
 
 /// Said in README too.
-const NEVER_RUN: &str = "There is no native CUDA backend yet. NVIDIA, AMD, Intel and TPU devices are measured by jax and torch; \
-    these runners have run on processors of a host only, never on an accelerator.";
+fn never_run() -> String {
+    #[cfg(feature = "cuda")]
+    let cuda = crate::bench::cuda::NEVER_RUN;
+    #[cfg(not(feature = "cuda"))]
+    let cuda = "This exaplan was built without the cuda backend.";
+    format!("{cuda} The jax and torch runners have run on processors of a host only, never on an accelerator.")
+}
+
+/// Libraries of NVIDIA that are looked for.
+fn libraries() -> Vec<serde_json::Value> {
+    #[cfg(feature = "cuda")]
+    let list = crate::bench::cuda::parts()
+        .into_iter()
+        .map(|p| json!({ "name": p.name, "version": p.found.as_ref().ok(), "missing": p.found.as_ref().err() }))
+        .collect();
+    #[cfg(not(feature = "cuda"))]
+    let list = Vec::new();
+    list
+}
 
 /// One small item of every kind: odd sizes, so that edges are looked at too.
 fn trials() -> Vec<Item> {
@@ -125,14 +162,20 @@ fn trials() -> Vec<Item> {
                 });
             }
         }
-        out.push(Item::Fused {
-            fused: Fused::Adam,
-            pass: Pass::Forward,
-            dtype,
-            rows: 130,
-            columns: 258,
-        });
+        for fused in [Fused::Adam, Fused::Transpose, Fused::Quantize] {
+            out.push(Item::Fused {
+                fused,
+                pass: Pass::Forward,
+                dtype,
+                rows: 132,
+                columns: 258,
+            });
+        }
     }
+    for way in [Way::HostToDevice, Way::DeviceToHost] {
+        out.push(Item::Transfer { way, bytes: 1_000_003 });
+    }
+    out.extend([false, true].map(|by_graph| Item::Launch { by_graph }));
     for (_, collective) in Collective::ALL {
         for ranks in 2..=16 {
             out.push(Item::Collective {
@@ -199,7 +242,16 @@ fn document(findings: &[Finding]) -> Document {
         table.rows.push(cells.map(Cell::Text).to_vec());
         table.notes.extend(f.wrong.iter().map(|w| format!("{}: {w}", f.backend)));
     }
-    table.notes.push(NEVER_RUN.to_string());
+    for library in libraries() {
+        let text = |key: &str| library[key].as_str().unwrap_or_default().to_string();
+        let state = if library["missing"].is_null() {
+            text("version")
+        } else {
+            text("missing")
+        };
+        table.notes.push(format!("cuda: {}: {state}.", text("name")));
+    }
+    table.notes.push(never_run());
     Document {
         title: "What can measure here".to_string(),
         subtitle: String::new(),

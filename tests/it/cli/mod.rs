@@ -12,6 +12,7 @@ mod errors;
 mod explain;
 mod hf;
 mod plan;
+mod ranks;
 mod report;
 mod run;
 mod scenario;
