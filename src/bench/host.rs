@@ -34,7 +34,7 @@ pub const SUITES: [Suite; 7] = [
     },
     Suite {
         name: "attention",
-        what: "flash-style or the framework's attention, forward and backward, causal and grouped; with cuda a floor",
+        what: "flash-style or the framework's attention, both ways, causal, grouped; with cuda a floor",
         needs: "cpu, cuda, jax, torch",
         on_host: true,
     },

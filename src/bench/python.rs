@@ -88,11 +88,7 @@ impl Python {
     pub fn start(framework: Framework, python: &str, n_devices: usize, seed: u64, cancel: &AtomicBool) -> Result<Python> {
         let mut child = Command::new(python)
             .args(["-c", RUNNER, framework.name(), &n_devices.to_string()])
-            .envs(
-                KEPT_MEMORY
-                    .into_iter()
-                    .filter(|(name, _)| framework == Framework::Jax && std::env::var_os(name).is_none()),
-            )
+            .envs(KEPT_MEMORY.into_iter().filter(|_| framework == Framework::Jax))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
