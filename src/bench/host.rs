@@ -34,8 +34,8 @@ pub const SUITES: [Suite; 7] = [
     },
     Suite {
         name: "attention",
-        what: "flash-style or the framework's attention, both ways, causal, grouped; with cuda a floor",
-        needs: "cpu, cuda, jax, torch",
+        what: "flash-style or the framework's attention, forward and backward, causal and grouped",
+        needs: "cpu, cuda (a floor), jax, torch",
         on_host: true,
     },
     Suite {
