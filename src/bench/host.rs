@@ -86,21 +86,44 @@ pub fn items(names: &[String], n_cores: usize) -> Vec<Item> {
     list
 }
 
-/// Measure the suites of these names for half a minute, but not again what is `known`; what happens is told
-/// with the machine and the number of kernels in all.
+/// Measure the suites of these names for half a minute, but not again what is `known`. The machine and the number of
+/// kernels in all are told first, and again with whatever happens.
 ///
 /// # Errors
 /// [`crate::Error::Device`] when nothing could be measured.
-pub fn measure(names: &[String], known: &[Item], cancel: &AtomicBool, tell: &mut dyn FnMut(&Environment, usize, &Event)) -> Result<End> {
+pub fn measure(
+    names: &[String],
+    known: &[Item],
+    cancel: &AtomicBool,
+    tell: &mut dyn FnMut(&Environment, usize, Option<&Event>),
+) -> Result<End> {
     let mut host = cpu::Host::new(None, SEED)?;
     let clock = Monotonic::default();
     let environment = host.environment(&clock)?;
     let mut list = items(names, host.machine().n_cores);
     list.retain(|i| host.supports(i));
+    tell(&environment, list.len(), None);
     let mut told = |event: Event| {
-        tell(&environment, list.len(), &event);
+        tell(&environment, list.len(), Some(&event));
         Ok(())
     };
     let how = (&clock as &dyn Clock, cancel);
     super::run(&mut host, (&list, known), (&Protocol::default(), BUDGET_S), how, &mut told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How much there is is known even of a run that is stopped before its first kernel.
+    #[test]
+    fn a_run_that_is_stopped_at_once_says_what_it_was() {
+        let mut told = Vec::new();
+        let names = ["stream".to_string(), "collective".to_string()];
+        let end = measure(&names, &[], &AtomicBool::new(true), &mut |machine, n, event| {
+            told.push((machine.is_host, n, event.is_none()));
+        });
+        let [(true, n, true)] = told[..] else { panic!("{told:?}") };
+        assert!(n >= 2 && matches!(end, Ok(End::Interrupted(left)) if left == n));
+    }
 }

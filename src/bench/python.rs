@@ -42,6 +42,14 @@ impl Framework {
             Framework::Torch => "torch",
         }
     }
+
+    /// Variables that its process needs.
+    fn environment(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Framework::Jax => &KEPT_MEMORY,
+            Framework::Torch => &[],
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -88,7 +96,7 @@ impl Python {
     pub fn start(framework: Framework, python: &str, n_devices: usize, seed: u64, cancel: &AtomicBool) -> Result<Python> {
         let mut child = Command::new(python)
             .args(["-c", RUNNER, framework.name(), &n_devices.to_string()])
-            .envs(KEPT_MEMORY.into_iter().filter(|_| framework == Framework::Jax))
+            .envs(framework.environment().iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

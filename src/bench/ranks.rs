@@ -6,7 +6,7 @@
 
 mod rendezvous;
 
-pub use rendezvous::{Link, Settings, meet};
+pub use rendezvous::{Link, Settings, meet, token};
 
 use crate::error::{Diagnostic, Result};
 

@@ -334,8 +334,9 @@ fn measured(suites: &[String], known: Vec<Measured>, stop: &Stop, part: &dyn Fn(
     let known: Vec<Item> = out.list.iter().map(|m| m.item).collect();
     let result = bench::host::measure(suites, &known, &stop.flag, &mut |machine, n_all, event| {
         match event {
-            Event::Done(m) => out.list.push((*m).clone()),
-            Event::Failed(..) => out.n_failed += 1,
+            Some(Event::Done(m)) => out.list.push((*m).clone()),
+            Some(Event::Failed(..)) => out.n_failed += 1,
+            None => {}
         }
         out.machine = Some(machine.clone());
         out.n_all = n_all;

@@ -12,7 +12,7 @@ for framework in jax torch; do
   python=$work/venv/bin/python
   [ "$framework" = jax ] || python=/usr/bin/python3
   "$exaplan" bench run --backend "$framework" --python "$python" --scenario small-cpu --budget 25s -q \
-    -o "$work/bench/$framework.toml"
+    -o "$work/bench/$framework.toml" >/dev/null
   grep -q "$([ "$framework" = jax ] && echo JAX || echo PyTorch)" "$work/bench/$framework.toml"
   "$exaplan" plan small-cpu --profile "$work/bench/$framework.toml" --json >"$work/bench/plan.json"
   "$work/venv/bin/python" - "$work/bench/plan.json" "$framework" <<'PY'

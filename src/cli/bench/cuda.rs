@@ -5,7 +5,7 @@ use super::{Chosen, SEED};
 use crate::bench::cuda::source::{self, Form, Output};
 use crate::bench::cuda::{Cuda, extra, parts};
 use crate::bench::grid::Reach;
-use crate::bench::ranks::{Place, place};
+use crate::bench::ranks::{Place, place, token};
 use crate::catalog::source::write_whole;
 use crate::cli::output::{Console, emit, emit_json};
 use crate::cli::{DONE, Done};
@@ -78,13 +78,6 @@ fn stop(children: Vec<Child>) {
         let _ = child.kill();
         let _ = child.wait();
     }
-}
-
-/// A secret of this run: a standard hasher begins with random keys.
-fn token() -> String {
-    use std::hash::{BuildHasher, Hasher};
-    let word = || std::collections::hash_map::RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", word(), word())
 }
 
 /// The other ranks as processes of this program, one for each device.

@@ -41,3 +41,35 @@ DEVICE void sums_to_a(u32 (&a)[4], const float (&low)[4], const float (&high)[4]
     a[2] = pack<BF16>(high[0], high[1]);
     a[3] = pack<BF16>(high[2], high[3]);
 }
+
+// Sums of 16 x 16 N numbers, plus 16 rows of `left` times 16 N rows of `right`, over the whole width.
+template <int N> DEVICE void add_rows_by_rows(float (&sums)[2 * N][4], const u16 *left, const u16 *right, int lane) {
+#pragma unroll
+    for (int d = 0; d < D / 16; d++) {
+        u32 a[4];
+        load_a(a, left, LD, 0, d * 16, lane);
+#pragma unroll
+        for (int n = 0; n < N; n++) {
+            u32 b[4];
+            load_b(b, right, LD, n * 16, d * 16, lane);
+            mma<BF16>(sums[2 * n], a, b[0], b[1]);
+            mma<BF16>(sums[2 * n + 1], a, b[2], b[3]);
+        }
+    }
+}
+
+// Sums of 16 x D numbers, plus 16 x 16 N weights times as many rows of `tile`.
+template <int N> DEVICE void add_weighted_rows(float (&sums)[D / 8][4], const float (&weights)[2 * N][4], const u16 *tile, int lane) {
+#pragma unroll
+    for (int n = 0; n < N; n++) {
+        u32 a[4];
+        sums_to_a(a, weights[2 * n], weights[2 * n + 1]);
+#pragma unroll
+        for (int d = 0; d < D / 16; d++) {
+            u32 b[4];
+            load_b_transposed(b, tile, LD, d * 16, n * 16, lane);
+            mma<BF16>(sums[2 * d], a, b[0], b[1]);
+            mma<BF16>(sums[2 * d + 1], a, b[2], b[3]);
+        }
+    }
+}

@@ -55,18 +55,7 @@ attention_backward(const u16 *q, const u16 *k, const u16 *v, const u16 *d_out, c
 
             // Scores, transposed, and what softmax makes of them.
             float p[QUERIES / 8][4] = {};
-#pragma unroll
-            for (int d = 0; d < D / 16; d++) {
-                u32 a[4];
-                load_a(a, tile_k, LD, mine, d * 16, lane);
-#pragma unroll
-                for (int n = 0; n < QUERIES / 16; n++) {
-                    u32 b[4];
-                    load_b(b, tile_q, LD, n * 16, d * 16, lane);
-                    mma<BF16>(p[2 * n], a, b[0], b[1]);
-                    mma<BF16>(p[2 * n + 1], a, b[2], b[3]);
-                }
-            }
+            add_rows_by_rows<ROWS>(p, tile_k + mine * LD, tile_q, lane);
 #pragma unroll
             for (int n = 0; n < QUERIES / 8; n++)
 #pragma unroll
@@ -75,33 +64,11 @@ attention_backward(const u16 *q, const u16 *k, const u16 *v, const u16 *d_out, c
                     bool seen = at < seq && key < seq && !(CAUSAL && key > at);
                     p[n][i] = seen ? ex2(p[n][i] * scale_log2 - row_lse[column]) : 0;
                 }
-#pragma unroll
-            for (int n = 0; n < QUERIES / 16; n++) {
-                u32 a[4];
-                sums_to_a(a, p[2 * n], p[2 * n + 1]);
-#pragma unroll
-                for (int d = 0; d < D / 16; d++) {
-                    u32 b[4];
-                    load_b_transposed(b, tile_g, LD, d * 16, n * 16, lane);
-                    mma<BF16>(sums_v[2 * d], a, b[0], b[1]);
-                    mma<BF16>(sums_v[2 * d + 1], a, b[2], b[3]);
-                }
-            }
+            add_weighted_rows<ROWS>(sums_v, p, tile_g, lane);
 
             // Gradients of the weights of softmax, then of the scores.
             float ds[QUERIES / 8][4] = {};
-#pragma unroll
-            for (int d = 0; d < D / 16; d++) {
-                u32 a[4];
-                load_a(a, tile_v, LD, mine, d * 16, lane);
-#pragma unroll
-                for (int n = 0; n < QUERIES / 16; n++) {
-                    u32 b[4];
-                    load_b(b, tile_g, LD, n * 16, d * 16, lane);
-                    mma<BF16>(ds[2 * n], a, b[0], b[1]);
-                    mma<BF16>(ds[2 * n + 1], a, b[2], b[3]);
-                }
-            }
+            add_rows_by_rows<ROWS>(ds, tile_v + mine * LD, tile_g, lane);
 #pragma unroll
             for (int n = 0; n < QUERIES / 8; n++) {
 #pragma unroll
@@ -110,18 +77,7 @@ attention_backward(const u16 *q, const u16 *k, const u16 *v, const u16 *d_out, c
                 *(u32 *)to = pack<BF16>(ds[n][0], ds[n][1]);
                 *(u32 *)(to + 8 * LQ) = pack<BF16>(ds[n][2], ds[n][3]);
             }
-#pragma unroll
-            for (int n = 0; n < QUERIES / 16; n++) {
-                u32 a[4];
-                sums_to_a(a, ds[2 * n], ds[2 * n + 1]);
-#pragma unroll
-                for (int d = 0; d < D / 16; d++) {
-                    u32 b[4];
-                    load_b_transposed(b, tile_q, LD, d * 16, n * 16, lane);
-                    mma<BF16>(sums_k[2 * d], a, b[0], b[1]);
-                    mma<BF16>(sums_k[2 * d + 1], a, b[2], b[3]);
-                }
-            }
+            add_weighted_rows<ROWS>(sums_k, ds, tile_q, lane);
             __syncthreads();
 
             // Gradients of the queries: 16 rows and a part of the width for each warp.

@@ -85,18 +85,7 @@ attention_forward(const u16 *q, const u16 *k, const u16 *v, u16 *out, float *lse
         __syncthreads();
         if (key + KEYS < seen) load_rows(tile_k, k, KEYS, key + KEYS, seq, dim);
         copy_commit();
-#pragma unroll
-        for (int n = 0; n < KEYS / 16; n++) {
-            u32 a[4];
-            sums_to_a(a, scores[2 * n], scores[2 * n + 1]);
-#pragma unroll
-            for (int d = 0; d < D / 16; d++) {
-                u32 b[4];
-                load_b_transposed(b, tile_v, LD, d * 16, n * 16, lane);
-                mma<BF16>(sums[2 * d], a, b[0], b[1]);
-                mma<BF16>(sums[2 * d + 1], a, b[2], b[3]);
-            }
-        }
+        add_weighted_rows<KEYS / 16>(sums, scores, tile_v, lane);
     }
 
 #pragma unroll

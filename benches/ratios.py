@@ -1,7 +1,7 @@
 """The kernels of `bench --backend cpu` beside those of NumPy and JAX on this machine, and its all-reduce beside
 the bound of its own memory stream, in one run.
 
-    python tests/closed_loop/ratios.py --exaplan target/release/exaplan --python PYTHON_WITH_JAX
+    python benches/ratios.py --exaplan target/release/exaplan --python PYTHON_WITH_JAX
 
 Each pair is measured in turns, `--rounds` times; a ratio is that of the medians of a round, and what is told is
 the median of rounds. Above 1, ours is faster. Fails below 0.85 for products, 0.8 for the others.
